@@ -1,0 +1,1 @@
+"""Front doors, one package per dialect."""

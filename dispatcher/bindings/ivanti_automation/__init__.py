@@ -1,0 +1,1 @@
+"""The Ivanti Automation dialect: the SchedulingService over SOAP, REST-XML and REST-JSON."""

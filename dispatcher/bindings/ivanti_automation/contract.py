@@ -1,0 +1,176 @@
+"""The contract: the data types of the SchedulingService as its clients see them (contract sections 3 and 12).
+
+Members stand in ordinal order, because DataContract serializers write and expect them so.
+"""
+
+from __future__ import annotations
+
+from dispatcher.core.jobs import Invoker, Stage, WhatKind, WhoKind
+from dispatcher.core.parameters import ParameterType
+from dispatcher.core.states import State
+from dispatcher.wire.types import (
+    Bytes,
+    DataContract,
+    DataContractEnum,
+    Flag,
+    MaybeMoment,
+    Moment,
+    Number,
+    Text,
+    array_of,
+)
+
+#: The names are the vendor's, the numbers those of the core (contract section 3.8).
+JobStatusType = DataContractEnum.of(
+    "JobStatusType",
+    {
+        "Disabled": State.DISABLED.value,
+        "Scheduled": State.SCHEDULED.value,
+        "Active": State.ACTIVE.value,
+        "Aborting": State.ABORTING.value,
+        "Aborted": State.ABORTED.value,
+        "Completed": State.COMPLETED.value,
+        "Failed": State.FAILED.value,
+        "FailedHalted": State.STOPPED.value,
+        "Canceled": State.CANCELLED.value,
+        "CompletedWithErrors": State.COMPLETED_WITH_ERRORS.value,
+        "Skipped": State.SKIPPED.value,
+        "Pending": State.PENDING.value,
+        "TimedOut": State.TIMED_OUT.value,
+    },
+)
+JobInvoker = DataContractEnum.of(
+    "JobInvoker",
+    {
+        "InvokeUser": Invoker.USER.value,
+        "InvokeRecurring": Invoker.RECURRENCE.value,
+        "InvokeWorkspaceManager": Invoker.WORKSPACE_MANAGER.value,
+        "InvokeNewAgent": Invoker.NEW_AGENT.value,
+        "InvokeBoot": Invoker.BOOT.value,
+        "InvokeRunBook": Invoker.RUNBOOK.value,
+    },
+)
+JobStage = DataContractEnum.of(
+    "JobStage",
+    {
+        "All": Stage.ALL.value,
+        "Scheduled": Stage.SCHEDULED.value,
+        "Active": Stage.ACTIVE.value,
+        "History": Stage.HISTORY.value,
+    },
+)
+JobWhatType = DataContractEnum.of(
+    "JobWhatType",
+    {"Module": WhatKind.MODULE.value, "Project": WhatKind.PROJECT.value, "RunBook": WhatKind.RUNBOOK.value},
+)
+JobWhoType = DataContractEnum.of("JobWhoType", {"Agent": WhoKind.AGENT.value, "Team": WhoKind.TEAM.value})
+JobParameterType = DataContractEnum.of(
+    "JobParameterType",
+    {
+        "Text": ParameterType.TEXT.value,
+        "List": ParameterType.LIST.value,
+        "Credentials": ParameterType.CREDENTIALS.value,
+        "MultiSelectList": ParameterType.MULTISELECT.value,
+        "MultiLineText": ParameterType.MULTILINE.value,
+        "Password": ParameterType.PASSWORD.value,
+    },
+)
+
+
+class JobParameter(DataContract):
+    """A parameter with its value (contract section 3.7)."""
+
+    Description = Text
+    Hint = Text
+    Name = Text
+    Selection = Text
+    Type = JobParameterType
+    Value1 = Text
+    Value2 = Text
+    Value3 = Text
+
+
+class ParameterContainer(DataContract):
+    """The parameters of one of a job's objects (contract section 3.6)."""
+
+    Identifier = Text
+    JobGuid = Text
+    JobName = Text
+    JobParameters = array_of(JobParameter)
+    TaskContainerGuid = Text
+    TaskContainerName = Text
+    Type = JobWhatType
+
+
+class JobStatus(DataContract):
+    """Where a job stands (contract section 3.3)."""
+
+    JobInvoker = JobInvoker
+    JobInvokerInfo = Text
+    StartDateTime = Moment
+    StopDateTime = MaybeMoment
+    Type = JobStatusType
+
+
+class JobWhat(DataContract):
+    """A module, project or run book (contract section 3.4)."""
+
+    Description = Text
+    FolderName = Text
+    ID = Text
+    Name = Text
+    Type = JobWhatType
+
+
+class JobWhen(DataContract):
+    """When a job starts (contract section 3.2)."""
+
+    Immediate = Flag
+    IsLocalTime = Flag
+    OfflineAgentsNextBoot = Flag
+    RecurringSchedule = Text
+    ScheduledDateTime = Moment
+    UseWakeOnLAN = Flag
+
+
+class JobWho(DataContract):
+    """An agent or a team; the flags are false for teams (contract section 3.5)."""
+
+    ID = Text
+    IsLicensed = Flag
+    IsOnline = Flag
+    Name = Text
+    Type = JobWhoType
+
+
+class Job(DataContract):
+    """A job: what the product calls a MasterJob (contract section 3.1)."""
+
+    Description = Text
+    IsRecurring = Flag
+    IsRunBookJob = Flag
+    JobID = Text
+    OutsideLaunchWindow = Text
+    Parameters = array_of(ParameterContainer)
+    ScheduleInParallel = Flag
+    Status = JobStatus
+    Tags = Text
+    What = array_of(JobWhat)
+    When = JobWhen
+    Who = array_of(JobWho)
+
+
+class JobPage(DataContract):
+    """One page of a list of jobs (contract section 3.12)."""
+
+    CurrentPage = Number
+    Items = array_of(Job)
+    PageCount = Number
+    PageSize = Number
+    TotalCount = Number
+
+
+class JobResults(DataContract):
+    """A result document as bytes (contract section 3.12)."""
+
+    Xml = Bytes

@@ -1,0 +1,184 @@
+"""Jobs: what is run, on whom, when and with which parameters, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum
+from uuid import UUID
+
+from dispatcher.core.parameters import GivenValue, Parameter
+from dispatcher.core.states import State
+
+
+class WhatKind(IntEnum):
+    """What a job runs. The numbers are stored and must never change."""
+
+    MODULE = 0
+    PROJECT = 1
+    RUNBOOK = 2
+
+    @property
+    def noun(self) -> str:
+        """The kind in words: module, project, run book."""
+        return "run book" if self is WhatKind.RUNBOOK else self.name.lower()
+
+
+class WhoKind(IntEnum):
+    """Whom a job runs on. The numbers are stored and must never change."""
+
+    AGENT = 0
+    TEAM = 1
+
+
+class Invoker(IntEnum):
+    """What made a job. The numbers are stored and must never change."""
+
+    USER = 1
+    RECURRENCE = 2
+    WORKSPACE_MANAGER = 5
+    NEW_AGENT = 7
+    BOOT = 8
+    RUNBOOK = 9
+
+
+class Stage(IntEnum):
+    """A group of states that lists are filtered by."""
+
+    ALL = 0
+    SCHEDULED = 1
+    ACTIVE = 2
+    HISTORY = 3
+
+
+#: The states of each stage but ALL and HISTORY (which is every other state).
+STAGES: dict[Stage, frozenset[State]] = {
+    Stage.SCHEDULED: frozenset({State.DISABLED, State.SCHEDULED}),
+    Stage.ACTIVE: frozenset({State.ACTIVE, State.ABORTING, State.PENDING}),
+}
+
+
+@dataclass(slots=True)
+class What:
+    """A module, project or run book."""
+
+    id: UUID
+    name: str
+    kind: WhatKind
+    description: str = ""
+    folder: str = ""
+
+
+@dataclass(slots=True)
+class Who:
+    """An agent or a team. The flags are None for teams."""
+
+    id: UUID
+    name: str
+    kind: WhoKind
+    is_online: bool | None = None
+    is_licensed: bool | None = None
+
+
+@dataclass(slots=True)
+class When:
+    """When a job starts. ``starts_at`` is aware UTC; None means at once."""
+
+    immediate: bool = True
+    starts_at: datetime | None = None
+    is_local_time: bool = False
+    use_wake_on_lan: bool = False
+
+
+@dataclass(slots=True)
+class GivenSet:
+    """The values a caller sent for one of the job's objects, matched by its id, else by position."""
+
+    what_id: UUID | None
+    values: list[GivenValue]
+
+
+@dataclass(slots=True)
+class WhatChoice:
+    """A caller's choice of what to run: the id decides."""
+
+    id: UUID
+    kind: WhatKind
+
+
+@dataclass(slots=True)
+class WhoChoice:
+    """A caller's choice of whom to run on: an id or a name, tried in that order."""
+
+    identifiers: list[UUID | str]
+    kind: WhoKind
+
+
+@dataclass(slots=True)
+class JobRequest:
+    """What a caller asks for. Nothing of it has been checked against the datastore."""
+
+    what: list[WhatChoice]
+    who: list[WhoChoice]
+    when: When
+    description: str = ""
+    parameters: list[GivenSet] = field(default_factory=list)
+    in_parallel: bool = False
+    outside_launch_window: str | None = None
+    tags: str | None = None
+
+
+@dataclass(slots=True)
+class ParameterSet:
+    """The parameters of one of the job's objects; secrets already masked.
+
+    ``job_id`` is None before scheduling; ``identifier`` names the set.
+    """
+
+    what: What
+    parameters: list[Parameter]
+    job_id: UUID | None = None
+    job_name: str = ""
+    identifier: UUID | None = None
+
+
+@dataclass(slots=True)
+class Job:
+    """A job as callers see it. All moments are aware UTC.
+
+    ``started_at`` is the scheduled moment until the job has started.
+    """
+
+    id: UUID
+    number: int
+    description: str
+    state: State
+    invoker: Invoker
+    invoker_info: str
+    started_at: datetime
+    stopped_at: datetime | None
+    when: When
+    what: list[What]
+    who: list[Who]
+    parameters: list[ParameterSet]
+    in_parallel: bool = False
+    outside_launch_window: str | None = None
+    tags: str | None = None
+    is_recurring: bool = False
+    is_runbook: bool = False
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class JobPage:
+    """One page of a list of jobs. ``page`` is the page asked for, also past the end."""
+
+    items: list[Job]
+    page: int
+    page_size: int
+    total: int
+
+    @property
+    def page_count(self) -> int:
+        """How many pages there are; none for an empty list."""
+        return -(-self.total // self.page_size)

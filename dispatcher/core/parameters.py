@@ -1,0 +1,109 @@
+"""Parameters: typed values that a module, project or run book takes in and gives out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import IntEnum
+
+from dispatcher.core.errors import InvalidValue
+
+
+class ParameterType(IntEnum):
+    """The six types. The numbers are stored and must never change."""
+
+    TEXT = 0
+    LIST = 1
+    CREDENTIALS = 2
+    MULTISELECT = 3
+    MULTILINE = 4
+    PASSWORD = 5
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether a value of this type must be encrypted at rest and masked everywhere."""
+        return self in (ParameterType.CREDENTIALS, ParameterType.PASSWORD)
+
+
+@dataclass(slots=True)
+class Parameter:
+    """One parameter with its value.
+
+    ``value1`` is the value (user name for credentials); ``value2`` the choices joined by ``;`` (password for
+    credentials); ``value3`` the labels of the choices, in the same order.
+    """
+
+    name: str
+    type: ParameterType = ParameterType.TEXT
+    value1: str = ""
+    value2: str = ""
+    value3: str = ""
+    description: str = ""
+    hint: str = ""
+    is_input: bool = True
+    is_output: bool = False
+
+    @property
+    def choices(self) -> list[str]:
+        """The allowed values of a list parameter, in order; empty when anything is allowed."""
+        if self.type in (ParameterType.LIST, ParameterType.MULTISELECT) and self.value2:
+            return self.value2.split(";")
+        return []
+
+    def masked(self) -> Parameter:
+        """Return the parameter as it may be shown: secrets empty."""
+        if self.type is ParameterType.PASSWORD:
+            return replace(self, value1="", value2="", value3="")
+        if self.type is ParameterType.CREDENTIALS:
+            return replace(self, value2="", value3="")
+        return self
+
+
+@dataclass(slots=True)
+class GivenValue:
+    """A value that a caller sent for a parameter, before it is matched with the declaration."""
+
+    name: str
+    value1: str | None = None
+    value2: str | None = None
+
+
+def merge(declared: Sequence[Parameter], given: Iterable[GivenValue]) -> list[Parameter]:
+    """Return *declared* with the *given* values in place, in declared order.
+
+    A value not given keeps its default, as does an empty secret (callers send masked secrets back);
+    unknown names are ignored; names match exactly, then case-insensitively.
+
+    :raises InvalidValue: if a list value is none of the declared choices; the error names the parameter.
+    """
+    by_name: dict[str, GivenValue] = {}
+    for value in given:
+        by_name[value.name] = value
+        by_name.setdefault(value.name.casefold(), value)
+    merged = []
+    for parameter in declared:
+        value_given = by_name.get(parameter.name) or by_name.get(parameter.name.casefold())
+        merged.append(parameter if value_given is None else _with_value(parameter, value_given))
+    return merged
+
+
+def _with_value(parameter: Parameter, given: GivenValue) -> Parameter:
+    if given.value1 is None:
+        return parameter
+    if parameter.type is ParameterType.PASSWORD:
+        return replace(parameter, value1=given.value1) if given.value1 else parameter
+    if parameter.type is ParameterType.CREDENTIALS:
+        password = given.value2 or (parameter.value2 if given.value1 == parameter.value1 else "")
+        return replace(parameter, value1=given.value1, value2=password)
+    _check_choice(parameter, given.value1)
+    return replace(parameter, value1=given.value1)
+
+
+def _check_choice(parameter: Parameter, value: str) -> None:
+    choices = parameter.choices
+    if not choices:
+        return
+    chosen = value.split(";") if parameter.type is ParameterType.MULTISELECT and value else [value]
+    for one in chosen:
+        if one not in choices:
+            raise InvalidValue(f"Parameters/{parameter.name}", f"{one!r} is none of {', '.join(choices)}")

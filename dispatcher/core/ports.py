@@ -1,0 +1,44 @@
+"""Ports: what the rules need from outside and take as arguments (time, ids, wake-ups)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+Now = Callable[[], datetime]
+"""Returns the present moment, aware, in UTC."""
+
+NewId = Callable[[], UUID]
+"""Returns a new time-ordered id (uuid7)."""
+
+
+class Wakeup(Protocol):
+    """Tells the waiting parts of the house that there is work. Called after the commit that made it."""
+
+    def agents(self, agent_ids: Collection[UUID]) -> None:
+        """Wake the long polls of *agent_ids*: they have a new run, or one to abort."""
+
+    def engine(self) -> None:
+        """Wake the engine: a job became due, or a run ended."""
+
+
+class NoWakeup:
+    """A wake-up that nobody waits for: command-line tools and tests."""
+
+    def agents(self, agent_ids: Collection[UUID]) -> None:
+        """Do nothing."""
+
+    def engine(self) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The ports that services share."""
+
+    now: Now
+    new_id: NewId
+    wakeup: Wakeup

@@ -1,0 +1,1 @@
+"""The datastore: SQLAlchemy models (one file per noun), transactions, migrations, queries."""

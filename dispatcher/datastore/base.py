@@ -1,0 +1,112 @@
+"""The base of all models: column types that mean the same on every database, and naming of constraints."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer, LargeBinary, MetaData, SmallInteger, String, Text
+from sqlalchemy.dialects import mysql, postgresql
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+
+class Key(TypeDecorator[UUID]):
+    """A uuid: native where the database has the type, else its 16 bytes (which sort by time for uuid7)."""
+
+    impl = LargeBinary(16)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return the column type for *dialect*."""
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(postgresql.UUID(as_uuid=True))
+        if dialect.name in ("mysql", "mariadb"):
+            return dialect.type_descriptor(mysql.BINARY(16))
+        return dialect.type_descriptor(LargeBinary(16))
+
+    def process_bind_param(self, value: UUID | None, dialect: Dialect) -> Any:
+        """Return what the driver is given."""
+        if value is None or dialect.name == "postgresql":
+            return value
+        return value.bytes
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> UUID | None:
+        """Return the uuid that the driver's *value* stands for."""
+        if value is None or dialect.name == "postgresql":
+            return value  # type: ignore[no-any-return]
+        return UUID(bytes=bytes(value))
+
+
+class Moment(TypeDecorator[datetime]):
+    """A moment, aware and in UTC, to the microsecond. A naive value is refused."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return the column type for *dialect*."""
+        if dialect.name in ("mysql", "mariadb"):
+            return dialect.type_descriptor(mysql.DATETIME(fsp=6))
+        return dialect.type_descriptor(DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return *value* as the driver wants it: naive UTC where the database keeps no zone."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"naive datetime {value!r}")
+        return value if dialect.name == "postgresql" else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Return the stored moment, aware."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+Document = JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
+
+#: Text that may be longer than MariaDB's 64 KiB TEXT.
+LongText = Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
+#: A SHA-256 digest.
+Digest = LargeBinary(32).with_variant(mysql.BINARY(32), "mysql", "mariadb")
+LongBinary = LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
+
+#: The vendor-neutral integer by which dialects with integer ids know an object.
+Number = Annotated[
+    int, mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True)
+]
+Id = Annotated[UUID, mapped_column(Key, unique=True)]
+KeyId = Annotated[UUID, mapped_column(Key, primary_key=True)]
+Name = Annotated[str, mapped_column(String(255))]
+Small = Annotated[int, mapped_column(SmallInteger)]
+
+
+class Base(DeclarativeBase):
+    """The root of the models."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012
+        UUID: Key,
+        datetime: Moment,
+        str: LongText,
+        bytes: LongBinary,
+        dict[str, Any]: Document,
+        list[Any]: Document,
+    }
+
+
+class Updated:
+    """Columns that say when and by whom a row was last changed."""
+
+    updated_at: Mapped[datetime]
+    updated_by: Mapped[Name]

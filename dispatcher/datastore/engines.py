@@ -1,0 +1,99 @@
+"""Engines: how each database is opened, and the traits in which databases differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.pool import QueuePool
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What a database can do. Queries ask these, never the dialect's name."""
+
+    #: One writer at a time: writes are gathered into group commits on one connection.
+    single_writer: bool
+    #: ``FOR UPDATE SKIP LOCKED`` is understood.
+    skip_locked: bool
+
+
+_TRAITS = {
+    "sqlite": Traits(single_writer=True, skip_locked=False),
+    "postgresql": Traits(single_writer=False, skip_locked=True),
+    # MariaDB knows SKIP LOCKED from 10.6 on; older ones are refused by ``open_engine``'s first query.
+    "mysql": Traits(single_writer=False, skip_locked=True),
+    "mariadb": Traits(single_writer=False, skip_locked=True),
+}
+
+#: How long a writer waits for another process (a command-line tool, say) to finish, in milliseconds.
+SQLITE_BUSY_MS = 10_000
+
+
+def traits_of(engine: Engine) -> Traits:
+    """Return the traits of the database behind *engine*."""
+    return _TRAITS[engine.dialect.name]
+
+
+def parse_url(text: str) -> URL:
+    """Return the datastore URL in *text*.
+
+    :raises ValueError: if it is no URL or names a database that Dispatcher does not know.
+    """
+    try:
+        url = make_url(text)
+    except Exception as error:
+        raise ValueError(f"datastore {text!r} is no database URL") from error
+    if url.get_backend_name() not in _TRAITS:
+        raise ValueError(f"datastore {url.get_backend_name()!r} is none of {', '.join(sorted(_TRAITS))}")
+    return url
+
+
+def open_engine(url: URL, *, pool_size: int = 20) -> Engine:
+    """Return an engine for *url*, durable on every commit; nothing is connected yet."""
+    options: dict[str, Any] = {
+        "json_serializer": lambda value: orjson.dumps(value).decode(),
+        "json_deserializer": orjson.loads,
+        "pool_size": pool_size,
+    }
+    backend = url.get_backend_name()
+    if backend == "sqlite":
+        if url.database:
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        # A connection is handed from thread to thread, never used by two at once.
+        options |= {"poolclass": QueuePool, "connect_args": {"check_same_thread": False}}
+    else:
+        options |= {"pool_pre_ping": True, "max_overflow": 20}
+        if backend != "postgresql":
+            options["connect_args"] = {"charset": "utf8mb4"}
+    engine = create_engine(url, **options)
+    if backend == "sqlite":
+        _prepare_sqlite(engine)
+    return engine
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def set_pragmas(connection: Any, _record: object) -> None:
+        # The driver must not begin transactions of its own: ours are explicit (see ``transactions``).
+        connection.isolation_level = None
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            f"busy_timeout={SQLITE_BUSY_MS}",
+            "temp_store=MEMORY",
+            "cache_size=-16384",
+            "journal_size_limit=67108864",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        mode = connection.get_execution_options().get("sqlite_begin", "")
+        connection.exec_driver_sql(f"BEGIN {mode}".strip())
+
+

@@ -1,0 +1,53 @@
+"""Jobs: one occurrence of work, on its way from scheduled to finished."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from dispatcher.datastore.base import Base, Id, Name, Number, Small
+
+
+class Job(Base):
+    """A job. Documents are lists of plain objects:
+
+    ``what``: ``{"kind", "id", "name", "definition"}``; ``who``: ``{"kind", "id", "name"}``;
+    ``parameters``: one ``{"name": [value1, value2]}`` per what, all values in place, secrets encrypted.
+    """
+
+    __tablename__ = "job"
+    __table_args__ = (
+        Index("ix_job_state_starts_at", "state", "starts_at"),
+        Index("ix_job_listed", "parent_id", "sorted_at", "id"),
+        Index("ix_job_sorted", "sorted_at", "id"),
+    )
+
+    number: Mapped[Number]
+    id: Mapped[Id]
+    parent_id: Mapped[UUID | None] = mapped_column(ForeignKey("job.id"))  #: the run book job it is a step of
+    step: Mapped[int | None]
+    description: Mapped[str]
+    state: Mapped[Small]
+    reason: Mapped[str]
+    is_runbook: Mapped[bool]
+    what: Mapped[list[Any]]
+    who: Mapped[list[Any]]
+    parameters: Mapped[list[Any]]
+    invoker: Mapped[Small]
+    invoker_info: Mapped[Name]
+    immediate: Mapped[bool]
+    starts_at: Mapped[datetime]
+    is_local_time: Mapped[bool]
+    use_wake_on_lan: Mapped[bool]
+    in_parallel: Mapped[bool]
+    outside_launch_window: Mapped[str | None] = mapped_column(String(100))
+    tags: Mapped[str | None]
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    stopped_at: Mapped[datetime | None]
+    sorted_at: Mapped[datetime]  #: ``started_at``, else ``starts_at``: the order of lists
+    open_runs: Mapped[int]  #: runs (of a run book: steps) that have not ended

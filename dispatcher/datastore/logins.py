@@ -1,0 +1,54 @@
+"""Logins, their roles, and the rights that roles grant."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from dispatcher.datastore.base import Base, KeyId, Name, Small, Updated
+
+
+class Login(Updated, Base):
+    """A login. ``name_key`` is its case-folded name. Only kind ``dispatcher`` with a password can authenticate."""
+
+    __tablename__ = "login"
+
+    id: Mapped[KeyId]
+    name: Mapped[Name]
+    name_key: Mapped[str] = mapped_column(String(255), unique=True)
+    kind: Mapped[str] = mapped_column(String(20))  #: dispatcher, or windows (never authenticates here)
+    password_hash: Mapped[str | None]
+    language: Mapped[str] = mapped_column(String(2))
+    enabled: Mapped[bool]
+    first_login_pending: Mapped[bool]
+
+
+class Role(Updated, Base):
+    """A role. Built-in ones cannot be changed."""
+
+    __tablename__ = "role"
+
+    id: Mapped[KeyId]
+    name: Mapped[str] = mapped_column(String(255), unique=True)
+    built_in: Mapped[bool]
+
+
+class LoginRole(Base):
+    """A role of a login."""
+
+    __tablename__ = "login_role"
+
+    login_id: Mapped[UUID] = mapped_column(ForeignKey("login.id", ondelete="CASCADE"), primary_key=True)
+    role_id: Mapped[UUID] = mapped_column(ForeignKey("role.id", ondelete="CASCADE"), primary_key=True)
+
+
+class Grant(Base):
+    """A right of a role on a node (``core.permissions.Node`` by its value)."""
+
+    __tablename__ = "grant"
+
+    role_id: Mapped[UUID] = mapped_column(ForeignKey("role.id", ondelete="CASCADE"), primary_key=True)
+    node: Mapped[str] = mapped_column(String(60), primary_key=True)
+    right: Mapped[Small]

@@ -1,0 +1,1 @@
+"""Migrations: the steps by which the schema came to what it is. Forward only."""

@@ -1,0 +1,45 @@
+"""All models in one place, so that migrations and tests see every table."""
+
+from dispatcher.datastore.agents import Agent
+from dispatcher.datastore.base import Base
+from dispatcher.datastore.definitions import Definition
+from dispatcher.datastore.folders import Folder
+from dispatcher.datastore.jobs import Job
+from dispatcher.datastore.logins import Grant, Login, LoginRole, Role
+from dispatcher.datastore.modules import Module, Task
+from dispatcher.datastore.parameters import Parameter
+from dispatcher.datastore.projects import Project, ProjectModule
+from dispatcher.datastore.revisions import Revision
+from dispatcher.datastore.runbooks import RunBook, RunBookStep
+from dispatcher.datastore.runs import OutputChunk, Run, TaskResult
+from dispatcher.datastore.settings import Alias, Setting
+from dispatcher.datastore.teams import Team, TeamMember
+from dispatcher.datastore.tokens import Token
+
+__all__ = [
+    "Agent",
+    "Alias",
+    "Base",
+    "Definition",
+    "Folder",
+    "Grant",
+    "Job",
+    "Login",
+    "LoginRole",
+    "Module",
+    "OutputChunk",
+    "Parameter",
+    "Project",
+    "ProjectModule",
+    "Revision",
+    "Role",
+    "Run",
+    "RunBook",
+    "RunBookStep",
+    "Setting",
+    "Task",
+    "TaskResult",
+    "Team",
+    "TeamMember",
+    "Token",
+]

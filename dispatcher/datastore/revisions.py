@@ -1,0 +1,43 @@
+"""Revisions: counters by which caches notice that something was changed, by whichever process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy import String, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from dispatcher.datastore.base import Base
+
+LIBRARY = "library"
+TOPOLOGY = "topology"
+SECURITY = "security"
+SETTINGS = "settings"
+NAMES = (LIBRARY, TOPOLOGY, SECURITY, SETTINGS)
+
+
+class Revision(Base):
+    """How often the named part was changed. The rows are made by the first migration."""
+
+    __tablename__ = "revision"
+
+    name: Mapped[str] = mapped_column(String(20), primary_key=True)
+    value: Mapped[int]
+
+
+_MEMO = "revisions"
+_CURRENT = select(Revision.name, Revision.value)
+
+
+def current(session: Session) -> Mapping[str, int]:
+    """Return all counters as this session's transaction sees them, read once per session."""
+    memo: dict[str, int] | None = session.info.get(_MEMO)
+    if memo is None:
+        memo = session.info[_MEMO] = {name: value for name, value in session.connection().execute(_CURRENT)}
+    return memo
+
+
+def bump(session: Session, name: str) -> None:
+    """Note in this transaction that the part *name* changes."""
+    session.execute(update(Revision).where(Revision.name == name).values(value=Revision.value + 1))
+    session.info.pop(_MEMO, None)

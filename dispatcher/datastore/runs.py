@@ -1,0 +1,64 @@
+"""Runs: one job on one agent, the results of its tasks, and what they wrote."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from dispatcher.datastore.base import Base, KeyId, Small
+
+
+class Run(Base):
+    """A run. ``fence`` grows with every lease: news that carries an older number changes nothing."""
+
+    __tablename__ = "run"
+    __table_args__ = (
+        Index("ix_run_job_id_agent_id", "job_id", "agent_id", unique=True),
+        Index("ix_run_agent_id_state_id", "agent_id", "state", "id"),
+        Index("ix_run_leased_until", "leased_until"),
+    )
+
+    id: Mapped[KeyId]
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("job.id"))
+    agent_id: Mapped[UUID] = mapped_column(ForeignKey("agent.id"))
+    state: Mapped[Small]
+    reason: Mapped[str]
+    attempt: Mapped[int]
+    fence: Mapped[int]
+    leased_until: Mapped[datetime | None]
+    begun: Mapped[bool]  #: the agent has recorded the start of a task
+    position: Mapped[int | None]  #: the task it is at
+    started_at: Mapped[datetime | None]
+    stopped_at: Mapped[datetime | None]
+
+
+class TaskResult(Base):
+    """One task of a run, from its start on."""
+
+    __tablename__ = "task_result"
+
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    state: Mapped[Small]
+    exit_code: Mapped[int | None] = mapped_column(BigInteger)
+    message: Mapped[str]
+    killed: Mapped[list[Any]]
+    outputs: Mapped[dict[str, Any]]
+    output_bytes: Mapped[int] = mapped_column(BigInteger)
+    started_at: Mapped[datetime | None]
+    stopped_at: Mapped[datetime | None]
+
+
+class OutputChunk(Base):
+    """Bytes that a task wrote, at their offset. Chunks never overlap and are never changed."""
+
+    __tablename__ = "output_chunk"
+
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    offset: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    data: Mapped[bytes]

@@ -1,0 +1,63 @@
+"""The schema: made and upgraded by Alembic, from the first revision on."""
+
+from __future__ import annotations
+
+import alembic.command
+import alembic.config
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, text
+
+from dispatcher.core.errors import Conflict
+from dispatcher.datastore.models import Base
+
+
+class SchemaTooNew(Conflict):
+    """The datastore was made by a newer Dispatcher; this one must not touch it."""
+
+    code = "datastore.schema_too_new"
+
+    def __init__(self, revision: str) -> None:
+        super().__init__(f"the datastore has schema {revision}, which this version does not know", revision=revision)
+
+
+def upgrade(engine: Engine) -> tuple[str | None, str]:
+    """Create or upgrade the schema; return the revisions before and after. Repeating it changes nothing.
+
+    :raises SchemaTooNew: if the schema is one that this version does not know.
+    """
+    with engine.connect() as connection:
+        config = _config(connection)
+        scripts = ScriptDirectory.from_config(config)
+        before = MigrationContext.configure(connection).get_current_revision()
+        # The read began a transaction, which Alembic would take for somebody else's.
+        connection.rollback()
+        known = {script.revision for script in scripts.walk_revisions()}
+        if before is not None and before not in known:
+            raise SchemaTooNew(before)
+        head = scripts.get_current_head()
+        assert head is not None  # noqa: S101 - the package always carries migrations
+        if before != head:
+            alembic.command.upgrade(config, "head")
+            connection.commit()
+    return before, head
+
+
+def differences(engine: Engine) -> list[object]:
+    """Return what the models have that the migrated schema has not, and the other way round."""
+    with engine.connect() as connection:
+        return list(compare_metadata(MigrationContext.configure(connection), Base.metadata))
+
+
+def ping(engine: Engine) -> None:
+    """Ask the database something trivial; raises whatever the driver raises when it is away."""
+    with engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
+
+
+def _config(connection: Connection) -> alembic.config.Config:
+    config = alembic.config.Config()
+    config.set_main_option("script_location", "dispatcher.datastore:migrations")
+    config.attributes["connection"] = connection
+    return config

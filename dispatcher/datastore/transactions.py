@@ -1,0 +1,86 @@
+"""Transactions: the one way into the datastore, for writing and for reading."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import URL, Connection
+from sqlalchemy.orm import Session
+
+from dispatcher.datastore.engines import open_engine, traits_of
+from dispatcher.datastore.groupcommit import GroupCommit
+
+_AFTER_COMMIT = "after_commit"
+
+
+class Datastore:
+    """A datastore that is open. Sessions from it may be used in one thread at a time."""
+
+    def __init__(self, url: URL) -> None:
+        self.url = url
+        self.engine = open_engine(url)
+        self.traits = traits_of(self.engine)
+        self._writer = GroupCommit(self.engine) if self.traits.single_writer else None
+        self._local = threading.local()
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        """Give a session for writing; commit durably at the end, roll back on any exception.
+
+        Inside an open ``begin()`` of the same thread this joins it: the outermost one commits.
+        What was given to ``after_commit`` is called once the changes are on the disk.
+        """
+        outer: Session | None = getattr(self._local, "session", None)
+        if outer is not None:
+            yield outer
+            outer.flush()
+            return
+        callbacks: list[Callable[[], None]] = []
+        with self._connection() as connection:
+            session = Session(connection, autoflush=True, expire_on_commit=False, join_transaction_mode="rollback_only")
+            session.info[_AFTER_COMMIT] = callbacks
+            self._local.session = session
+            try:
+                yield session
+                session.flush()
+            finally:
+                self._local.session = None
+                # Close without touching the connection's transaction: that one is ended here below.
+                session.expunge_all()
+        for callback in callbacks:
+            callback()
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """Give a session that sees one consistent state and must not change anything.
+
+        Inside an open ``begin()`` of the same thread it sees that transaction's changes.
+        """
+        outer: Session | None = getattr(self._local, "session", None)
+        if outer is not None:
+            yield outer
+            return
+        with Session(self.engine, autoflush=False, expire_on_commit=False) as session:
+            yield session
+
+    def close(self) -> None:
+        """Finish open commits and close all connections."""
+        if self._writer is not None:
+            self._writer.close()
+        self.engine.dispose()
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        if self._writer is not None:
+            with self._writer.transaction() as connection:
+                yield connection
+        else:
+            with self.engine.begin() as connection:
+                yield connection
+
+
+def after_commit(session: Session, callback: Callable[[], None]) -> None:
+    """Call *callback* when the transaction of *session* (from ``Datastore.begin``) is durable; never if it fails."""
+    session.info[_AFTER_COMMIT].append(callback)

@@ -1,0 +1,1 @@
+"""The clock: activates due jobs, advances run books, times out, recovers."""

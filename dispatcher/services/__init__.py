@@ -1,0 +1,1 @@
+"""The hall: use cases. A service opens the transaction, checks the permission, changes rows, returns plain values."""

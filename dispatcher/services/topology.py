@@ -1,0 +1,142 @@
+"""Topology: agents and teams, who belongs where, and who is meant by a caller's choice."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from dispatcher.core import team_rules
+from dispatcher.core.errors import InvalidValue
+from dispatcher.core.jobs import Who, WhoChoice, WhoKind
+from dispatcher.core.permissions import Caller, Node, Right
+from dispatcher.core.ports import Ports
+from dispatcher.datastore.agents import Agent
+from dispatcher.datastore.teams import Team, TeamMember
+from dispatcher.datastore.transactions import Datastore
+
+#: An agent that has been silent for longer is shown as offline, whatever it said last.
+ONLINE_FOR = timedelta(seconds=90)
+
+
+class Topology:
+    """Lists agents and teams, and finds the agents that a job is meant for."""
+
+    def __init__(self, datastore: Datastore, ports: Ports) -> None:
+        self._datastore = datastore
+        self._ports = ports
+
+    def who(
+        self, agents: bool, teams: bool, online: bool, licensed: bool, search: str, caller: Caller
+    ) -> list[Who]:
+        """Return agents, then teams, each sorted by name, that *caller* may read.
+
+        *search* is a part of the name, without regard to case; ``*`` and ``?`` in it are wildcards. *online* and
+        *licensed* leave out other agents; they do not touch teams.
+        """
+        found: list[Who] = []
+        with self._datastore.read() as session:
+            if agents and caller.may(Right.READ, Node.AGENTS):
+                rows = session.scalars(select(Agent).order_by(Agent.name, Agent.id))
+                found += [self._to_who(row) for row in rows]
+            if teams and caller.may(Right.READ, Node.TEAMS):
+                rows_of_teams = session.scalars(select(Team).where(Team.enabled).order_by(Team.name, Team.id))
+                found += [Who(row.id, row.name, WhoKind.TEAM) for row in rows_of_teams]
+        fits = _search(search)
+        return [
+            who
+            for who in found
+            if fits(who.name)
+            and (who.kind is WhoKind.TEAM or ((who.is_online or not online) and (who.is_licensed or not licensed)))
+        ]
+
+    def resolve(self, session: Session, choices: Sequence[WhoChoice]) -> list[Who]:
+        """Return the agents and teams that *choices* name, in order: an id first, else a name.
+
+        :raises InvalidValue: if one names nothing, or a name that several agents share.
+        """
+        return [self._resolve_one(session, choice, f"Who[{place}]/ID") for place, choice in enumerate(choices)]
+
+    def resolve_name(self, session: Session, text: str, member: str) -> Who:
+        """Return the agent, else the team, whose id or name is *text*; *member* is named in errors.
+
+        :raises InvalidValue: if there is none, or several agents of that name.
+        """
+        identifiers: list[UUID | str] = [text]
+        try:
+            identifiers.insert(0, UUID(text.strip("{} ")))
+        except ValueError:
+            pass  # a name, then
+        try:
+            return self._resolve_one(session, WhoChoice(identifiers, WhoKind.AGENT), member)
+        except _Unknown:
+            return self._resolve_one(session, WhoChoice(identifiers, WhoKind.TEAM), member)
+
+    def agents_of(self, session: Session, targets: Iterable[Who]) -> list[Agent]:
+        """Return the agents of *targets*, each once, by name: those named and the present members of the teams."""
+        targets = list(targets)
+        agent_ids = {who.id for who in targets if who.kind is WhoKind.AGENT}
+        team_ids = [who.id for who in targets if who.kind is WhoKind.TEAM]
+        if team_ids:
+            agent_ids |= self._members(session, team_ids)
+        if not agent_ids:
+            return []
+        return list(session.scalars(select(Agent).where(Agent.id.in_(agent_ids)).order_by(Agent.name, Agent.id)))
+
+    def _members(self, session: Session, team_ids: Sequence[UUID]) -> set[UUID]:
+        members = set(session.scalars(select(TeamMember.agent_id).where(TeamMember.team_id.in_(team_ids))))
+        texts = session.scalars(select(Team.rule).where(Team.id.in_(team_ids), Team.rule.is_not(None)))
+        rules = [team_rules.parse(text) for text in texts if text]
+        if rules:
+            primary_teams = {row.id: row.name for row in session.execute(select(Team.id, Team.name))}
+            for agent in session.scalars(select(Agent)):
+                facts = self._facts(agent, primary_teams)
+                if any(rule.fits(facts) for rule in rules):
+                    members.add(agent.id)
+        return members
+
+    def _facts(self, agent: Agent, team_names: Mapping[UUID, str]) -> dict[str, str | bool]:
+        primary = team_names.get(agent.primary_team_id, "") if agent.primary_team_id else ""
+        facts: dict[str, str | bool] = {f"fact.{name}": str(value) for name, value in agent.facts.items()}
+        facts |= {
+            "name": agent.name,
+            "os": agent.os,
+            "address": agent.address,
+            "online": is_online(agent, self._ports.now()),
+            "primary_team": primary,
+        }
+        return facts
+
+    def _resolve_one(self, session: Session, choice: WhoChoice, member: str) -> Who:
+        model = Agent if choice.kind is WhoKind.AGENT else Team
+        for identifier in choice.identifiers:
+            column = model.id if isinstance(identifier, UUID) else model.name
+            rows = session.scalars(select(model).where(column == identifier).limit(2)).all()
+            if len(rows) > 1:
+                raise InvalidValue(member, f"the name {identifier!r} fits several {choice.kind.name.lower()}s: use the id")
+            if rows:
+                return self._to_who(rows[0]) if isinstance(rows[0], Agent) else Who(rows[0].id, rows[0].name, choice.kind)
+        raise _Unknown(member, f"no {choice.kind.name.lower()} {' or '.join(map(str, choice.identifiers)) or '(empty)'}")
+
+    def _to_who(self, agent: Agent) -> Who:
+        return Who(agent.id, agent.name, WhoKind.AGENT, is_online(agent, self._ports.now()), agent.licensed)
+
+
+class _Unknown(InvalidValue):
+    """Nothing has this id or name."""
+
+
+def is_online(agent: Agent, now: datetime) -> bool:
+    """Whether *agent* is connected, as far as anybody can know *now*."""
+    return agent.online and agent.last_contact is not None and now - agent.last_contact <= ONLINE_FOR
+
+
+def _search(text: str) -> Callable[[str], bool]:
+    wanted = text.strip().casefold()
+    if "*" in wanted or "?" in wanted:
+        return lambda name: fnmatch.fnmatchcase(name.casefold(), wanted)
+    return lambda name: wanted in name.casefold()

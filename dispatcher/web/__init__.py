@@ -1,0 +1,1 @@
+"""The web layer: routing to bindings, authentication, quotas, deadlines, listeners."""

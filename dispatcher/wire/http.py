@@ -1,0 +1,58 @@
+"""HTTP messages: what every binding is given and what it answers, free of any server's objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from dispatcher.core.permissions import ANONYMOUS, Caller
+
+
+@dataclass(slots=True)
+class Request:
+    """A request whose body has been received whole, within the quotas.
+
+    Header names are lower-case; ``path`` is percent-decoded, ``query`` is not; ``host`` includes the port as
+    the client sent it (without any path).
+    """
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    scheme: str = "http"
+    host: str = "localhost"
+    caller: Caller = ANONYMOUS
+    #: Names the request in logs and in answers to unexpected errors.
+    id: str = ""
+
+
+@dataclass(slots=True)
+class Response:
+    """An answer. ``content_type`` is written as it is; an empty one sends no such header."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = ""
+    headers: list[tuple[str, str]] = field(default_factory=list)
+
+
+class Binding(Protocol):
+    """One front door: everything below its prefix is answered by it."""
+
+    #: Lower-case path prefixes without a trailing slash, such as ``/dispatcher/schedulingservice``.
+    prefixes: tuple[str, ...]
+
+    def is_public(self, request: Request) -> bool:
+        """Whether *request* is answered without credentials."""
+
+    def unauthenticated(self, request: Request) -> Response:
+        """Return the answer to missing or wrong credentials."""
+
+    def refused(self, request: Request, status: int, reason: str) -> Response:
+        """Return the answer to a request that the web layer refuses itself (too large, too slow, broken)."""
+
+    def __call__(self, request: Request) -> Response:
+        """Answer *request*. Never raises for bad input."""

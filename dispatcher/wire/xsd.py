@@ -1,0 +1,155 @@
+"""Schemas: the XML schemas of a service, taken from Spyne's interface document and put into WCF's shape."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lxml import etree
+
+XS = "http://www.w3.org/2001/XMLSchema"
+WSDL = "http://schemas.xmlsoap.org/wsdl/"
+SERIALIZATION = "http://schemas.microsoft.com/2003/10/Serialization/"
+
+#: The attributes of a particle in the order that WCF writes them.
+_PARTICLE = ("minOccurs", "maxOccurs", "name", "nillable", "type")
+_PRIMITIVES = (
+    "anyType anyURI base64Binary boolean byte dateTime decimal double float int long QName short string "
+    "unsignedByte unsignedInt unsignedLong unsignedShort"
+)
+#: The types that every WCF service publishes beside its own (contract section 8.9, xsd1).
+_OWN_PRIMITIVES = f"""<xs:schema xmlns:xs="{XS}" xmlns:tns="{SERIALIZATION}">
+<xs:element name="char" nillable="true" type="tns:char"/>
+<xs:simpleType name="char"><xs:restriction base="xs:int"/></xs:simpleType>
+<xs:element name="duration" nillable="true" type="tns:duration"/>
+<xs:simpleType name="duration"><xs:restriction base="xs:duration">
+<xs:pattern value="\\-?P(\\d*D)?(T(\\d*H)?(\\d*M)?(\\d*(\\.\\d*)?S)?)?"/>
+<xs:minInclusive value="-P10675199DT2H48M5.4775808S"/><xs:maxInclusive value="P10675199DT2H48M5.4775807S"/>
+</xs:restriction></xs:simpleType>
+<xs:element name="guid" nillable="true" type="tns:guid"/>
+<xs:simpleType name="guid"><xs:restriction base="xs:string">
+<xs:pattern value="[\\da-fA-F]{{8}}-[\\da-fA-F]{{4}}-[\\da-fA-F]{{4}}-[\\da-fA-F]{{4}}-[\\da-fA-F]{{12}}"/>
+</xs:restriction></xs:simpleType>
+<xs:attribute name="FactoryType" type="xs:QName"/>
+<xs:attribute name="Id" type="xs:ID"/>
+<xs:attribute name="Ref" type="xs:IDREF"/>
+</xs:schema>"""
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """One schema. ``imports`` are the namespaces it refers to, sorted; ``root`` holds no import elements."""
+
+    name: str
+    namespace: str
+    imports: tuple[str, ...]
+    root: etree._Element
+
+    def document(self, locations: Mapping[str, str] | None = None) -> etree._Element:
+        """Return the schema with its imports; *locations* says where each imported namespace is read."""
+        root = copy.deepcopy(self.root)
+        for position, namespace in enumerate(self.imports):
+            place = {"schemaLocation": locations[namespace]} if locations else {}
+            root.insert(position, root.makeelement(f"{{{XS}}}import", {**place, "namespace": namespace}))
+        return root
+
+    def extract(self, type_name: str) -> etree._Element:
+        """Return a schema of only *type_name* and the types of this namespace that it needs."""
+        wanted = [type_name]
+        for name in wanted:
+            for node in self.root.iterfind(f"*[@name='{name}']"):
+                references = (part.get("type", "") for part in node.iter(f"{{{XS}}}element"))
+                types = (reference[4:] for reference in references if reference.startswith("tns:"))
+                wanted += [one for one in dict.fromkeys(types) if one not in wanted]
+        root = copy.deepcopy(self.root)
+        for node in [child for child in root if child.get("name") not in wanted]:
+            root.remove(node)
+        return root
+
+
+def schemas(interface: etree._Element, operations: Sequence[str], numbers: Mapping[str, Mapping[str, int]]) -> list[Schema]:
+    """Return the schemas of *interface*, Spyne's WSDL: xsd0 the messages, xsd1 WCF's primitives, then the data.
+
+    Messages stand in the order of *operations*, data types in that of their names, so that the bytes never
+    depend on how Spyne walked its types. *numbers* are the numbers of each enumeration's members.
+    """
+    found = {schema.get("targetNamespace", ""): schema for schema in interface.iter(f"{{{XS}}}schema")}
+    messages = interface.get("targetNamespace", "")
+    data = sorted(namespace for namespace in found if namespace != messages)
+    result = [_messages(found[messages], operations, tuple(data)), _primitives()]
+    for position, namespace in enumerate(data, start=2):
+        result.append(_data(f"xsd{position}", found[namespace], numbers))
+    return result
+
+
+def _messages(source: etree._Element, operations: Sequence[str], imports: tuple[str, ...]) -> Schema:
+    namespace = source.get("targetNamespace", "")
+    root = _root(namespace, imports)
+    for name in [name + suffix for name in operations for suffix in ("", "Response")]:
+        element = etree.SubElement(root, f"{{{XS}}}element", name=name)
+        sequence = etree.SubElement(etree.SubElement(element, f"{{{XS}}}complexType"), f"{{{XS}}}sequence")
+        _copy_particles(source.find(f"{{{XS}}}complexType[@name='{name}']"), sequence)
+    return Schema("xsd0", namespace, imports, root)
+
+
+def _primitives() -> Schema:
+    root = _root(SERIALIZATION, (), attributeFormDefault="qualified")
+    for name in _PRIMITIVES.split():
+        etree.SubElement(root, f"{{{XS}}}element", name=name, nillable="true", type=f"xs:{name}")
+    root.extend(etree.fromstring(_OWN_PRIMITIVES, etree.XMLParser(remove_blank_text=True)))
+    return Schema("xsd1", SERIALIZATION, (), root)
+
+
+def _data(name: str, source: etree._Element, numbers: Mapping[str, Mapping[str, int]]) -> Schema:
+    namespace = source.get("targetNamespace", "")
+    needs_primitives = any(_is_numbered(members) for members in numbers.values())
+    imports = (SERIALIZATION,) if needs_primitives else ()
+    root = _root(namespace, imports)
+    for declared in sorted(source, key=lambda node: node.get("name", "")):
+        type_name = declared.get("name", "")
+        if declared.tag == f"{{{XS}}}complexType":
+            target = etree.SubElement(root, f"{{{XS}}}complexType", name=type_name)
+            _copy_particles(declared, etree.SubElement(target, f"{{{XS}}}sequence"))
+        elif declared.tag == f"{{{XS}}}simpleType":
+            root.append(_enumeration(type_name, numbers[type_name]))
+        else:
+            continue
+        etree.SubElement(root, f"{{{XS}}}element", name=type_name, nillable="true", type=f"tns:{type_name}")
+    return Schema(name, namespace, imports, root)
+
+
+def _enumeration(name: str, members: Mapping[str, int]) -> etree._Element:
+    """Return the type of an enumeration, with its numbers where they are not simply 0, 1, 2 (as WCF does)."""
+    node = etree.Element(f"{{{XS}}}simpleType", name=name)
+    restriction = etree.SubElement(node, f"{{{XS}}}restriction", base="xs:string")
+    for member, number in members.items():
+        value = etree.SubElement(restriction, f"{{{XS}}}enumeration", value=member)
+        if _is_numbered(members):
+            note = etree.SubElement(etree.SubElement(value, f"{{{XS}}}annotation"), f"{{{XS}}}appinfo")
+            etree.SubElement(note, f"{{{SERIALIZATION}}}EnumerationValue", nsmap={None: SERIALIZATION}).text = str(number)
+    return node
+
+
+def _is_numbered(members: Mapping[str, int]) -> bool:
+    return list(members.values()) != list(range(len(members)))
+
+
+def _root(namespace: str, imports: tuple[str, ...], **attributes: str) -> etree._Element:
+    prefixes = {f"q{position}": one for position, one in enumerate(imports, start=1)}
+    root = etree.Element(f"{{{XS}}}schema", nsmap={"xs": XS, "tns": namespace, **prefixes})
+    root.attrib.update({**attributes, "elementFormDefault": "qualified", "targetNamespace": namespace})
+    return root
+
+
+def _copy_particles(source: etree._Element | None, target: etree._Element) -> None:
+    """Copy the elements of *source*'s sequence into *target*, their types named by *target*'s prefixes."""
+    if source is None:
+        return
+    prefixes = {namespace: prefix for prefix, namespace in target.nsmap.items()}
+    for particle in source.iter(f"{{{XS}}}element"):
+        attributes = dict(particle.attrib)
+        prefix, _, local = attributes["type"].partition(":")
+        attributes["type"] = f"{prefixes[particle.nsmap[prefix]]}:{local}"
+        ordered = {key: attributes[key] for key in _PARTICLE if key in attributes}
+        etree.SubElement(target, f"{{{XS}}}element", ordered)

@@ -1,0 +1,89 @@
+"""Fixtures that most tests share: a datastore of their own, a clock they turn, ids in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from dispatcher.core.ports import Ports
+from dispatcher.datastore import schema
+from dispatcher.datastore.engines import parse_url
+from dispatcher.datastore.transactions import Datastore
+from dispatcher.services.secrets import Secrets
+
+
+@dataclass
+class Clock:
+    """A clock that stands still until it is turned."""
+
+    moment: datetime = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.moment
+
+    def turn(self, by: timedelta) -> None:
+        self.moment += by
+
+
+@dataclass
+class RecordingWakeup:
+    """Remembers who was woken, in order."""
+
+    agent_ids: list[UUID] = field(default_factory=list)
+    engine_calls: int = 0
+
+    def agents(self, agent_ids: Collection[UUID]) -> None:
+        self.agent_ids.extend(agent_ids)
+
+    def engine(self) -> None:
+        self.engine_calls += 1
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def wakeup() -> RecordingWakeup:
+    return RecordingWakeup()
+
+
+@pytest.fixture
+def new_id() -> Callable[[], UUID]:
+    numbers = iter(range(1, 1_000_000))
+    return lambda: UUID(int=(0x019A << 112) | (7 << 76) | (2 << 62) | next(numbers))
+
+
+@pytest.fixture
+def ports(clock: Clock, new_id: Callable[[], UUID], wakeup: RecordingWakeup) -> Ports:
+    return Ports(clock, new_id, wakeup)
+
+
+@pytest.fixture
+def secrets() -> Secrets:
+    return Secrets(b"k" * 32)
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The file of a freshly migrated SQLite datastore: copied per test, which is quicker than migrating."""
+    path = tmp_path_factory.mktemp("template") / "empty.db"
+    datastore = Datastore(parse_url(f"sqlite:///{path}"))
+    schema.upgrade(datastore.engine)
+    datastore.close()
+    return path.read_bytes()
+
+
+@pytest.fixture
+def datastore(tmp_path: Path, empty_database: bytes) -> Iterator[Datastore]:
+    path = tmp_path / "test.db"
+    path.write_bytes(empty_database)
+    opened = Datastore(parse_url(f"sqlite:///{path}"))
+    yield opened
+    opened.close()
