@@ -1,13 +1,24 @@
-"""The composition root: gives services their clock, their ids and each other."""
+"""The composition root: the one place that knows which part is given which, and what the real clock is."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import uuid_utils.compat
 
-from dispatcher.core.ports import NoWakeup, Ports, Wakeup
+from dispatcher.agents.gateway import Gateway
+from dispatcher.bindings import ivanti_automation
+from dispatcher.core.ports import Ports
+from dispatcher.datastore.transactions import Datastore
+from dispatcher.engine.clock import Clock
+from dispatcher.services.hall import Hall, build_hall
+from dispatcher.services.secrets import Secrets
+from dispatcher.web.agents import AgentsApp
+from dispatcher.web.app import Limits, WebApp
+from dispatcher.web.health import Health
 
 
 def now() -> datetime:
@@ -20,6 +31,42 @@ def new_id() -> UUID:
     return uuid_utils.compat.uuid7()
 
 
-def real_ports(wakeup: Wakeup | None = None) -> Ports:
-    """Return the ports of a real process."""
-    return Ports(now, new_id, wakeup or NoWakeup())
+class Bell:
+    """The wake-up of a serving process: rings at the gateway and at the engine, once they are there."""
+
+    def __init__(self) -> None:
+        self.gateway: Gateway | None = None
+        self.clock: Clock | None = None
+
+    def agents(self, agent_ids: Collection[UUID]) -> None:
+        """Let the polls of *agent_ids* look for orders."""
+        if self.gateway is not None:
+            self.gateway.wake(agent_ids)
+
+    def engine(self) -> None:
+        """Let the engine look for what is due."""
+        if self.clock is not None:
+            self.clock.wake()
+
+
+@dataclass(slots=True)
+class House:
+    """A dispatcher that is put together and not yet started. ``clock.start`` and the listeners bring it to life."""
+
+    hall: Hall
+    gateway: Gateway
+    clock: Clock
+    web: WebApp
+    agents: AgentsApp
+
+
+def build_house(datastore: Datastore, secrets: Secrets, *, lease: timedelta, limits: Limits) -> House:
+    """Return a dispatcher over *datastore*, whose schema must be current."""
+    bell = Bell()
+    hall = build_hall(datastore, Ports(now, new_id, bell), secrets, lease=lease)
+    bell.gateway = gateway = Gateway(hall, now)
+    # Two leases: an agent whose call fails waits up to one before it tries again.
+    bell.clock = clock = Clock(hall.clockwork, hall.leasing, now, grace=2 * lease)
+    bindings = [ivanti_automation.build(hall)]
+    web = WebApp(bindings, hall.security, Health(hall), new_id, limits)
+    return House(hall, gateway, clock, web, AgentsApp(gateway))

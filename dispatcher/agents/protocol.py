@@ -192,9 +192,7 @@ class RunFinished(Message):
     reason: str = ""
 
 
-RunEvent = Annotated[
-    RunStarted | TaskStarted | Output | TaskFinished | RunFinished, Field(discriminator="kind")
-]
+RunEvent = Annotated[RunStarted | TaskStarted | Output | TaskFinished | RunFinished, Field(discriminator="kind")]
 
 
 class Report(Message):
@@ -209,6 +207,13 @@ class Receipt(Message):
 
     aborts: list[UUID] = []
     lost: list[UUID] = []
+
+
+class Refusal(Message):
+    """The body of every answer that is not 200: a stable code, and a text for people."""
+
+    error: str
+    message: str
 
 
 def dump(message: Message) -> bytes:
@@ -231,4 +236,3 @@ def parse_credentials(header: str) -> tuple[UUID, str] | None:
         return UUID(agent), secret
     except ValueError:
         return None
-

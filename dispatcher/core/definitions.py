@@ -107,7 +107,17 @@ def to_parameters(documents: Iterable[ParameterDocument], unseal: Callable[[str]
 
 
 def _to_parameter(document: ParameterDocument, unseal: Callable[[str], str]) -> Parameter:
-    parameter = Parameter(**{**document, "type": ParameterType(document["type"])})  # type: ignore[misc]
+    parameter = Parameter(
+        name=document["name"],
+        type=ParameterType(document["type"]),
+        value1=document["value1"],
+        value2=document["value2"],
+        value3=document["value3"],
+        description=document["description"],
+        hint=document["hint"],
+        is_input=document["is_input"],
+        is_output=document["is_output"],
+    )
     if parameter.type is ParameterType.PASSWORD:
         parameter.value1 = unseal(parameter.value1)
     elif parameter.type is ParameterType.CREDENTIALS:
@@ -123,11 +133,12 @@ def plan(
     *values* are the parameters of the module or project itself, secrets open.
     """
     if kind is WhatKind.MODULE:
-        return [PlannedModule(cast(ModuleDocument, document), list(values))]
+        return [PlannedModule(cast("ModuleDocument", document), list(values))]
     return [
-        PlannedModule(linked["module"], link(to_parameters(linked["module"]["parameters"], unseal),
-                                             linked["parameters"], values))
-        for linked in cast(ProjectDocument, document)["modules"]
+        PlannedModule(
+            linked["module"], link(to_parameters(linked["module"]["parameters"], unseal), linked["parameters"], values)
+        )
+        for linked in cast("ProjectDocument", document)["modules"]
     ]
 
 
@@ -137,8 +148,10 @@ def link(declared: Sequence[Parameter], links: Mapping[str, str], outer: Sequenc
     A link that is one reference and nothing else carries a credential's password along.
     """
     by_name = {parameter.name: parameter for parameter in outer}
-    return [_linked(parameter, links[parameter.name], by_name) if parameter.name in links else parameter
-            for parameter in declared]
+    return [
+        _linked(parameter, links[parameter.name], by_name) if parameter.name in links else parameter
+        for parameter in declared
+    ]
 
 
 def _linked(parameter: Parameter, text: str, outer: Mapping[str, Parameter]) -> Parameter:

@@ -103,7 +103,9 @@ def _check_choice(parameter: Parameter, value: str) -> None:
     choices = parameter.choices
     if not choices:
         return
-    chosen = value.split(";") if parameter.type is ParameterType.MULTISELECT and value else [value]
+    chosen = [value]
+    if parameter.type is ParameterType.MULTISELECT:
+        chosen = value.split(";") if value else []
     for one in chosen:
         if one not in choices:
             raise InvalidValue(f"Parameters/{parameter.name}", f"{one!r} is none of {', '.join(choices)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -84,6 +85,10 @@ Name = Annotated[str, mapped_column(String(255))]
 Small = Annotated[int, mapped_column(SmallInteger)]
 
 
+#: The columns of a row, by name.
+Row = Mapping[Any, Any]
+
+
 class Base(DeclarativeBase):
     """The root of the models."""
 
@@ -95,7 +100,7 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {  # noqa: RUF012
+    type_annotation_map = {
         UUID: Key,
         datetime: Moment,
         str: LongText,

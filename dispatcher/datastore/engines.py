@@ -95,5 +95,3 @@ def _prepare_sqlite(engine: Engine) -> None:
     def begin(connection: Any) -> None:
         mode = connection.get_execution_options().get("sqlite_begin", "")
         connection.exec_driver_sql(f"BEGIN {mode}".strip())
-
-

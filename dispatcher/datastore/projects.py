@@ -24,9 +24,7 @@ class Project(Updated, Base):
     description: Mapped[str]
     enabled: Mapped[bool]
     version: Mapped[int]
-    modules: Mapped[list[ProjectModule]] = relationship(
-        order_by="ProjectModule.position", cascade="all, delete-orphan"
-    )
+    modules: Mapped[list[ProjectModule]] = relationship(order_by="ProjectModule.position", cascade="all, delete-orphan")
 
 
 class ProjectModule(Base):

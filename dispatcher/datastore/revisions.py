@@ -33,7 +33,7 @@ def current(session: Session) -> Mapping[str, int]:
     """Return all counters as this session's transaction sees them, read once per session."""
     memo: dict[str, int] | None = session.info.get(_MEMO)
     if memo is None:
-        memo = session.info[_MEMO] = {name: value for name, value in session.connection().execute(_CURRENT)}
+        memo = session.info[_MEMO] = dict(session.connection().execute(_CURRENT).tuples().all())
     return memo
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import select
@@ -30,9 +32,7 @@ class Topology:
         self._datastore = datastore
         self._ports = ports
 
-    def who(
-        self, agents: bool, teams: bool, online: bool, licensed: bool, search: str, caller: Caller
-    ) -> list[Who]:
+    def who(self, agents: bool, teams: bool, online: bool, licensed: bool, search: str, caller: Caller) -> list[Who]:
         """Return agents, then teams, each sorted by name, that *caller* may read.
 
         *search* is a part of the name, without regard to case; ``*`` and ``?`` in it are wildcards. *online* and
@@ -67,10 +67,8 @@ class Topology:
         :raises InvalidValue: if there is none, or several agents of that name.
         """
         identifiers: list[UUID | str] = [text]
-        try:
+        with suppress(ValueError):  # what is no id is a name
             identifiers.insert(0, UUID(text.strip("{} ")))
-        except ValueError:
-            pass  # a name, then
         try:
             return self._resolve_one(session, WhoChoice(identifiers, WhoKind.AGENT), member)
         except _Unknown:
@@ -112,15 +110,16 @@ class Topology:
         return facts
 
     def _resolve_one(self, session: Session, choice: WhoChoice, member: str) -> Who:
-        model = Agent if choice.kind is WhoKind.AGENT else Team
+        model: type[Agent] | type[Team] = Agent if choice.kind is WhoKind.AGENT else Team
+        noun = choice.kind.name.lower()
         for identifier in choice.identifiers:
-            column = model.id if isinstance(identifier, UUID) else model.name
-            rows = session.scalars(select(model).where(column == identifier).limit(2)).all()
+            fits = model.id == identifier if isinstance(identifier, UUID) else model.name == identifier
+            rows = cast("Sequence[Agent | Team]", session.scalars(select(model).where(fits).limit(2)).all())
             if len(rows) > 1:
-                raise InvalidValue(member, f"the name {identifier!r} fits several {choice.kind.name.lower()}s: use the id")
-            if rows:
-                return self._to_who(rows[0]) if isinstance(rows[0], Agent) else Who(rows[0].id, rows[0].name, choice.kind)
-        raise _Unknown(member, f"no {choice.kind.name.lower()} {' or '.join(map(str, choice.identifiers)) or '(empty)'}")
+                raise InvalidValue(member, f"the name {identifier!r} fits several {noun}s: use the id")
+            for row in rows:
+                return self._to_who(row) if isinstance(row, Agent) else Who(row.id, row.name, choice.kind)
+        raise _Unknown(member, f"no {noun} {' or '.join(map(str, choice.identifiers)) or '(empty)'}")
 
     def _to_who(self, agent: Agent) -> Who:
         return Who(agent.id, agent.name, WhoKind.AGENT, is_online(agent, self._ports.now()), agent.licensed)

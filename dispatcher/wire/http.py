@@ -44,6 +44,10 @@ class Binding(Protocol):
 
     #: Lower-case path prefixes without a trailing slash, such as ``/dispatcher/schedulingservice``.
     prefixes: tuple[str, ...]
+    #: The path that people are sent to; ``{home}/help`` is its help page.
+    home: str
+    #: What is served there, in a few words.
+    title: str
 
     def is_public(self, request: Request) -> bool:
         """Whether *request* is answered without credentials."""

@@ -8,6 +8,8 @@ Members are declared in ordinal (alphabetical) order.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import Enum
+from functools import cache
 from typing import Any, ClassVar, TypeVar
 
 from dispatcher.wire import spyne_compat as spyne_compat  # before anything of spyne
@@ -73,13 +75,63 @@ class DataContractEnum(EnumBase):  # type: ignore[misc]
         return declared.customize(nillable=False)
 
 
+class Kind(Enum):
+    """What a Spyne type is on the wire; the values of simple ones are WCF's names for them."""
+
+    TEXT = "string"
+    FLAG = "boolean"
+    NUMBER = "int"
+    MOMENT = "dateTime"
+    BYTES = "base64Binary"
+    ENUM = "enum"
+    RECORD = "record"
+    ARRAY = "array"
+
+
+# In this order: an array is a complex model for Spyne.
+_KINDS = (
+    (DataContractEnum, Kind.ENUM),
+    (Array, Kind.ARRAY),
+    (ComplexModel, Kind.RECORD),
+    (Boolean, Kind.FLAG),
+    (Integer32, Kind.NUMBER),
+    (DateTime, Kind.MOMENT),
+    (ByteArray, Kind.BYTES),
+    (Unicode, Kind.TEXT),
+)
+
+
+@cache
+def kind_of(spyne_type: Any) -> Kind:
+    """Return what *spyne_type* is on the wire.
+
+    :raises TypeError: if it is none of the types that this module offers.
+    """
+    for base, kind in _KINDS:
+        if issubclass(spyne_type, base):
+            return kind
+    raise TypeError(f"{spyne_type!r} is no type of the wire kit")
+
+
+@cache
+def members_of(model: Any) -> Mapping[str, Any]:
+    """Return the members of a complex type with their types: those of its bases first, each in declared order."""
+    return dict(model.get_flat_type_info(model))
+
+
+def item_of(array: Any) -> tuple[str, Any]:
+    """Return the name and the type of the items of *array*."""
+    ((name, item),) = array._type_info.items()
+    return name, item
+
+
 def new(model: type[_Model], **members: object) -> _Model:
     """Return an instance of the Spyne model *model* with *members*; all others are None.
 
-    Ten times faster than Spyne's own constructor, and keeps the declared order, which the encoders exploit.
+    Ten times faster than Spyne's own constructor, and it keeps the declared order, which the encoders exploit.
     """
     instance = object.__new__(model)
     state = instance.__dict__
-    state.update(dict.fromkeys(model._type_info))  # type: ignore[attr-defined]
+    state.update(dict.fromkeys(members_of(model)))
     state.update(members)
     return instance

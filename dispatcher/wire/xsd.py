@@ -68,7 +68,9 @@ class Schema:
         return root
 
 
-def schemas(interface: etree._Element, operations: Sequence[str], numbers: Mapping[str, Mapping[str, int]]) -> list[Schema]:
+def schemas(
+    interface: etree._Element, operations: Sequence[str], numbers: Mapping[str, Mapping[str, int]]
+) -> list[Schema]:
     """Return the schemas of *interface*, Spyne's WSDL: xsd0 the messages, xsd1 WCF's primitives, then the data.
 
     Messages stand in the order of *operations*, data types in that of their names, so that the bytes never
@@ -127,7 +129,7 @@ def _enumeration(name: str, members: Mapping[str, int]) -> etree._Element:
         value = etree.SubElement(restriction, f"{{{XS}}}enumeration", value=member)
         if _is_numbered(members):
             note = etree.SubElement(etree.SubElement(value, f"{{{XS}}}annotation"), f"{{{XS}}}appinfo")
-            etree.SubElement(note, f"{{{SERIALIZATION}}}EnumerationValue", nsmap={None: SERIALIZATION}).text = str(number)
+            etree.SubElement(note, f"{{{SERIALIZATION}}}EnumerationValue").text = str(number)
     return node
 
 
@@ -137,8 +139,10 @@ def _is_numbered(members: Mapping[str, int]) -> bool:
 
 def _root(namespace: str, imports: tuple[str, ...], **attributes: str) -> etree._Element:
     prefixes = {f"q{position}": one for position, one in enumerate(imports, start=1)}
-    root = etree.Element(f"{{{XS}}}schema", nsmap={"xs": XS, "tns": namespace, **prefixes})
-    root.attrib.update({**attributes, "elementFormDefault": "qualified", "targetNamespace": namespace})
+    attributes |= {"elementFormDefault": "qualified", "targetNamespace": namespace}
+    root = etree.Element(f"{{{XS}}}schema", nsmap={"xs": XS, "tns": namespace} | prefixes)
+    for name, value in attributes.items():
+        root.set(name, value)
     return root
 
 
@@ -148,8 +152,9 @@ def _copy_particles(source: etree._Element | None, target: etree._Element) -> No
         return
     prefixes = {namespace: prefix for prefix, namespace in target.nsmap.items()}
     for particle in source.iter(f"{{{XS}}}element"):
-        attributes = dict(particle.attrib)
-        prefix, _, local = attributes["type"].partition(":")
-        attributes["type"] = f"{prefixes[particle.nsmap[prefix]]}:{local}"
-        ordered = {key: attributes[key] for key in _PARTICLE if key in attributes}
-        etree.SubElement(target, f"{{{XS}}}element", ordered)
+        prefix, _, local = particle.get("type", "").partition(":")
+        copied = etree.SubElement(target, f"{{{XS}}}element")
+        for name in _PARTICLE:
+            if name in particle.attrib:
+                copied.set(name, particle.get(name, ""))
+        copied.set("type", f"{prefixes[particle.nsmap[prefix]]}:{local}")

@@ -1,0 +1,188 @@
+"""Processes: starting one, watching it and leaving nothing of it behind.
+
+A slot makes itself the *subreaper* of what it starts (Linux): a process whose parent dies becomes its child, so that
+neither a new session nor a double fork nor a cleaned environment hides one. Elsewhere descendants and the members of
+the task's session are found; a process that leaves both escapes.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import psutil
+
+_PR_SET_CHILD_SUBREAPER = 36
+#: How long processes that were sent SIGKILL may take to disappear, in seconds.
+KILL_TIMEOUT_S = 5.0
+#: How many processes are named as killed; more are counted only.
+MAX_NAMED = 500
+
+
+def become_subreaper() -> bool:
+    """Make this process the parent of all its orphaned descendants; return whether the system can do that."""
+    if sys.platform != "linux":
+        return False
+    libc = ctypes.CDLL(None, use_errno=True)
+    return bool(libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
+
+
+def start(command_line: list[str] | str, directory: str, environment: Mapping[str, str], output: int) -> int:
+    """Start a process in a session of its own that writes to the descriptor *output*; return its pid.
+
+    It reads nothing. Whoever calls this reaps it (see ``reap``).
+
+    :raises OSError: if it cannot be started.
+    :raises ValueError: if an argument or variable cannot be passed on.
+    """
+    process = subprocess.Popen(
+        command_line,
+        cwd=directory,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
+        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+    )
+    process.returncode = 0  # reaped here, not by this object
+    return process.pid
+
+
+def reap() -> tuple[dict[int, int], bool]:
+    """Take leave of every child that has ended; return their wait statuses, and whether others are left."""
+    ended: dict[int, int] = {}
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return ended, False
+        if pid == 0:
+            return ended, True
+        ended[pid] = status
+
+
+def name_of(process: psutil.Process) -> str:
+    """Return "pid name"; only the pid if the process is gone."""
+    try:
+        return f"{process.pid} {process.name()}"
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return str(process.pid)
+
+
+@dataclass(slots=True)
+class Killed:
+    """What had to be killed, as "pid name", and what would not die."""
+
+    names: list[str] = field(default_factory=list)
+    survivors: list[str] = field(default_factory=list)
+
+
+def descendants(session: int | None = None, spare: frozenset[int] = frozenset()) -> list[psutil.Process]:
+    """Return the living descendants of this process but those below the children in *spare*.
+
+    With *session*, also the members of that session (for systems without subreapers).
+    """
+    found = {}
+    for child in psutil.Process().children():
+        if child.pid not in spare:
+            found[child.pid] = child
+            found.update((one.pid, one) for one in _children(child))
+    if session is not None:
+        for process in psutil.process_iter():
+            if _session_of(process.pid) == session:
+                found[process.pid] = process
+    return [process for process in found.values() if _is_alive(process)]
+
+
+def terminate(session: int | None = None) -> list[str]:
+    """Ask every descendant to end; return them as "pid name"."""
+    asked = descendants(session)
+    names = [name_of(process) for process in asked]
+    for process in asked:
+        _signal(process, signal.SIGTERM)
+        if sys.platform != "win32":
+            _signal(process, signal.SIGCONT)  # a stopped process would not hear it
+    return names
+
+
+def kill(wait: Callable[[float], None], session: int | None = None, spare: frozenset[int] = frozenset()) -> Killed:
+    """Kill every descendant (see ``descendants``) and reap it, again and again until none is left.
+
+    They are all stopped before the first is killed, so that none can start another. *wait* waits at most so many
+    seconds for a child to end. Gives up on what does not die within ``KILL_TIMEOUT_S``.
+    """
+    killed = Killed()
+    deadline = time.monotonic() + KILL_TIMEOUT_S
+    named: set[psutil.Process] = set()
+    while found := _stopped_descendants(session, spare):
+        for process in found - named:
+            killed.names.append(name_of(process))
+        named |= found
+        for process in found:
+            _signal(process, getattr(signal, "SIGKILL", signal.SIGTERM))
+        _reap_these(spare)
+        rest = descendants(session, spare)
+        if rest and time.monotonic() > deadline:
+            killed.survivors = [name_of(process) for process in rest]
+            break
+        if rest:
+            wait(0.05)
+    _reap_these(spare)
+    if len(killed.names) > MAX_NAMED:
+        killed.names[MAX_NAMED:] = [f"and {len(killed.names) - MAX_NAMED} more"]
+    return killed
+
+
+def _stopped_descendants(session: int | None, spare: frozenset[int]) -> set[psutil.Process]:
+    stopped: set[psutil.Process] = set()
+    while new := set(descendants(session, spare)) - stopped:
+        for process in new:
+            if sys.platform != "win32":
+                _signal(process, signal.SIGSTOP)
+        stopped |= new
+    return stopped
+
+
+def _reap_these(spare: frozenset[int]) -> None:
+    """Reap ended children but those in *spare*, whose owner does it."""
+    if not spare:
+        reap()
+        return
+    for child in psutil.Process().children():
+        if child.pid not in spare:
+            os.waitpid(child.pid, os.WNOHANG)
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _session_of(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except (ProcessLookupError, PermissionError):
+        return None
+
+
+def _signal(process: psutil.Process, number: int) -> None:
+    try:
+        process.send_signal(number)
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return  # gone, or someone else's (sudo): then it shows among the survivors

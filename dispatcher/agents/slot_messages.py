@@ -1,0 +1,40 @@
+"""Slot messages: what an agent tells one of its slots, a line of JSON each. What a slot answers are run events.
+
+A slot reports that it is about to start a task and waits until the agent has that on disk (``Go``).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, Field, TypeAdapter
+
+from dispatcher.agents.protocol import RunOrder
+
+
+class Do(BaseModel):
+    """Do a run. ``facts`` are the agent's, for ``@[Name]``."""
+
+    kind: Literal["do"] = "do"
+    order: RunOrder
+    facts: dict[str, str]
+
+
+class Go(BaseModel):
+    """The start of the task at ``position`` is on disk: begin."""
+
+    kind: Literal["go"] = "go"
+    run_id: UUID
+    position: int
+
+
+class Abort(BaseModel):
+    """Stop the run and kill everything of it."""
+
+    kind: Literal["abort"] = "abort"
+    run_id: UUID
+
+
+SlotMessage = Annotated[Do | Go | Abort, Field(discriminator="kind")]
+SLOT_MESSAGE: TypeAdapter[Do | Go | Abort] = TypeAdapter(SlotMessage)

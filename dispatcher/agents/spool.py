@@ -1,0 +1,270 @@
+"""The spool: an agent's journal of what it started and of every event that its dispatcher has not confirmed.
+
+One file. A line is a checksum, a letter and JSON: ``R`` a run that was taken (its tasks), ``E`` an event to be
+delivered, ``A`` how far delivery has been confirmed, ``C`` a run that is no longer ours. ``sync`` puts everything
+written on disk; a start counts only after it. Confirmed lines are dropped when the file has grown, but for what is
+needed to tell after a crash which runs had started what.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import Any
+from uuid import UUID
+
+log = logging.getLogger(__name__)
+
+#: The file is rewritten when so many bytes of it are confirmed.
+COMPACT_BYTES = 1 << 20
+_EVENT = re.compile(rb'\{"kind":"([a-z_]+)","run_id":"([0-9a-f-]{36})","fence":(\d+)(?:,"position":(\d+))?')
+_sync = getattr(os, "fdatasync", os.fsync)
+
+
+@dataclass(slots=True)
+class TakenTask:
+    """What has to be known of a task if the agent dies while it runs."""
+
+    name: str
+    repeatable: bool
+
+
+@dataclass(slots=True)
+class OpenRun:
+    """A run that has been taken and has not finished."""
+
+    run_id: UUID
+    fence: int
+    tasks: list[TakenTask]
+    started: list[int] = field(default_factory=list)  #: positions
+    finished: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Batch:
+    """Events to deliver, each as JSON, in order. ``end`` is what to confirm."""
+
+    events: list[bytes]
+    end: int
+    finished: list[tuple[UUID, int]]  #: run and fence of the runs that end in it
+
+
+class Spool:
+    """The journal in one file. Safe to use from several threads.
+
+    :raises OSError: from every method that writes, if the disk is full or broken; nothing is half-written then.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._lock = Lock()
+        self._descriptor = os.open(file, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+        self._open_runs: dict[UUID, OpenRun] = {}
+        self._confirmed = 0
+        self._size = 0
+        self._undelivered: dict[UUID, int] = {}
+        self._load()
+
+    @property
+    def backlog(self) -> int:
+        """How many bytes are written and not confirmed."""
+        return self._size - self._confirmed
+
+    @property
+    def is_delivered(self) -> bool:
+        """Whether every event is confirmed."""
+        return self._confirmed == self._size
+
+    def open_runs(self) -> list[OpenRun]:
+        """Return the runs that were taken and have not finished, oldest first."""
+        with self._lock:
+            return list(self._open_runs.values())
+
+    def undelivered_runs(self) -> dict[UUID, int]:
+        """Return run and fence of the runs that have unconfirmed events. Only of use right after opening."""
+        return dict(self._undelivered)
+
+    def take(self, run_id: UUID, fence: int, tasks: Sequence[TakenTask]) -> None:
+        """Note that a run has been taken."""
+        run = OpenRun(run_id, fence, list(tasks))
+        with self._lock:
+            self._append(b"R", _dump_run(run))
+            self._open_runs[run_id] = run
+
+    def add(self, event: bytes) -> None:
+        """Append an event: JSON without line breaks, ``kind``, ``run_id``, ``fence``, ``position`` first."""
+        with self._lock:
+            self._append(b"E", event)
+            self._note(event)
+
+    def close_run(self, run_id: UUID) -> None:
+        """Forget a run: after a crash nothing is said about it."""
+        with self._lock:
+            if self._open_runs.pop(run_id, None) is not None:
+                self._append(b"C", str(run_id).encode())
+
+    def sync(self) -> None:
+        """Return when everything written so far is on disk."""
+        with self._lock:
+            _sync(self._descriptor)
+
+    def batch(self, max_bytes: int, max_events: int) -> Batch:
+        """Return the oldest unconfirmed events: at least one, if there is any, and no more than the limits."""
+        with self._lock:
+            start, size, descriptor = self._confirmed, self._size, os.dup(self._descriptor)
+        batch = Batch([], start, [])
+        length = 0
+        try:
+            for end, letter, body in _lines(descriptor, start, size):
+                if letter == b"E":
+                    length += len(body) + 1
+                    if batch.events and (length > max_bytes or len(batch.events) == max_events):
+                        return batch
+                    batch.events.append(body)
+                    if body.startswith(b'{"kind":"run_finished"') and (match := _EVENT.match(body)):
+                        batch.finished.append((UUID(match[2].decode()), int(match[3])))
+                batch.end = end
+        finally:
+            os.close(descriptor)
+        return batch
+
+    def confirm(self, batch: Batch) -> None:
+        """Note that the events of *batch* are durable elsewhere. It need not be on disk: delivery may be repeated."""
+        with self._lock:
+            was_all = batch.end == self._size
+            self._confirmed = batch.end
+            if self._confirmed >= COMPACT_BYTES:
+                self._compact()
+            else:
+                self._append(b"A", str(batch.end).encode())
+                if was_all:
+                    self._confirmed = self._size
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._descriptor)
+
+    def _append(self, letter: bytes, body: bytes) -> None:
+        line = _line(letter, body)
+        try:
+            _write(self._descriptor, line, self._size)
+        except OSError:
+            os.ftruncate(self._descriptor, self._size)
+            raise
+        self._size += len(line)
+
+    def _note(self, event: bytes) -> None:
+        match = _EVENT.match(event)
+        if match is None:
+            return
+        kind, run = match[1], self._open_runs.get(UUID(match[2].decode()))
+        if run is None:
+            return
+        if kind == b"task_started":
+            run.started.append(int(match[4]))
+        elif kind == b"task_finished":
+            run.finished.append(int(match[4]))
+        elif kind == b"run_finished":
+            del self._open_runs[run.run_id]
+
+    def _load(self) -> None:
+        size = os.fstat(self._descriptor).st_size
+        for end, letter, body in _lines(self._descriptor, 0, size):
+            if letter == b"R":
+                run = _load_run(body)
+                self._open_runs[run.run_id] = run
+            elif letter == b"E":
+                self._note(body)
+            elif letter == b"A":
+                self._confirmed = int(body)
+            elif letter == b"C":
+                self._open_runs.pop(UUID(body.decode()), None)
+            self._size = end
+        if self._size < size:
+            log.warning("spool.cut file=%s kept=%d lost=%d", self._file, self._size, size - self._size)
+            os.ftruncate(self._descriptor, self._size)
+        for _, letter, body in _lines(self._descriptor, self._confirmed, self._size):
+            match = _EVENT.match(body)
+            if letter == b"E" and match:
+                self._undelivered[UUID(match[2].decode())] = int(match[3])
+
+    def _compact(self) -> None:
+        """Write a new file: the open runs as they stand, then everything unconfirmed."""
+        head = b"".join(_line(b"R", _dump_run(run)) for run in self._open_runs.values())
+        head += _line(b"A", str(len(head) + len(_line(b"A", b"%08d" % 0))).encode().rjust(8, b"0"))
+        temporary = self._file.with_suffix(".new")
+        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0), 0o600)
+        try:
+            _write(descriptor, head, 0)
+            size = len(head)
+            for _, letter, body in _lines(self._descriptor, self._confirmed, self._size):
+                if letter == b"E":
+                    line = _line(letter, body)
+                    _write(descriptor, line, size)
+                    size += len(line)
+            _sync(descriptor)
+            temporary.replace(self._file)
+        except OSError:
+            os.close(descriptor)
+            raise
+        _sync_directory(self._file.parent)
+        os.close(self._descriptor)
+        self._descriptor, self._confirmed, self._size = descriptor, len(head), size
+
+
+def _line(letter: bytes, body: bytes) -> bytes:
+    record = letter + body
+    return b"%08x" % zlib.crc32(record) + record + b"\n"
+
+
+def _lines(descriptor: int, start: int, end: int) -> Iterator[tuple[int, bytes, bytes]]:
+    """Return where each line ends, its letter and its body, up to the first that is not whole."""
+    with os.fdopen(os.dup(descriptor), "rb") as stream:
+        stream.seek(start)
+        while start < end:
+            line = stream.readline()
+            record = line[8:-1]
+            if not line.endswith(b"\n") or line[:8] != b"%08x" % zlib.crc32(record):
+                return
+            start += len(line)
+            yield start, record[:1], record[1:]
+
+
+def _write(descriptor: int, data: bytes, position: int) -> None:
+    while data:
+        written = os.pwrite(descriptor, data, position)
+        data, position = data[written:], position + written
+
+
+def _dump_run(run: OpenRun) -> bytes:
+    document: dict[str, Any] = {
+        "run_id": str(run.run_id),
+        "fence": run.fence,
+        "tasks": [[task.name, task.repeatable] for task in run.tasks],
+        "started": run.started,
+        "finished": run.finished,
+    }
+    return json.dumps(document).encode()
+
+
+def _load_run(body: bytes) -> OpenRun:
+    document = json.loads(body)
+    tasks = [TakenTask(name, repeatable) for name, repeatable in document["tasks"]]
+    return OpenRun(UUID(document["run_id"]), document["fence"], tasks, document["started"], document["finished"])
+
+
+def _sync_directory(directory: Path) -> None:
+    if os.name == "nt":
+        return  # there a rename is durable by itself, and a directory cannot be opened
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

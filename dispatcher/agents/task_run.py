@@ -1,0 +1,128 @@
+"""Task runs: one task of a run, from its order to its ending."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from dispatcher.agents.protocol import RunOrder, TaskOrder, Value
+from dispatcher.agents.supervisor import ProcessEnd, Supervisor
+from dispatcher.core import references
+from dispatcher.core.errors import DispatcherError
+from dispatcher.tasks import outputs
+from dispatcher.tasks.registry import task_type
+from dispatcher.tasks.types import Process, TaskEnding
+
+log = logging.getLogger(__name__)
+
+#: Where processes run by default, below the agent's home.
+WORK = "work"
+#: Variables of the agent itself, which may hold its token, and names that only an order may set.
+_OWN_PREFIXES = ("DISPATCHER_", "PARAM_", "VAR_", "FACT_")
+_MAX_MESSAGE = 10_000
+
+
+class TaskRun:
+    """One task; it is the ``TaskContext`` of its type."""
+
+    def __init__(
+        self,
+        order: RunOrder,
+        task: TaskOrder,
+        values: Sequence[Value],
+        facts: Mapping[str, str],
+        scratch: Path,
+        home: Path,
+    ) -> None:
+        self.order = order
+        self.task = task
+        self.scratch = scratch
+        self.work = home / WORK
+        self.values: Mapping[str, str] = {}
+        self._given = (values, order.variables, facts)
+        self._output_file = scratch / f"output-{task.position}"
+        self._supervisor: Supervisor | None = None
+        self._write: Callable[[bytes], None] = _no_output
+
+    def run(self, supervisor: Supervisor, write: Callable[[bytes], None]) -> TaskEnding:
+        """Do the task and return what became of it; *write* gets its output. Only the agent's death raises.
+
+        :raises AgentGone: if the agent dies meanwhile.
+        :raises BrokenPipeError: likewise.
+        """
+        self._supervisor, self._write = supervisor, write
+        try:
+            kind = task_type(self.task.type)
+            self.values = references.environment(*self._given)
+            return kind.run(kind.Settings.model_validate(self.task.settings), self)
+        except BrokenPipeError:
+            raise
+        except DispatcherError as error:
+            return TaskEnding("failed", message=error.message)
+        except ValidationError as error:
+            return TaskEnding("failed", message=_settings_problem(error))
+        except (OSError, ValueError) as error:
+            # A directory that is missing, a value longer than a process may be given, a full disk.
+            log.warning(
+                "task.failed run_id=%s position=%s error=%s", self.order.run_id, self.task.position, type(error)
+            )
+            return TaskEnding("failed", message=f"cannot be started: {error}"[:_MAX_MESSAGE])
+
+    def run_process(self, process: Process) -> TaskEnding:
+        """Run *process* (see ``TaskContext``)."""
+        assert self._supervisor is not None  # noqa: S101 - run() has set it
+        own = {name: value for name, value in os.environ.items() if not name.startswith(_OWN_PREFIXES)}
+        environment = {**own, **process.environment, **self.values, outputs.VARIABLE: str(self._output_file)}
+        end = self._supervisor.run(
+            process.command_line, str(process.directory), environment, self.task.timeout_s, self._write
+        )
+        return self._ending(end, process.success_codes)
+
+    def _ending(self, end: ProcessEnd, success_codes: frozenset[int]) -> TaskEnding:
+        killed = end.killed.names
+        code, problem = _exit_code(end.status)
+        if end.cause == "stopped":
+            return TaskEnding("aborted", code, _with_survivors("", end), killed)
+        if end.cause == "timed_out":
+            return TaskEnding(
+                "timed_out", code, _with_survivors(f"not done after {self.task.timeout_s:g} s", end), killed
+            )
+        left = f"left {len(killed)} processes in the background: killed" if killed else ""
+        if code not in success_codes:
+            message = "; ".join(filter(None, [problem, left]))
+            return TaskEnding("failed", code, _with_survivors(message, end), killed)
+        try:
+            return TaskEnding("completed", code, _with_survivors(left, end), killed, outputs.read(self._output_file))
+        except DispatcherError as error:
+            return TaskEnding("failed", code, error.message, killed)
+
+
+def _exit_code(status: int | None) -> tuple[int | None, str]:
+    """Return the exit code of a wait status as a shell counts it, and what is wrong with it if it is not 0."""
+    if status is None:
+        return None, ""
+    code = os.waitstatus_to_exitcode(status)
+    if code >= 0:
+        return code, f"exit code {code}"
+    names = {number.value: number.name for number in signal.Signals}
+    return 128 - code, f"ended by {names.get(-code, f'signal {-code}')}"
+
+
+def _with_survivors(message: str, end: ProcessEnd) -> str:
+    if not end.killed.survivors:
+        return message
+    return "; ".join(filter(None, [message, f"could not be killed: {', '.join(end.killed.survivors)}"]))
+
+
+def _settings_problem(error: ValidationError) -> str:
+    problems = [f"settings.{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+    return "; ".join(problems)[:_MAX_MESSAGE]
+
+
+def _no_output(data: bytes) -> None:
+    raise AssertionError(f"{len(data)} bytes of output before the task was run")

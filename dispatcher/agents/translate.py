@@ -1,0 +1,111 @@
+"""Translation between the agent protocol and the services, total and pure."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from dispatcher.agents import protocol
+from dispatcher.core.definitions import PlannedModule
+from dispatcher.core.parameters import Parameter, ParameterType
+from dispatcher.core.states import Event
+from dispatcher.services import reporting
+from dispatcher.services.enrolment import Facts
+from dispatcher.services.leasing import LeasedRun
+
+_TASK_EVENTS: dict[protocol.TaskEnd, Event] = {
+    "completed": Event.COMPLETE,
+    "failed": Event.FAIL,
+    "timed_out": Event.TIME_OUT,
+    "aborted": Event.CONFIRM_ABORT,
+    "skipped": Event.SKIP,
+}
+_RUN_EVENTS: dict[protocol.RunEnd, Event] = {
+    "completed": Event.COMPLETE,
+    "failed": Event.FAIL,
+    "stopped": Event.STOP,
+    "completed_with_errors": Event.COMPLETE_WITH_ERRORS,
+    "timed_out": Event.TIME_OUT,
+    "aborted": Event.CONFIRM_ABORT,
+}
+
+
+def to_facts(facts: protocol.Facts) -> Facts:
+    """Return what the services keep of *facts*."""
+    return Facts(
+        os=facts.os,
+        os_version=facts.os_version,
+        hostname=facts.hostname,
+        address=facts.address,
+        macs=tuple(facts.macs),
+        version=facts.version,
+        extra=facts.extra,
+    )
+
+
+def to_order(run: LeasedRun) -> protocol.RunOrder:
+    """Return the order that makes an agent do *run*."""
+    tasks = [(index, task) for index, module in enumerate(run.modules) for task in module.document["tasks"]]
+    return protocol.RunOrder(
+        run_id=run.id,
+        fence=run.fence,
+        job_id=run.job_id,
+        modules=[_to_module(module) for module in run.modules],
+        tasks=[
+            protocol.TaskOrder(
+                position=position,
+                task_id=UUID(task["id"]),
+                name=task["name"],
+                type=task["type"],
+                settings=task["settings"],
+                module=index,
+                timeout_s=task["timeout_s"],
+                on_error="continue" if task["on_error"] == "continue" else "stop",
+                repeatable=task["repeatable"],
+            )
+            for position, (index, task) in enumerate(tasks)
+        ],
+    )
+
+
+def _to_module(module: PlannedModule) -> protocol.ModuleOrder:
+    return protocol.ModuleOrder(
+        module_id=UUID(module.document["id"]),
+        name=module.document["name"],
+        values=[_to_value(parameter) for parameter in module.parameters],
+    )
+
+
+def _to_value(parameter: Parameter) -> protocol.Value:
+    return protocol.Value(
+        name=parameter.name,
+        value=parameter.value1,
+        password=parameter.value2 if parameter.type is ParameterType.CREDENTIALS else None,
+        secret=parameter.type.is_secret,
+    )
+
+
+def to_news(event: protocol.RunEvent) -> reporting.News:
+    """Return the news that *event* carries."""
+    return reporting.News(event.run_id, event.fence, _to_event(event))
+
+
+def _to_event(event: protocol.RunEvent) -> reporting.RunEvent:
+    match event:
+        case protocol.RunStarted():
+            return reporting.RunStarted(event.at)
+        case protocol.TaskStarted():
+            return reporting.TaskStarted(event.position, event.at)
+        case protocol.Output():
+            return reporting.Output(event.position, event.offset, event.data)
+        case protocol.TaskFinished():
+            return reporting.TaskFinished(
+                event.position,
+                event.at,
+                _TASK_EVENTS[event.state],
+                event.exit_code,
+                event.message,
+                event.killed,
+                event.outputs,
+            )
+        case protocol.RunFinished():
+            return reporting.RunFinished(event.at, _RUN_EVENTS[event.state], event.reason)

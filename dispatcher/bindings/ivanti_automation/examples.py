@@ -1,0 +1,52 @@
+"""Examples: what help pages show for the members of the contract, so that each example is a valid request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from dispatcher.core.states import State
+from dispatcher.wire.guids import NO_GUID
+
+_WHAT_ID = "{5CF59E5A-343C-4D85-A83C-8B18E4731040}"
+
+#: By ``Type.Member``, or by member for all types.
+EXAMPLES: Mapping[str, object] = {
+    "CurrentPage": 1,
+    "Description": "Patch ring 1",
+    "FolderName": "Demo",
+    "Hint": "",
+    "ID": _WHAT_ID,
+    "Identifier": "",
+    "IsLocalTime": False,
+    "IsRecurring": False,
+    "IsRunBookJob": False,
+    "JobGuid": NO_GUID,
+    "JobID": "{55D1E5FD-CD92-481E-ABDB-62ED86288D1F}",
+    "JobInvokerInfo": "api",
+    "JobName": "",
+    "JobParameter.Description": "",
+    "JobParameter.Name": "Ring",
+    # The service's one use of a status is to abort a job with it (contract section 2.4).
+    "JobStatus.Type": State.ABORTING.value,
+    "JobWhat.Description": "",
+    "JobWhat.Name": "Patch",
+    "JobWho.ID": "{6AE2E5B5-D5C8-4728-A10A-12E25BD5F995}",
+    "JobWho.Name": "PC-042",
+    "OfflineAgentsNextBoot": False,
+    "OutsideLaunchWindow": None,
+    "PageCount": 1,
+    "PageSize": 500,
+    "RecurringSchedule": None,
+    "ScheduleInParallel": False,
+    "Selection": "",
+    "Tags": None,
+    "TaskContainerGuid": _WHAT_ID,
+    "TaskContainerName": "Patch",
+    "TotalCount": 1,
+    "UseWakeOnLAN": False,
+    "Value1": "1",
+    "Value2": "",
+    "Value3": "",
+    # The beginning of a result document; as a whole it would fill the page.
+    "Xml": "<?xml".encode("utf-16-le"),
+}

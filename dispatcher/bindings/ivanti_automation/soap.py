@@ -1,0 +1,194 @@
+"""The SchedulingService: its operations, each declared once for SOAP, REST, WSDL and help (contract section 2).
+
+Only ExportJobResults is known by name; the other names, and those of the arguments, are choices (contract section 2).
+"""
+
+# Spyne makes static methods of the operations: there is no self.
+# ruff: noqa: N805
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dispatcher.bindings.ivanti_automation import translate
+from dispatcher.bindings.ivanti_automation.contract import (
+    Job,
+    JobPage,
+    JobResults,
+    JobStage,
+    JobStatus,
+    JobWhat,
+    JobWhatType,
+    JobWho,
+    ParameterContainer,
+)
+from dispatcher.bindings.ivanti_automation.results import to_document
+from dispatcher.core.jobs import WhatKind
+from dispatcher.core.permissions import Caller
+from dispatcher.core.states import State
+from dispatcher.wire.guids import parse_guid
+from dispatcher.wire.operations import Route, operation
+from dispatcher.wire.types import Flag, Number, Text, array_of
+from dispatcher.wire.wsdl import WsdlNames
+
+from spyne import ServiceBase  # isort: skip
+
+if TYPE_CHECKING:
+    from dispatcher.services.hall import Hall
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """Who stands at the door: the services they may use, and the caller they are."""
+
+    hall: Hall
+    caller: Caller
+
+
+#: Nothing public tells the original's names (contract section 10).
+NAMES = WsdlNames(service="SchedulingService", contract="ISchedulingService")
+_WHAT_ARGUMENTS = {"WHATTYPE": "whatType", "WHATID": "whatId"}
+
+
+class SchedulingService(ServiceBase):  # type: ignore[misc]  # Spyne has no annotations
+    """The operations. Each parses, calls a service, translates and returns; ``ctx`` is a :class:`Guest`."""
+
+    @operation(Route("POST", "jobs", {}, "job", "Schedules a new job."), Job, returns=Job)
+    def ScheduleJob(ctx: Guest, job: Any) -> Any:
+        """Schedule a job (contract section 2.1)."""
+        request = translate.to_job_request(job)
+        return translate.to_wire_job(ctx.hall.scheduling.submit(request, ctx.caller))
+
+    @operation(
+        Route(
+            "GET",
+            "jobs?stage={STAGE}&runbookjobs={RUNBOOKJOBS}&recurringjobs={RECURRINGJOBS}&page={PAGE}&pagesize={PAGESIZE}",
+            {
+                "STAGE": "stage",
+                "RUNBOOKJOBS": "runBookJobs",
+                "RECURRINGJOBS": "recurringJobs",
+                "PAGE": "page",
+                "PAGESIZE": "pageSize",
+            },
+            description="Lists jobs, the latest first.",
+        ),
+        JobStage,
+        Flag,
+        Flag,
+        Number,
+        Number,
+        returns=JobPage,
+    )
+    def GetJobs(ctx: Guest, stage: Any, runBookJobs: Any, recurringJobs: Any, page: Any, pageSize: Any) -> Any:
+        """Return one page of the jobs (contract section 2.2)."""
+        query = translate.to_page_query(stage, runBookJobs, recurringJobs, page, pageSize)
+        return translate.to_wire_page(ctx.hall.jobs.page(*query, ctx.caller))
+
+    @operation(
+        Route("GET", "jobs/{JOBID}", {"JOBID": "jobId"}, description="Shows a job with its parameters."),
+        Text,
+        returns=Job,
+    )
+    def GetJob(ctx: Guest, jobId: Any) -> Any:
+        """Return a job (contract section 2.3)."""
+        job_id = parse_guid(jobId, "jobId")
+        return translate.to_wire_job(ctx.hall.jobs.get(job_id, ctx.caller))
+
+    @operation(
+        Route(
+            "PUT", "jobs/{JOBID}", {"JOBID": "jobId"}, "status", "Aborts a job; disables or enables a scheduled one."
+        ),
+        Text,
+        JobStatus,
+        returns=Job,
+    )
+    def UpdateJobStatus(ctx: Guest, jobId: Any, status: Any) -> Any:
+        """Abort, disable or enable a job (contract section 2.4)."""
+        job_id, wanted, jobs = parse_guid(jobId, "jobId"), translate.to_wanted_state(status), ctx.hall.aborting
+        change = {State.ABORTING: jobs.abort, State.DISABLED: jobs.disable, State.SCHEDULED: jobs.enable}[wanted]
+        return translate.to_wire_job(change(job_id, ctx.caller))
+
+    @operation(
+        Route(
+            "GET",
+            "jobs/{JOBID}/results?overview={OVERVIEW}&detailed={DETAILED}",
+            {"JOBID": "jobId", "OVERVIEW": "includeOverview", "DETAILED": "includeDetailed"},
+            description="Exports the results of a job as an XML document in UTF-16.",
+        ),
+        Text,
+        Flag,
+        Flag,
+        returns=JobResults,
+    )
+    def ExportJobResults(ctx: Guest, jobId: Any, includeOverview: Any, includeDetailed: Any) -> Any:
+        """Return a job's result document (contract sections 2.5 and 6)."""
+        job_id, overview, detailed = parse_guid(jobId, "jobId"), bool(includeOverview), bool(includeDetailed)
+        results = ctx.hall.results.collect(job_id, detailed, ctx.caller)
+        return translate.to_wire_results(to_document(results, overview, detailed))
+
+    @operation(Route("GET", "what/modules", {}, description="Lists the modules."), returns=array_of(JobWhat))
+    def GetModules(ctx: Guest) -> Any:
+        """Return the modules (contract section 2.7)."""
+        return [translate.to_wire_what(what) for what in ctx.hall.library.whats(WhatKind.MODULE, ctx.caller)]
+
+    @operation(Route("GET", "what/projects", {}, description="Lists the projects."), returns=array_of(JobWhat))
+    def GetProjects(ctx: Guest) -> Any:
+        """Return the projects (contract section 2.7)."""
+        return [translate.to_wire_what(what) for what in ctx.hall.library.whats(WhatKind.PROJECT, ctx.caller)]
+
+    @operation(Route("GET", "what/runbooks", {}, description="Lists the run books."), returns=array_of(JobWhat))
+    def GetRunBooks(ctx: Guest) -> Any:
+        """Return the run books (contract section 2.7)."""
+        return [translate.to_wire_what(what) for what in ctx.hall.library.whats(WhatKind.RUNBOOK, ctx.caller)]
+
+    @operation(
+        Route(
+            "GET",
+            "what/{WHATTYPE}s/{WHATID}/inputparameters",
+            _WHAT_ARGUMENTS,
+            description="Shows the input parameters of a module, project or run book.",
+        ),
+        JobWhatType,
+        Text,
+        returns=ParameterContainer,
+    )
+    def GetInputParameters(ctx: Guest, whatType: Any, whatId: Any) -> Any:
+        """Return what a module, project or run book takes in (contract section 2.8)."""
+        kind, what_id = translate.to_what_kind(whatType), parse_guid(whatId, "whatId")
+        return translate.to_wire_parameter_set(ctx.hall.library.inputs(kind, what_id, ctx.caller))
+
+    @operation(
+        Route(
+            "GET",
+            "what/{WHATTYPE}s/{WHATID}/outputparameters",
+            _WHAT_ARGUMENTS,
+            description="Shows the output parameters of a module, project or run book.",
+        ),
+        JobWhatType,
+        Text,
+        returns=ParameterContainer,
+    )
+    def GetOutputParameters(ctx: Guest, whatType: Any, whatId: Any) -> Any:
+        """Return what a module, project or run book gives out (contract section 2.8)."""
+        kind, what_id = translate.to_what_kind(whatType), parse_guid(whatId, "whatId")
+        return translate.to_wire_parameter_set(ctx.hall.library.outputs(kind, what_id, ctx.caller))
+
+    @operation(
+        Route(
+            "GET",
+            "who?agents={AGENTS}&teams={TEAMS}&online={ONLINE}&licensed={LICENSED}&search={SEARCH}",
+            {"AGENTS": "agents", "TEAMS": "teams", "ONLINE": "online", "LICENSED": "licensed", "SEARCH": "search"},
+            description="Lists the agents and teams.",
+        ),
+        Flag,
+        Flag,
+        Flag,
+        Flag,
+        Text,
+        returns=array_of(JobWho),
+    )
+    def GetWho(ctx: Guest, agents: Any, teams: Any, online: Any, licensed: Any, search: Any) -> Any:
+        """Return agents and teams (contract section 2.9)."""
+        query = translate.to_who_query(agents, teams, online, licensed, search)
+        return [translate.to_wire_who(who) for who in ctx.hall.topology.who(*query, ctx.caller)]

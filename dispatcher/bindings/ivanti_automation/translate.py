@@ -1,0 +1,294 @@
+"""Translation between the contract's types and the core's, both ways. Total and pure.
+
+The wire's values arrive decoded but unchecked: any member may be None. What is missing takes the default that
+contract sections 1 and 2 give it; what makes no sense raises ``InvalidValue`` naming the member.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from dispatcher.bindings.ivanti_automation import contract
+from dispatcher.core.errors import InvalidValue
+from dispatcher.core.jobs import (
+    GivenSet,
+    Job,
+    JobPage,
+    JobRequest,
+    ParameterSet,
+    Stage,
+    What,
+    WhatChoice,
+    WhatKind,
+    When,
+    Who,
+    WhoChoice,
+    WhoKind,
+)
+from dispatcher.core.parameters import GivenValue, Parameter
+from dispatcher.core.states import State
+from dispatcher.wire.guids import NO_GUID, find_guid, format_guid, parse_guid
+from dispatcher.wire.types import new
+
+#: Contract section 2.2: what LUCD sends.
+DEFAULT_PAGE_SIZE = 500
+#: The states that a caller may put a job into (contract section 2.4).
+WANTED_STATES = (State.ABORTING, State.DISABLED, State.SCHEDULED)
+
+
+class PageQuery(NamedTuple):
+    """The query of a list of jobs, with defaults in place."""
+
+    stage: Stage
+    runbook_jobs: bool
+    recurring_jobs: bool
+    page: int
+    page_size: int
+
+
+class WhoQuery(NamedTuple):
+    """The query of a list of agents and teams, with defaults in place."""
+
+    agents: bool
+    teams: bool
+    online: bool
+    licensed: bool
+    search: str
+
+
+def to_job_request(job: Any) -> JobRequest:
+    """Return what a ``Job`` asks for; only what contract section 2.1 names is looked at.
+
+    :raises InvalidValue: if there is no job, or a What, Who or When in it is malformed; whether they are enough
+        is for the service to say.
+    """
+    if job is None:
+        raise InvalidValue("job", "is missing")
+    return JobRequest(
+        what=[to_what_choice(item, f"What[{position}]") for position, item in enumerate(_items(job.What))],
+        who=[to_who_choice(item, f"Who[{position}]") for position, item in enumerate(_items(job.Who))],
+        when=to_when(job.When),
+        description=job.Description or "",
+        parameters=[to_given_set(container) for container in _items(job.Parameters)],
+        in_parallel=bool(job.ScheduleInParallel),
+        outside_launch_window=job.OutsideLaunchWindow,
+        tags=job.Tags,
+    )
+
+
+def to_wire_job(job: Job) -> Any:
+    """Return *job* as a ``Job``; StartDateTime is never null, because LUCD compares it (contract section 3.3)."""
+    return new(
+        contract.Job,
+        Description=job.description,
+        IsRecurring=job.is_recurring,
+        IsRunBookJob=job.is_runbook,
+        JobID=format_guid(job.id),
+        OutsideLaunchWindow=job.outside_launch_window,
+        Parameters=[to_wire_parameter_set(parameters) for parameters in job.parameters],
+        ScheduleInParallel=job.in_parallel,
+        Status=to_wire_status(job),
+        Tags=job.tags,
+        What=[to_wire_what(what) for what in job.what],
+        When=to_wire_when(job),
+        Who=[to_wire_who(who) for who in job.who],
+    )
+
+
+def to_wire_page(page: JobPage) -> Any:
+    """Return *page* as a ``JobPage`` that echoes the page asked for: LUCD stops only beyond the last one."""
+    return new(
+        contract.JobPage,
+        CurrentPage=page.page,
+        Items=[to_wire_job(job) for job in page.items],
+        PageCount=page.page_count,
+        PageSize=page.page_size,
+        TotalCount=page.total,
+    )
+
+
+def to_wanted_state(status: Any) -> State:
+    """Return the state that a ``JobStatus`` asks for; every member but ``Type`` is ignored (contract section 2.4).
+
+    :raises InvalidValue: if a caller cannot put a job into that state.
+    """
+    if status is None or status.Type is None:
+        raise InvalidValue("status/Type", "is missing")
+    wanted = State(status.Type)
+    if wanted not in WANTED_STATES:
+        raise InvalidValue("status/Type", f"{wanted.text} is not a state that a job can be put into")
+    return wanted
+
+
+def to_wire_status(job: Job) -> Any:
+    """Return where *job* stands as a ``JobStatus``."""
+    return new(
+        contract.JobStatus,
+        JobInvoker=job.invoker.value,
+        JobInvokerInfo=job.invoker_info,
+        StartDateTime=job.started_at,
+        StopDateTime=job.stopped_at,
+        Type=job.state.value,
+    )
+
+
+def to_when(when: Any) -> When:
+    """Return when a ``JobWhen`` starts a job; without any word about it, at once.
+
+    :raises InvalidValue: if it asks for what is not offered.
+    """
+    if when is None:
+        return When()
+    if when.RecurringSchedule:
+        raise InvalidValue("When/RecurringSchedule", "recurring schedules are not offered here")
+    if when.OfflineAgentsNextBoot:
+        raise InvalidValue("When/OfflineAgentsNextBoot", "waiting for the next boot is not offered here")
+    starts_at = when.ScheduledDateTime
+    immediate = starts_at is None if when.Immediate is None else when.Immediate
+    return When(
+        immediate=immediate,
+        starts_at=None if immediate else starts_at,
+        is_local_time=bool(when.IsLocalTime),
+        use_wake_on_lan=bool(when.UseWakeOnLAN),
+    )
+
+
+def to_wire_when(job: Job) -> Any:
+    """Return when *job* starts as a ``JobWhen``; an immediate job shows its actual start."""
+    return new(
+        contract.JobWhen,
+        Immediate=job.when.immediate,
+        IsLocalTime=job.when.is_local_time,
+        OfflineAgentsNextBoot=False,
+        RecurringSchedule=None,
+        ScheduledDateTime=job.when.starts_at or job.started_at,
+        UseWakeOnLAN=job.when.use_wake_on_lan,
+    )
+
+
+def to_what_choice(what: Any, member: str) -> WhatChoice:
+    """Return the choice that a ``JobWhat`` makes: by its ID alone, because clients send any text as its Name.
+
+    :raises InvalidValue: if the ID is missing or no GUID; names *member*.
+    """
+    return WhatChoice(parse_guid(what.ID, f"{member}/ID"), to_what_kind(what.Type))
+
+
+def to_wire_what(what: What) -> Any:
+    """Return *what* as a ``JobWhat``."""
+    return new(
+        contract.JobWhat,
+        Description=what.description,
+        FolderName=what.folder,
+        ID=format_guid(what.id),
+        Name=what.name,
+        Type=what.kind.value,
+    )
+
+
+def to_what_kind(number: int | None) -> WhatKind:
+    """Return the kind of a ``JobWhatType``; a missing one is that of the number 0, as in DataContract."""
+    return WhatKind(number or 0)
+
+
+def to_who_choice(who: Any, member: str) -> WhoChoice:
+    """Return the choice that a ``JobWho`` makes: ID as a GUID, then as a name, then Name (contract section 2.1).
+
+    :raises InvalidValue: if it has neither; names *member*.
+    """
+    text, name = (who.ID or "").strip(), (who.Name or "").strip()
+    identifiers = [identifier for identifier in (find_guid(text) or text, name) if identifier]
+    if not identifiers:
+        raise InvalidValue(f"{member}/ID", "is missing")
+    return WhoChoice(list(dict.fromkeys(identifiers)), WhoKind(who.Type or 0))
+
+
+def to_wire_who(who: Who) -> Any:
+    """Return *who* as a ``JobWho``."""
+    return new(
+        contract.JobWho,
+        ID=format_guid(who.id),
+        IsLicensed=bool(who.is_licensed),
+        IsOnline=bool(who.is_online),
+        Name=who.name,
+        Type=who.kind.value,
+    )
+
+
+def to_given_set(container: Any) -> GivenSet:
+    """Return the values in a ``ParameterContainer``; one without a usable GUID is matched by its position."""
+    what_id = find_guid(container.TaskContainerGuid or "")
+    values = [to_given_value(parameter) for parameter in _items(container.JobParameters) if parameter.Name]
+    return GivenSet(what_id, values)
+
+
+def to_wire_parameter_set(parameters: ParameterSet) -> Any:
+    """Return *parameters* as a ``ParameterContainer``; JobGuid is all zeros before scheduling (contract 3.6)."""
+    return new(
+        contract.ParameterContainer,
+        Identifier=format_guid(parameters.identifier) if parameters.identifier else "",
+        JobGuid=format_guid(parameters.job_id) if parameters.job_id else NO_GUID,
+        JobName=parameters.job_name,
+        JobParameters=[to_wire_parameter(parameter) for parameter in parameters.parameters],
+        TaskContainerGuid=format_guid(parameters.what.id),
+        TaskContainerName=parameters.what.name,
+        Type=parameters.what.kind.value,
+    )
+
+
+def to_given_value(parameter: Any) -> GivenValue:
+    """Return the value in a ``JobParameter``; only its name and values count (contract section 3.7)."""
+    return GivenValue(parameter.Name, parameter.Value1, parameter.Value2)
+
+
+def to_wire_parameter(parameter: Parameter) -> Any:
+    """Return *parameter* as a ``JobParameter``, secrets empty; only lists have a Value2, or ITM refuses the value."""
+    shown = parameter.masked()
+    return new(
+        contract.JobParameter,
+        Description=shown.description,
+        Hint=shown.hint,
+        Name=shown.name,
+        Selection="",
+        Type=shown.type.value,
+        Value1=shown.value1,
+        Value2=shown.value2 if shown.choices else "",
+        Value3=shown.value3 if shown.choices else "",
+    )
+
+
+def to_wire_results(document: bytes) -> Any:
+    """Return a result *document* as ``JobResults``."""
+    return new(contract.JobResults, Xml=document)
+
+
+def to_page_query(
+    stage: int | None, runbook_jobs: bool | None, recurring_jobs: bool | None, page: int | None, page_size: int | None
+) -> PageQuery:
+    """Return the query of GetJobs with the defaults of contract section 2.2 in place."""
+    return PageQuery(
+        stage=Stage.ALL if stage is None else Stage(stage),
+        runbook_jobs=bool(runbook_jobs),
+        recurring_jobs=bool(recurring_jobs),
+        page=1 if page is None else page,
+        page_size=DEFAULT_PAGE_SIZE if page_size is None else page_size,
+    )
+
+
+def to_who_query(
+    agents: bool | None, teams: bool | None, online: bool | None, licensed: bool | None, search: str | None
+) -> WhoQuery:
+    """Return the query of GetWho with the defaults of contract section 2.9 in place."""
+    return WhoQuery(
+        agents=agents is None or agents,
+        teams=teams is None or teams,
+        online=bool(online),
+        licensed=bool(licensed),
+        search=search or "",
+    )
+
+
+def _items(wire_list: Iterable[Any] | None) -> list[Any]:
+    """Return the items of a list that may be missing; ITM sends ``[null]`` for an empty one (contract 2.1)."""
+    return [item for item in wire_list or () if item is not None]

@@ -1,0 +1,298 @@
+"""Configuration: what a process must know before it opens the datastore.
+
+The command line wins over ``DISPATCHER_<SECTION>__<KEY>``, that over the TOML file, that over the defaults.
+Every setting stands in ``conf/dispatcher.toml``. What may change at run time is kept in ``services.settings``.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import sys
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, EnvSettingsSource, InitSettingsSource, PydanticBaseSettingsSource
+from sqlalchemy import URL
+
+from dispatcher.core.errors import BadRequest
+from dispatcher.datastore.engines import parse_url
+
+_PREFIX = "DISPATCHER_"
+
+
+class ConfigErrors(BadRequest):
+    """The configuration is wrong. ``problems`` says where and why, each in a line."""
+
+    code = "config.invalid"
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("the configuration is wrong:\n  " + "\n  ".join(problems), problems=problems)
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a listener listens. Port 0 is any free one."""
+
+    host: str
+    port: int
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+def _to_address(value: object) -> Address:
+    if isinstance(value, Address):
+        return value
+    host, colon, port = str(value).rpartition(":")
+    host = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
+    if not colon or not host or not port.isdecimal() or int(port) > 65535 or (":" in host and "[" not in str(value)):
+        raise ValueError("must be HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080")
+    return Address(host, int(port))
+
+
+def _to_datastore_url(value: object) -> object:
+    if value:
+        try:
+            parse_url(str(value))
+        except ValueError:
+            # The value is not repeated: it may hold a password.
+            raise ValueError("must be a URL of SQLite, PostgreSQL or MariaDB, such as sqlite:////tmp/test.db") from None
+    return value
+
+
+_Address = Annotated[Address, BeforeValidator(_to_address)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class Web(_Section):
+    """The listener that clients and browsers use."""
+
+    listen: _Address = Address("127.0.0.1", 8080)
+    allow_no_login: bool = False
+    allow_plain_http: bool = False
+    tls_cert: str = ""
+    tls_key: Annotated[str, Field(validate_default=True)] = ""
+
+    @field_validator("tls_key")
+    @classmethod
+    def _goes_with_certificate(cls, value: str, info: ValidationInfo) -> str:
+        if bool(value) != bool(info.data.get("tls_cert")):
+            raise ValueError("tls_cert and tls_key need each other")
+        return value
+
+
+class Agents(_Section):
+    """The listener that agents use; with TLS when ``web`` has it."""
+
+    listen: _Address = Address("127.0.0.1", 3163)
+
+
+class Store(_Section):
+    """The datastore, and the key file outside it. Empty ones stand for the defaults (see ``Config``)."""
+
+    url: Annotated[str, BeforeValidator(_to_datastore_url), Field(repr=False)] = ""
+    key_file: str = ""
+
+
+class Limits(_Section):
+    """How much one request, and all of them together, may ask for."""
+
+    max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 4 << 20
+    deadline_s: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    threads: Annotated[int, Field(ge=1, le=1000)] = 16
+    max_waiting: Annotated[int, Field(ge=1, le=100_000)] = 1024
+    string_chars: Annotated[int, Field(ge=1024)] = 1 << 20
+    xml_depth: Annotated[int, Field(ge=8, le=200)] = 32
+    xml_attributes: Annotated[int, Field(ge=8)] = 64
+    xml_elements: Annotated[int, Field(ge=100)] = 50_000
+    xml_name_chars: Annotated[int, Field(ge=1024)] = 16_384
+    json_depth: Annotated[int, Field(ge=8, le=200)] = 32
+    json_integer_digits: Annotated[int, Field(ge=20, le=4300)] = 4300
+
+
+class Log(_Section):
+    """What is logged, and how it is written."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "console", "json"] = "auto"
+
+
+class Engine(_Section):
+    """The clock and the leases."""
+
+    lease_s: Annotated[int, Field(ge=5, le=3600)] = 30
+
+
+class LocalAgent(_Section):
+    """The agent that ``dispatcher serve`` starts beside itself."""
+
+    enabled: bool = True
+    slots: Annotated[int, Field(ge=1, le=64)] = 2
+
+
+class Config(BaseSettings):
+    """All settings, checked; nothing of it changes any more."""
+
+    model_config = {"extra": "forbid", "frozen": True, "env_prefix": _PREFIX, "env_nested_delimiter": "__"}
+
+    web: Web = Web()
+    agents: Agents = Agents()
+    datastore: Store = Store()
+    limits: Limits = Limits()
+    log: Log = Log()
+    engine: Engine = Engine()
+    local_agent: LocalAgent = LocalAgent()
+
+    @property
+    def datastore_url(self) -> URL:
+        """The datastore; by default the SQLite file ``dispatcher.db`` in the data directory."""
+        return parse_url(self.datastore.url or f"sqlite:///{data_directory() / 'dispatcher.db'}")
+
+    @property
+    def key_file(self) -> Path:
+        """The file of the key for secrets; by default beside a SQLite datastore, else in the data directory."""
+        return Path(self.datastore.key_file) if self.datastore.key_file else self._beside(".key")
+
+    @property
+    def agent_home(self) -> Path:
+        """The folder of the local agent: beside a SQLite datastore, else in the data directory."""
+        return self._beside(".agent")
+
+    def _beside(self, suffix: str) -> Path:
+        url = self.datastore_url
+        # Two datastores on one computer must not share an agent's identity.
+        if url.get_backend_name() == "sqlite" and url.database:
+            return Path(url.database).absolute().with_suffix(suffix)
+        return data_directory() / f"dispatcher{suffix}"
+
+
+def data_directory(environ: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Path:
+    """Return where the platform wants a program's data; the folder may not exist yet."""
+    if platform == "win32":
+        return Path(environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "Dispatcher"
+    if platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "Dispatcher"
+    return Path(environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "dispatcher"
+
+
+def load(
+    command_line: Mapping[str, Mapping[str, object]] | None = None,
+    *,
+    file: Path | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Config:
+    """Return the configuration.
+
+    :param command_line: what was given there, as ``{section: {key: value}}``.
+    :param file: the TOML file; without it ``DISPATCHER_CONFIG`` names one, or none is read.
+    :raises ConfigErrors: all that is wrong, each with its place.
+    """
+    path = file or (Path(environ["DISPATCHER_CONFIG"]) if environ.get("DISPATCHER_CONFIG") else None)
+    given = {section: dict(values) for section, values in (command_line or {}).items()}
+    layers = _Layers(given, _from_environment(environ), {} if path is None else _read(path), path)
+
+    class Layered(Config):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the name is pydantic's
+            env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            environment = EnvSettingsSource(settings_cls)
+            environment.env_vars = {name.lower(): value for name, value in layers.environment.items()}
+            return (
+                InitSettingsSource(settings_cls, layers.command_line),
+                environment,
+                InitSettingsSource(settings_cls, layers.file),
+            )
+
+    try:
+        config = Layered()
+    except ValidationError as error:
+        raise ConfigErrors(layers.unknown_names() + [layers.describe(one) for one in error.errors()]) from None
+    if problems := layers.unknown_names():
+        raise ConfigErrors(problems)
+    return config
+
+
+@dataclass(frozen=True, slots=True)
+class _Layers:
+    """Where each setting may come from, to name the place of a wrong one."""
+
+    command_line: dict[str, Any]
+    environment: dict[str, str]
+    file: dict[str, Any]
+    path: Path | None
+
+    def unknown_names(self) -> list[str]:
+        """Return the environment's names of sections that do not exist (those of keys are found by the model)."""
+        sections = Config.model_fields
+        return [
+            f"{name}: there is no such setting"
+            for name in sorted(self.environment)
+            if name.removeprefix(_PREFIX).partition("__")[0].lower() not in sections
+        ]
+
+    def describe(self, error: Any) -> str:
+        """Return a line about one *error* of pydantic: its place, and what is wrong there."""
+        location = [str(part) for part in error["loc"]]
+        text = "there is no such setting" if error["type"] == "extra_forbidden" else error["msg"]
+        return f"{self._place(location)}: {text.removeprefix('Value error, ')}"
+
+    def _place(self, location: list[str]) -> str:
+        section, key = location[0], ".".join(location[1:])
+        if key in self.command_line.get(section, {}):
+            return "--" + key.replace("_", "-")
+        name = f"{_PREFIX}{section}__{key}".upper()
+        if name in self.environment:
+            return name
+        return f"{self.path}: {'.'.join(location)}" if section in self.file else ".".join(location)
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    # Names without a section are other programs' business (Kubernetes sets DISPATCHER_PORT for a service so called).
+    found = {
+        name.upper(): value for name, value in environ.items() if name.upper().startswith(_PREFIX) and "__" in name
+    }
+    if url := environ.get("DISPATCHER_DATASTORE"):
+        found["DISPATCHER_DATASTORE__URL"] = url
+    return found
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        raise ConfigErrors([f"{path}: {error.strerror}"]) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigErrors([f"{path}: {error}"]) from None

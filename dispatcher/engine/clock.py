@@ -1,0 +1,69 @@
+"""The clock: one thread that sleeps until something is due, or until it is woken."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+import structlog
+
+from dispatcher.core.ports import Now
+from dispatcher.services.clockwork import BATCH, Clockwork
+from dispatcher.services.leasing import Leasing
+
+log = structlog.get_logger(__name__)
+
+#: The longest sleep: other processes may schedule something without being able to wake this one.
+LONGEST_SLEEP = timedelta(seconds=10)
+#: The shortest sleep after the datastore was out of order.
+PAUSE_S = 1.0
+
+
+class Clock:
+    """Starts due jobs and takes expired leases back, in a thread of its own."""
+
+    def __init__(self, clockwork: Clockwork, leasing: Leasing, now: Now, grace: timedelta) -> None:
+        self._clockwork = clockwork
+        self._leasing = leasing
+        self._now = now
+        self._grace = grace
+        self._woken = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+
+    def start(self) -> None:
+        """Begin. Leases that ran out while no server was there are extended first by the grace time."""
+        self._leasing.extend_all(self._grace)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look at once whether something is due. May be called from any thread."""
+        self._woken.set()
+
+    def stop(self) -> None:
+        """End the thread and wait for it."""
+        self._stopping = True
+        self._woken.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._woken.clear()
+            self._woken.wait(self._guarded(self._turn))
+
+    def _turn(self) -> float:
+        """Do what is due; return how long to sleep, in seconds."""
+        while self._clockwork.activate_due() == BATCH and not self._stopping:
+            pass
+        self._leasing.take_back()
+        moment = self._clockwork.next_moment()
+        left = LONGEST_SLEEP if moment is None else min(moment - self._now(), LONGEST_SLEEP)
+        return max(left.total_seconds(), 0.0)
+
+    def _guarded(self, turn: Callable[[], float]) -> float:
+        try:
+            return turn()
+        except Exception:  # neither a dead datastore nor a defect may end the clock
+            log.exception("engine.failed")
+            return PAUSE_S

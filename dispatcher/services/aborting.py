@@ -1,0 +1,113 @@
+"""Aborting: a job is stopped wherever it stands; also taken out of the schedule, and put back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from dispatcher.core.errors import JobNotFound
+from dispatcher.core.jobs import Job
+from dispatcher.core.permissions import Caller, Node, Right
+from dispatcher.core.ports import Ports
+from dispatcher.core.states import FINISHED, Event, State, move
+from dispatcher.datastore.base import Row
+from dispatcher.datastore.transactions import Datastore, after_commit
+from dispatcher.services.activation import JOBS, RUNS, Activation
+from dispatcher.services.jobs import Jobs
+
+
+class Aborting:
+    """Stops jobs."""
+
+    def __init__(self, datastore: Datastore, ports: Ports, *, activation: Activation, jobs: Jobs) -> None:
+        self._datastore = datastore
+        self._ports = ports
+        self._activation = activation
+        self._jobs = jobs
+
+    def abort(self, job_id: UUID, caller: Caller) -> Job:
+        """Abort the job and return it as it stands then.
+
+        One that has not started is cancelled at once. An active one is aborting until every agent that works on
+        it has said that nothing is left running; a finished one stays as it is.
+
+        :raises JobNotFound: if there is none with this id.
+        """
+        caller.require(Right.MODIFY, Node.SCHEDULING)
+        with self._datastore.begin() as session:
+            self._abort(session, self._row(session, job_id), f"aborted by {caller.name}" if caller.name else "aborted")
+            return self._jobs.get_in(session, job_id)
+
+    def disable(self, job_id: UUID, caller: Caller) -> Job:
+        """Take a scheduled job out of the schedule until it is enabled again.
+
+        :raises InvalidMove: if it is not scheduled.
+        """
+        return self._move(job_id, Event.DISABLE, State.DISABLED, caller)
+
+    def enable(self, job_id: UUID, caller: Caller) -> Job:
+        """Put a disabled job back into the schedule; if its time has come, it starts at once.
+
+        :raises InvalidMove: if it is not disabled.
+        """
+        return self._move(job_id, Event.ENABLE, State.SCHEDULED, caller)
+
+    def _move(self, job_id: UUID, event: Event, already: State, caller: Caller) -> Job:
+        caller.require(Right.MODIFY, Node.SCHEDULING)
+        with self._datastore.begin() as session:
+            row = self._row(session, job_id)
+            if row["state"] != already:
+                state = move(State(row["state"]), event)
+                session.execute(update(JOBS).where(JOBS.c.id == job_id).values(state=state))
+                after_commit(session, self._ports.wakeup.engine)
+            return self._jobs.get_in(session, job_id)
+
+    def _abort(self, session: Session, row: Row, reason: str) -> None:
+        state = State(row["state"])
+        if state in FINISHED or state is State.ABORTING:
+            return
+        state = move(state, Event.ABORT)
+        if state is State.CANCELLED:
+            self._activation.end(session, row["id"], state, reason)
+            return
+        session.execute(update(JOBS).where(JOBS.c.id == row["id"]).values(state=state, reason=reason))
+        if row["is_runbook"]:
+            children = session.execute(select(JOBS).where(JOBS.c.parent_id == row["id"])).mappings().all()
+            for child in children:
+                self._abort(session, child, reason)
+        else:
+            self._abort_runs(session, row["id"], reason)
+
+    def _abort_runs(self, session: Session, job_id: UUID, reason: str) -> None:
+        """Cancel the runs that no agent holds, and tell the agents that hold the others."""
+        runs = session.execute(
+            select(RUNS.c.id, RUNS.c.agent_id, RUNS.c.state, RUNS.c.leased_until).where(
+                RUNS.c.job_id == job_id, RUNS.c.state.in_((State.PENDING, State.ACTIVE))
+            )
+        ).all()
+        held = [run for run in runs if run.leased_until is not None]
+        waiting = [run.id for run in runs if run.leased_until is None]
+        if waiting:
+            now = self._ports.now()
+            self._set_runs(session, waiting, state=State.CANCELLED, reason=reason, stopped_at=now)
+        if held:
+            # An agent may have begun a leased run whose start it has not reported yet: it must confirm the end.
+            self._set_runs(session, [run.id for run in held], state=State.ABORTING, reason=reason)
+            agents = {run.agent_id for run in held}
+            after_commit(session, lambda: self._ports.wakeup.agents(agents))
+        if waiting:
+            self._activation.run_ended(session, job_id, len(waiting))
+
+    def _set_runs(self, session: Session, run_ids: Sequence[UUID], **values: Any) -> None:
+        for start in range(0, len(run_ids), 500):
+            session.execute(update(RUNS).where(RUNS.c.id.in_(run_ids[start : start + 500])).values(**values))
+
+    def _row(self, session: Session, job_id: UUID) -> Row:
+        row = session.execute(select(JOBS).where(JOBS.c.id == job_id)).mappings().first()
+        if row is None:
+            raise JobNotFound(job_id)
+        return row

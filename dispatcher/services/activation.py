@@ -1,0 +1,241 @@
+"""Activation: a job that is due becomes runs on agents, and its end becomes the next step or its outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from dispatcher.core import definitions
+from dispatcher.core.definitions import StepDocument
+from dispatcher.core.errors import InvalidValue
+from dispatcher.core.jobs import Invoker, WhatKind, Who, WhoChoice, WhoKind
+from dispatcher.core.parameters import Parameter
+from dispatcher.core.ports import Ports
+from dispatcher.core.states import FINISHED, Event, State, move, outcome
+from dispatcher.datastore.agents import Agent
+from dispatcher.datastore.base import Row
+from dispatcher.datastore.jobs import Job
+from dispatcher.datastore.runs import Run
+from dispatcher.datastore.transactions import after_commit
+from dispatcher.services.plans import Plans, fits_platform
+from dispatcher.services.topology import Topology
+
+JOBS: Any = Job.__table__
+RUNS: Any = Run.__table__
+#: Child outcomes after which a run book goes on whatever its step says.
+_GOOD = frozenset({State.COMPLETED, State.SKIPPED})
+#: How deep run books may start run books: a loop among them must end.
+MAX_DEPTH = 10
+
+
+class Activation:
+    """Moves jobs on. Every method works inside the caller's transaction."""
+
+    def __init__(self, ports: Ports, plans: Plans, topology: Topology) -> None:
+        self._ports = ports
+        self._plans = plans
+        self._topology = topology
+
+    def activate(self, session: Session, job: Row) -> None:
+        """Start *job* (its columns, as stored, state SCHEDULED): make its runs, or begin its first step."""
+        now = self._ports.now()
+        move(State(job["state"]), Event.ACTIVATE)
+        started = {"state": State.ACTIVE, "started_at": now, "sorted_at": now}
+        if job["is_runbook"]:
+            steps = self._runbook(session, job)["steps"]
+            self._set(session, job["id"], **started, open_runs=len(steps))
+            self._next_step(session, {**job, **started}, 0)
+            return
+        targets = [to_who(entry) for entry in job["who"]]
+        agents = self._topology.agents_of(session, targets)
+        open_runs = self._add_runs(session, job, agents)
+        self._set(session, job["id"], **started, open_runs=open_runs)
+        if not open_runs:
+            reason = "" if agents else f"no agent: {', '.join(who.name for who in targets)} has no members"
+            self._finish(session, {**job, **started}, self._outcome(session, job["id"]), reason)
+
+    def run_ended(self, session: Session, job_id: UUID, ended: int = 1) -> None:
+        """Note that *ended* runs of the job have reached their end; the last one gives the job its outcome."""
+        job = self._job(session, job_id)
+        left = job["open_runs"] - ended
+        self._set(session, job_id, open_runs=left)
+        if left <= 0 and State(job["state"]) not in FINISHED:
+            state = State.ABORTED if job["state"] == State.ABORTING else self._outcome(session, job_id)
+            self._finish(session, job, state)
+
+    def end(self, session: Session, job_id: UUID, state: State, reason: str = "") -> None:
+        """Give the job this outcome now; a run book it is a step of goes on from there."""
+        self._finish(session, self._job(session, job_id), state, reason)
+
+    def _add_runs(self, session: Session, job: Row, agents: Sequence[Agent]) -> int:
+        """Insert a run for each of *agents*; return how many of them have something to do."""
+        platforms = self._platforms(session, job)
+        now = self._ports.now()
+        rows, woken = [], []
+        for agent in agents:
+            fits = any(fits_platform(supported, agent.os) for supported in platforms)
+            rows.append(
+                {
+                    "id": self._ports.new_id(),
+                    "job_id": job["id"],
+                    "agent_id": agent.id,
+                    "state": State.PENDING if fits else State.SKIPPED,
+                    "reason": "" if fits else f"nothing in this job is for {agent.os}",
+                    "attempt": 0,
+                    "fence": 0,
+                    "begun": False,
+                    "stopped_at": None if fits else now,
+                }
+            )
+            if fits:
+                woken.append(agent.id)
+        if rows:
+            session.connection().execute(insert(RUNS), rows)
+        if woken:
+            after_commit(session, lambda: self._ports.wakeup.agents(woken))
+        return len(woken)
+
+    def _platforms(self, session: Session, job: Row) -> list[list[str]]:
+        found: list[list[str]] = []
+        for item in job["what"]:
+            document = self._plans.document(session, item)
+            if item["kind"] == WhatKind.MODULE:
+                found.append(document["platforms"])
+            else:
+                found += [linked["module"]["platforms"] for linked in document["modules"]]
+        return found
+
+    def _runbook(self, session: Session, job: Row) -> Mapping[str, Any]:
+        return self._plans.document(session, job["what"][0])
+
+    def _next_step(self, session: Session, job: Row, position: int) -> None:
+        """Start the step at *position* of the run book job; past the last one, end it."""
+        document = self._runbook(session, job)
+        steps: Sequence[StepDocument] = document["steps"]
+        if position >= len(steps):
+            self._finish(session, job, self._outcome_of_steps(session, job["id"]))
+            return
+        step = steps[position]
+        values = self._plans.open(document, job["parameters"][0])
+        child = self._step_job(job, position, step, values)
+        try:
+            child["who"] = [to_entry(who) for who in self._step_targets(session, job, step, values)]
+            problem = ""
+            if len(child["what"][0]["path"]) > MAX_DEPTH:
+                problem = f"run books are nested deeper than {MAX_DEPTH}"
+        except InvalidValue as error:
+            problem = error.message
+        session.connection().execute(insert(JOBS), child)
+        if problem:
+            self._finish(session, child, State.FAILED, problem)
+        else:
+            self.activate(session, child)
+
+    def _step_job(
+        self, job: Row, position: int, step: StepDocument, values: Sequence[Parameter]
+    ) -> dict[str, Any]:
+        """Return the columns of a new job for the step; its targets are still to be found."""
+        now = self._ports.now()
+        inner = self._plans.declared(step["what"])
+        outer = job["what"][0]
+        return {
+            **dict.fromkeys(JOBS.columns.keys()),
+            "id": self._ports.new_id(),
+            "parent_id": job["id"],
+            "step": position,
+            "description": step["name"],
+            "state": State.SCHEDULED,
+            "reason": "",
+            "is_runbook": step["kind"] == WhatKind.RUNBOOK,
+            "what": [
+                {
+                    "kind": step["kind"],
+                    "id": step["what"]["id"],
+                    "name": step["what"]["name"],
+                    "definition": outer["definition"],
+                    "path": [*outer.get("path", ()), position],
+                }
+            ],
+            "who": [],
+            "parameters": [self._plans.seal(definitions.link(inner, step["parameters"], values))],
+            "invoker": Invoker.RUNBOOK,
+            "invoker_info": job["invoker_info"],
+            "immediate": True,
+            "starts_at": now,
+            "is_local_time": False,
+            "use_wake_on_lan": job["use_wake_on_lan"],
+            "in_parallel": job["in_parallel"],
+            "created_at": now,
+            "sorted_at": now,
+            "open_runs": 0,
+        }
+
+    def _step_targets(
+        self, session: Session, job: Row, step: StepDocument, values: Sequence[Parameter]
+    ) -> list[Who]:
+        """Return whom the step runs on.
+
+        A step that names nobody runs on those the run book was scheduled on, as one that asks.
+
+        :raises InvalidValue: if a parameter names no agent or team.
+        """
+        by_name = {parameter.name: parameter.value1 for parameter in values}
+        targets: list[Who] = []
+        for entry in step["who"] or [{"ask": True}]:
+            if "parameter" in entry:
+                name = entry["parameter"]
+                for text in filter(None, (part.strip() for part in by_name.get(name, "").split(";"))):
+                    targets.append(self._topology.resolve_name(session, text, f"parameter {name}"))
+            elif "ask" in entry:
+                targets += [to_who(who) for who in job["who"]]
+            else:
+                kind = WhoKind.AGENT if "agent" in entry else WhoKind.TEAM
+                target = UUID(entry["agent"] if kind is WhoKind.AGENT else entry["team"])
+                targets += self._topology.resolve(session, [WhoChoice([target], kind)])
+        return targets
+
+    def _step_ended(self, session: Session, child: Row, state: State) -> None:
+        parent = self._job(session, child["parent_id"])
+        self._set(session, parent["id"], open_runs=parent["open_runs"] - 1)
+        if State(parent["state"]) is State.ABORTING:
+            self._finish(session, parent, State.ABORTED)
+            return
+        steps = self._runbook(session, parent)["steps"]
+        position = child["step"]
+        if state not in _GOOD and steps[position]["on_error"] == "stop" and position + 1 < len(steps):
+            self._finish(session, parent, State.STOPPED, f"step {steps[position]['name']}: {state.text}")
+        else:
+            self._next_step(session, parent, position + 1)
+
+    def _finish(self, session: Session, job: Row, state: State, reason: str = "") -> None:
+        self._set(session, job["id"], state=state, stopped_at=self._ports.now(), open_runs=0, reason=reason)
+        if job["parent_id"] is not None:
+            self._step_ended(session, job, state)
+
+    def _outcome(self, session: Session, job_id: UUID) -> State:
+        states = session.scalars(select(Run.state).where(Run.job_id == job_id).distinct())
+        return outcome(map(State, states))
+
+    def _outcome_of_steps(self, session: Session, job_id: UUID) -> State:
+        states = session.scalars(select(Job.state).where(Job.parent_id == job_id).distinct())
+        return outcome(map(State, states))
+
+    def _job(self, session: Session, job_id: UUID) -> Row:
+        return session.connection().execute(select(JOBS).where(JOBS.c.id == job_id)).mappings().one()
+
+    def _set(self, session: Session, job_id: UUID, **values: Any) -> None:
+        session.connection().execute(update(JOBS).where(JOBS.c.id == job_id).values(**values))
+
+
+def to_entry(who: Who) -> dict[str, Any]:
+    """Return *who* as a job stores it."""
+    return {"kind": who.kind, "id": str(who.id), "name": who.name}
+
+
+def to_who(entry: Mapping[str, Any]) -> Who:
+    """Return the stored *entry* as it was when the job was scheduled; its flags are not known."""
+    return Who(UUID(entry["id"]), entry["name"], WhoKind(entry["kind"]))

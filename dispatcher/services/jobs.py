@@ -1,0 +1,138 @@
+"""Jobs: what is scheduled, what runs, what has been."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, and_, bindparam, func, select
+from sqlalchemy.orm import Session
+
+from dispatcher.core.errors import InvalidValue, JobNotFound
+from dispatcher.core.jobs import STAGES, Invoker, Job, JobPage, ParameterSet, Stage, What, WhatKind, When
+from dispatcher.core.permissions import Caller, Node, Right
+from dispatcher.core.states import State
+from dispatcher.datastore.base import Row
+from dispatcher.datastore.transactions import Datastore
+from dispatcher.services.activation import JOBS, to_who
+from dispatcher.services.plans import Plans
+
+#: The longest page that a caller may ask for.
+MAX_PAGE_SIZE = 1_000
+
+
+class Jobs:
+    """Shows jobs."""
+
+    def __init__(self, datastore: Datastore, plans: Plans) -> None:
+        self._datastore = datastore
+        self._plans = plans
+
+    def get(self, job_id: UUID, caller: Caller) -> Job:
+        """Return the job.
+
+        :raises JobNotFound: if there is none with this id.
+        """
+        caller.require(Right.READ, Node.SCHEDULING)
+        with self._datastore.read() as session:
+            return self.get_in(session, job_id)
+
+    def get_in(self, session: Session, job_id: UUID) -> Job:
+        """Return the job as *session* sees it, without a check of rights.
+
+        :raises JobNotFound: if there is none with this id.
+        """
+        row = session.connection().execute(_BY_ID, {"job_id": job_id}).mappings().first()
+        if row is None:
+            raise JobNotFound(job_id)
+        return self.to_job(session, row)
+
+    def page(
+        self, stage: Stage, runbook_jobs: bool, recurring_jobs: bool, page: int, page_size: int, caller: Caller
+    ) -> JobPage:
+        """Return page number *page* (from 1) of the jobs in *stage*, latest start first, ties by id.
+
+        Steps of run books are listed only with *runbook_jobs*, occurrences of a recurrence only with
+        *recurring_jobs*. Past the end the page is empty and still carries the number asked for. Without the right
+        to read jobs the list is empty.
+
+        :raises InvalidValue: if *page* or *page_size* is not positive.
+        """
+        if page < 1:
+            raise InvalidValue("page", f"{page} is not 1 or more")
+        if page_size < 1:
+            raise InvalidValue("pagesize", f"{page_size} is not 1 or more")
+        page_size = min(page_size, MAX_PAGE_SIZE)
+        if not caller.may(Right.READ, Node.SCHEDULING):
+            return JobPage([], page, page_size, 0)
+        condition = _in_stage(stage)
+        if not runbook_jobs:
+            condition = and_(condition, JOBS.c.parent_id.is_(None))
+        if not recurring_jobs:
+            condition = and_(condition, JOBS.c.invoker != Invoker.RECURRENCE)
+        with self._datastore.read() as session:
+            connection = session.connection()
+            total = connection.execute(select(func.count()).select_from(JOBS).where(condition)).scalar_one()
+            rows = connection.execute(_listed(condition, page, page_size)).mappings().all()
+            return JobPage([self.to_job(session, row) for row in rows], page, page_size, total)
+
+    def children(self, session: Session, job_id: UUID) -> list[Job]:
+        """Return the steps of a run book job that have been started, in order."""
+        rows = session.connection().execute(select(JOBS).where(JOBS.c.parent_id == job_id).order_by(JOBS.c.step))
+        return [self.to_job(session, row) for row in rows.mappings().all()]
+
+    def to_job(self, session: Session, row: Row) -> Job:
+        """Return the job that the columns in *row* describe, its parameters masked."""
+        what = [What(UUID(item["id"]), item["name"], WhatKind(item["kind"])) for item in row["what"]]
+        return Job(
+            id=row["id"],
+            number=row["number"],
+            description=row["description"],
+            state=State(row["state"]),
+            invoker=Invoker(row["invoker"]),
+            invoker_info=row["invoker_info"],
+            started_at=row["sorted_at"],
+            stopped_at=row["stopped_at"],
+            when=When(row["immediate"], row["starts_at"], row["is_local_time"], row["use_wake_on_lan"]),
+            what=what,
+            who=[to_who(entry) for entry in row["who"]],
+            parameters=[
+                self._set(session, row, place, one) for place, one in enumerate(what) if row["parameters"][place]
+            ],
+            in_parallel=row["in_parallel"],
+            outside_launch_window=row["outside_launch_window"],
+            tags=row["tags"],
+            is_recurring=row["invoker"] == Invoker.RECURRENCE,
+            is_runbook=row["is_runbook"],
+            reason=row["reason"],
+        )
+
+    def _set(self, session: Session, row: Row, place: int, what: What) -> ParameterSet:
+        document = self._plans.document(session, row["what"][place])
+        parameters = self._plans.open(document, row["parameters"][place])
+        shown = [parameter.masked() for parameter in parameters if parameter.is_input]
+        return ParameterSet(what, shown)
+
+
+_BY_ID = select(JOBS).where(JOBS.c.id == bindparam("job_id"))
+
+
+def _in_stage(stage: Stage) -> Any:
+    if stage is Stage.ALL:
+        return JOBS.c.id.is_not(None)
+    if stage is Stage.HISTORY:
+        return JOBS.c.state.not_in(frozenset().union(*STAGES.values()))
+    return JOBS.c.state.in_(STAGES[stage])
+
+
+def _listed(condition: Any, page: int, page_size: int) -> Select[Any]:
+    # The keys first, from the index alone: rows are fetched only for the page itself.
+    keys = (
+        select(JOBS.c.id)
+        .where(condition)
+        .order_by(JOBS.c.sorted_at.desc(), JOBS.c.id.desc())
+        .limit(page_size)
+        .offset((page - 1) * page_size)
+        .subquery()
+    )
+    return select(JOBS).join(keys, JOBS.c.id == keys.c.id).order_by(JOBS.c.sorted_at.desc(), JOBS.c.id.desc())

@@ -1,0 +1,186 @@
+"""Leasing: runs are lent to agents for a short while, renewed by every news of them, and taken back without."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.orm import Session
+
+from dispatcher.core.definitions import PlannedModule
+from dispatcher.core.ports import Ports
+from dispatcher.core.states import FINISHED, Event, State, move
+from dispatcher.datastore.agents import Agent
+from dispatcher.datastore.base import Row
+from dispatcher.datastore.transactions import Datastore, after_commit
+from dispatcher.services.activation import JOBS, RUNS, Activation
+from dispatcher.services.plans import Plans
+
+
+@dataclass(slots=True)
+class LeasedRun:
+    """A run that an agent shall do: its modules in order, with the values their tasks see."""
+
+    id: UUID
+    job_id: UUID
+    fence: int
+    modules: list[PlannedModule]
+
+
+@dataclass(slots=True)
+class Standing:
+    """What an agent must know of the runs it holds."""
+
+    aborts: list[UUID]
+    lost: list[UUID]
+
+
+_WAITING = (
+    select(RUNS.c.id, RUNS.c.fence, RUNS.c.attempt, RUNS.c.job_id, JOBS.c.what, JOBS.c.parameters)
+    .join(JOBS, JOBS.c.id == RUNS.c.job_id)
+    .where(
+        RUNS.c.agent_id == bindparam("agent"),
+        RUNS.c.state == State.PENDING,
+        RUNS.c.leased_until.is_(None),
+    )
+    .order_by(RUNS.c.id)
+    .limit(bindparam("free"))
+)
+_LEASE = (
+    update(RUNS)
+    .where(RUNS.c.id == bindparam("key"))
+    .values(leased_until=bindparam("until"), fence=RUNS.c.fence + 1, attempt=RUNS.c.attempt + 1)
+)
+_ABORTING = select(RUNS.c.id).where(RUNS.c.agent_id == bindparam("agent"), RUNS.c.state == State.ABORTING)
+
+
+class Leasing:
+    """Lends runs to agents."""
+
+    def __init__(
+        self, datastore: Datastore, ports: Ports, *, plans: Plans, activation: Activation, lease: timedelta
+    ) -> None:
+        self._datastore = datastore
+        self._ports = ports
+        self._plans = plans
+        self._activation = activation
+        self._lease = lease
+
+    def has_orders(self, agent_ids: Collection[UUID]) -> set[UUID]:
+        """Return which of *agent_ids* have a run to fetch or to abort, by one query."""
+        waiting = (RUNS.c.state == State.PENDING) & RUNS.c.leased_until.is_(None)
+        with self._datastore.read() as session:
+            return set(
+                session.scalars(
+                    select(RUNS.c.agent_id)
+                    .where(RUNS.c.agent_id.in_(agent_ids), waiting | (RUNS.c.state == State.ABORTING))
+                    .distinct()
+                )
+            )
+
+    def lease(self, agent_id: UUID, free: int) -> list[LeasedRun]:
+        """Lend at most *free* waiting runs to the agent, oldest first; each for one lease time.
+
+        A run whose modules are all for another platform is skipped here.
+        """
+        if free <= 0:
+            return []
+        with self._datastore.begin() as session:
+            query = _WAITING
+            if self._datastore.traits.skip_locked:
+                query = query.with_for_update(of=RUNS, skip_locked=True)
+            rows = session.connection().execute(query, {"agent": agent_id, "free": free}).mappings().all()
+            if not rows:
+                return []
+            until = self._ports.now() + self._lease
+            session.connection().execute(_LEASE, [{"key": row["id"], "until": until} for row in rows])
+            os = session.scalar(select(Agent.os).where(Agent.id == agent_id)) or ""
+            return [self._to_leased(session, row, os) for row in rows]
+
+    def standing(self, agent_id: UUID, held: Sequence[tuple[UUID, int]]) -> Standing:
+        """Renew the leases of *held* (run id, fence) and return what has become of those runs.
+
+        ``lost`` are those that are not the agent's any more; ``aborts`` those it must end, whether it named them
+        or not (it may have been restarted).
+        """
+        with self._datastore.begin() as session:
+            return self.standing_in(session, agent_id, held)
+
+    def reclaim(self, agent_id: UUID, held: Sequence[tuple[UUID, int]]) -> None:
+        """Let the runs wait again that were lent to the agent but never reached it: it does not name them in *held*."""
+        known = [run_id for run_id, _ in held]
+        with self._datastore.begin() as session:
+            session.connection().execute(
+                update(RUNS)
+                .where(
+                    RUNS.c.agent_id == agent_id,
+                    RUNS.c.state == State.PENDING,
+                    RUNS.c.leased_until.is_not(None),
+                    RUNS.c.id.not_in(known),
+                )
+                .values(leased_until=None)
+            )
+
+    def standing_in(self, session: Session, agent_id: UUID, held: Sequence[tuple[UUID, int]]) -> Standing:
+        """As ``standing``, inside the caller's transaction."""
+        connection = session.connection()
+        aborts = list(connection.execute(_ABORTING, {"agent": agent_id}).scalars())
+        if not held:
+            return Standing(aborts, [])
+        rows = connection.execute(
+            select(RUNS.c.id, RUNS.c.fence, RUNS.c.state).where(
+                RUNS.c.agent_id == agent_id, RUNS.c.id.in_([run_id for run_id, _ in held])
+            )
+        ).all()
+        current = {(row.id, row.fence) for row in rows if row.state not in FINISHED}
+        kept = [run_id for run_id, fence in held if (run_id, fence) in current]
+        if kept:
+            until = self._ports.now() + self._lease
+            connection.execute(update(RUNS).where(RUNS.c.id.in_(kept)).values(leased_until=until))
+        return Standing(aborts, [run_id for run_id, fence in held if (run_id, fence) not in current])
+
+    def extend_all(self, by: timedelta) -> None:
+        """Give every held run at least *by* from now: after a pause of the server, agents need time to report."""
+        until = self._ports.now() + by
+        with self._datastore.begin() as session:
+            session.execute(update(RUNS).where(RUNS.c.leased_until < until).values(leased_until=until))
+
+    def take_back(self) -> int:
+        """End or requeue the runs whose lease is over; return how many there were.
+
+        One that had not begun waits again; one that had begun has failed with an unknown outcome, unless it was to
+        be aborted.
+        """
+        now = self._ports.now()
+        with self._datastore.begin() as session:
+            over = session.execute(
+                select(RUNS.c.id, RUNS.c.job_id, RUNS.c.agent_id, RUNS.c.state, RUNS.c.begun)
+                .where(RUNS.c.leased_until < now)
+                .limit(1_000)
+            ).all()
+            for row in over:
+                self._take_back(session, row)
+        return len(over)
+
+    def _take_back(self, session: Session, row: Any) -> None:
+        state = State(row.state)
+        if not row.begun and state is not State.ABORTING:
+            back = State.PENDING if state is State.PENDING else move(state, Event.REQUEUE)
+            self._set(session, row.id, state=back, leased_until=None, started_at=None)
+            after_commit(session, lambda: self._ports.wakeup.agents([row.agent_id]))
+            return
+        reason = f"outcome unknown: no news from the agent for {self._lease.total_seconds():.0f} s"
+        end = move(state, Event.FAIL)
+        self._set(session, row.id, state=end, leased_until=None, stopped_at=self._ports.now(), reason=reason)
+        self._activation.run_ended(session, row.job_id)
+
+    def _set(self, session: Session, run_id: UUID, **values: Any) -> None:
+        session.execute(update(RUNS).where(RUNS.c.id == run_id).values(**values))
+
+    def _to_leased(self, session: Session, row: Row, os: str) -> LeasedRun:
+        modules = self._plans.modules(session, row["what"], row["parameters"], os)
+        return LeasedRun(row["id"], row["job_id"], row["fence"] + 1, modules)

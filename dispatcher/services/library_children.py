@@ -1,0 +1,68 @@
+"""Library children: the ordered rows that belong to an object (parameters, tasks, modules, steps)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, delete, insert, select
+from sqlalchemy.orm import Session
+
+from dispatcher.core.ports import NewId
+from dispatcher.datastore.base import Base
+
+Row = dict[str, Any]
+
+
+def read(session: Session, model: type[Base], owner: Mapping[str, Any]) -> list[Row]:
+    """Return the rows of *owner* (column names and values) in order."""
+    table: Any = model.__table__
+    found = session.execute(select(table).where(_belongs(table, owner)).order_by(table.c.position))
+    return [dict(row) for row in found.mappings()]
+
+
+def replace(
+    session: Session, model: type[Base], owner: Mapping[str, Any], wanted: Sequence[Row], key: str, new_id: NewId
+) -> bool:
+    """Make *wanted* the rows of *owner*, in this order; return whether that changed anything.
+
+    A row whose column *key* equals that of a stored one, without regard to case, keeps its id and number; one that
+    brings an id keeps that.
+    """
+    stored = read(session, model, owner)
+    rows = _identified(wanted, stored, key, new_id)
+    rows = [{**row, **owner, "position": position} for position, row in enumerate(rows)]
+    if rows == stored:
+        return False
+    table: Any = model.__table__
+    # Positions are unique: rows cannot be moved one by one.
+    session.execute(delete(table).where(_belongs(table, owner)))
+    for row in rows:
+        session.execute(insert(table).values(row))
+    return True
+
+
+def _identified(wanted: Sequence[Row], stored: Sequence[Row], key: str, new_id: NewId) -> list[Row]:
+    """Return *wanted* with ids: the n-th row of a name is the stored n-th row of that name."""
+    known = {name: row for row, name in zip(stored, _numbered(stored, key), strict=True)}
+    rows = []
+    for row, name in zip(wanted, _numbered(wanted, key), strict=True):
+        before = known.get(name, {})
+        identity = {column: before[column] for column in ("id", "number") if column in before}
+        rows.append({**(identity or {"id": new_id()}), **row})
+    return rows
+
+
+def _numbered(rows: Sequence[Row], key: str) -> list[tuple[str, int]]:
+    seen: Counter[str] = Counter()
+    numbered = []
+    for row in rows:
+        name = str(row[key]).casefold()
+        numbered.append((name, seen[name]))
+        seen[name] += 1
+    return numbered
+
+
+def _belongs(table: Any, owner: Mapping[str, Any]) -> ColumnElement[bool]:
+    return and_(*(table.c[column] == value for column, value in owner.items()))

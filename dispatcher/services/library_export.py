@@ -1,0 +1,62 @@
+"""Library export: everything that library files can say, as one file in a stable order.
+
+The same library always gives the same bytes, and importing the file into an empty datastore gives the same library,
+ids included. Secrets are left out: they are empty after that and must be set again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from dispatcher.datastore.transactions import Datastore
+from dispatcher.services import library_aliases
+from dispatcher.services.library_format import sections
+from dispatcher.services.library_sections import Exporting
+
+_EMPTY: tuple[object, ...] = ("", [], {}, None)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes texts of several lines as blocks, and lists indented below their key."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
+        super().increase_indent(flow, False)
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+def _represent_number(dumper: yaml.SafeDumper, number: float) -> yaml.ScalarNode:
+    if number.is_integer():
+        return dumper.represent_int(int(number))
+    return dumper.represent_float(number)
+
+
+_Dumper.add_representer(str, _represent_text)
+_Dumper.add_representer(float, _represent_number)
+
+
+def export(datastore: Datastore) -> str:
+    """Return the library, the agents and the teams as a library file."""
+    with datastore.read() as session:
+        names = {name: section.names(session) for name, section in sections().items()}
+        exporting = Exporting(session, names, library_aliases.of_objects(session))
+        data = {
+            name: [_shortened(section.dump(exporting, key)) for key in names[name].sorted()]
+            for name, section in sections().items()
+        }
+    parts = [_to_yaml({name: entries}) for name, entries in data.items() if entries]
+    return "\n".join(parts)
+
+
+def _to_yaml(data: dict[str, Any]) -> str:
+    text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    return text
+
+
+def _shortened(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return *entry* without the members that have nothing in them."""
+    return {name: value for name, value in entry.items() if value not in _EMPTY}

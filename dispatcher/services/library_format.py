@@ -1,0 +1,25 @@
+"""Library format: which sections a library file may have, in the order in which they are exported."""
+
+from __future__ import annotations
+
+from dispatcher.services.library_modules import ModuleSection
+from dispatcher.services.library_projects import ProjectSection
+from dispatcher.services.library_runbooks import RunBookSection
+from dispatcher.services.library_sections import Section
+from dispatcher.services.library_topology import AgentSection, TeamSection
+
+_SECTIONS: dict[str, Section] = {}
+
+
+def register(section: Section) -> None:
+    """Make *section* a part of the format. A dialect with objects of its own calls this once, when it is loaded."""
+    _SECTIONS[section.name] = section
+
+
+def sections() -> dict[str, Section]:
+    """Return the sections by their keys, in order: each may refer to those before it, and to agents and teams."""
+    return dict(_SECTIONS)
+
+
+for _section in (ModuleSection(), ProjectSection(), RunBookSection(), AgentSection(), TeamSection()):
+    register(_section)

@@ -1,0 +1,156 @@
+"""Library import: files become modules, projects, run books, agents and teams, all of them or none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import Any
+from uuid import UUID
+
+from pydantic import ValidationError
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from dispatcher.core.ports import Ports
+from dispatcher.datastore import revisions
+from dispatcher.datastore.revisions import Revision
+from dispatcher.datastore.transactions import Datastore
+from dispatcher.services import library_source, library_versions
+from dispatcher.services.library_aliases import AliasStore
+from dispatcher.services.library_format import sections
+from dispatcher.services.library_items import Item, Outcome
+from dispatcher.services.library_problems import Problems
+from dispatcher.services.library_sections import Importing
+from dispatcher.services.library_source import Source
+from dispatcher.services.library_validation import note_errors
+from dispatcher.services.library_versions import InvalidDefinition
+from dispatcher.services.secrets import Secrets
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What became of one entry."""
+
+    section: str
+    name: str
+    id: UUID
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What became of every entry, in the order of the sections and files."""
+
+    entries: tuple[Imported, ...]
+
+    def count(self, outcome: Outcome, section: str | None = None) -> int:
+        """Return how many entries (of *section*, if given) had this outcome."""
+        return sum(entry.outcome is outcome and section in (None, entry.section) for entry in self.entries)
+
+
+def import_files(datastore: Datastore, ports: Ports, secrets: Secrets, paths: Sequence[FilePath]) -> ImportReport:
+    """Import the library files at *paths* in one transaction. What they say already is not touched.
+
+    :raises LibraryErrors: with everything that is wrong with them; nothing is stored then.
+    """
+    problems, contents = Problems(), {}
+    for path in paths:
+        try:
+            contents[str(path)] = path.read_bytes()
+        except OSError as error:
+            problems.add(str(path), 0, "", f"cannot be read: {error.strerror}")
+    return import_texts(datastore, ports, secrets, contents, problems)
+
+
+def import_texts(
+    datastore: Datastore,
+    ports: Ports,
+    secrets: Secrets,
+    contents: Mapping[str, bytes],
+    problems: Problems | None = None,
+) -> ImportReport:
+    """Import the library files *contents*, by the names that errors call them, as ``import_files`` does.
+
+    *problems* are those that are known already.
+
+    :raises LibraryErrors: with everything that is wrong with them; nothing is stored then.
+    """
+    problems = problems or Problems()
+    read = [library_source.read(file, content, problems) for file, content in contents.items()]
+    sources = [source for source in read if source is not None]
+    items, broken = _items(sources)
+    if not items:
+        problems.refuse()
+        return ImportReport(())
+    with datastore.begin() as session:
+        # One import at a time: names are unique in a folder, the root too, which no database can check.
+        session.execute(select(Revision.value).where(Revision.name == revisions.LIBRARY).with_for_update())
+        names = {name: section.names(session) for name, section in sections().items()}
+        for name, found in broken.items():
+            names[name].broken |= found
+        importing = Importing(session, ports, secrets, names, AliasStore(session), ports.now())
+        _store(importing, items, problems)
+        problems.refuse()
+    return ImportReport(tuple(Imported(item.section, item.entry.name, item.row.id, item.outcome) for item in items))
+
+
+def _items(sources: Sequence[Source]) -> tuple[list[Item[Any]], dict[str, set[str]]]:
+    """Return the entries that are right in themselves, section by section, and the names of the others."""
+    items: list[Item[Any]] = []
+    broken: dict[str, set[str]] = {}
+    for source in sources:
+        for name in source.data:
+            if name not in sections():
+                source.add((name,), f"no such section; there are {', '.join(sections())}")
+    for name in sections():
+        broken[name] = set()
+        for source in sources:
+            for place, value in enumerate(_members(source, name)):
+                item = _item(source, name, place, value)
+                if item is not None:
+                    items.append(item)
+                elif isinstance(value, dict):
+                    broken[name].add(str(value.get("name", "")).strip().casefold())
+    return items, broken
+
+
+def _members(source: Source, name: str) -> Iterator[Any]:
+    members = source.data.get(name)
+    if isinstance(members, list):
+        yield from members
+    elif members is not None:
+        source.add((name,), "a section is a list")
+
+
+def _item(source: Source, name: str, place: int, value: Any) -> Item[Any] | None:
+    section, path = sections()[name], (name, place)
+    try:
+        item = Item(name, section.entry.model_validate(value), source, path)
+    except ValidationError as error:
+        note_errors(source, error, path)
+        return None
+    before = source.problems.count
+    section.check(item)
+    return item if source.problems.count == before else None
+
+
+def _store(importing: Importing, items: Sequence[Item[Any]], problems: Problems) -> None:
+    for item in items:
+        sections()[item.section].claim(importing, item)
+    for item in items:
+        if item.row is not None:
+            sections()[item.section].fill(importing, item)
+    for item in importing.aliases.store():
+        item.changed(importing.now)
+    if problems.count:
+        return  # nothing of this will be kept
+    changed = [item for item in items if item.outcome is not Outcome.UNCHANGED]
+    keys = {key: item for key, item in importing.touched.items() if item.outcome is not Outcome.UNCHANGED}
+    try:
+        library_versions.freeze(importing.session, importing.ports, keys)
+    except InvalidDefinition as error:
+        culprits = [importing.touched[key] for key in error.keys if key in importing.touched]
+        (culprits or changed)[0].problem(error.message)
+    for revision in {sections()[item.section].revision for item in changed} - {revisions.LIBRARY}:
+        revisions.bump(importing.session, revision)

@@ -1,0 +1,44 @@
+"""Library items: entries of library files on their way into the datastore."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Any, Generic, TypeVar
+
+from dispatcher.core.permissions import SYSTEM
+from dispatcher.services.library_entries import NamedEntry
+from dispatcher.services.library_source import Path, Source
+
+E = TypeVar("E", bound=NamedEntry)
+
+
+class Outcome(Enum):
+    """What importing did to an object."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(slots=True)
+class Item(Generic[E]):
+    """An entry with its place in the file and, once it is claimed, the stored ``row`` that it describes."""
+
+    section: str
+    entry: E
+    source: Source
+    path: Path
+    row: Any = None
+    outcome: Outcome = Outcome.UNCHANGED
+
+    def problem(self, text: str, *path: str | int) -> None:
+        """Note a problem with the member at *path* of the entry."""
+        self.source.add((*self.path, *path), text)
+
+    def changed(self, now: datetime) -> None:
+        """Note that the stored object is not what it was."""
+        if self.outcome is Outcome.UNCHANGED:
+            self.outcome = Outcome.UPDATED
+        self.row.updated_at, self.row.updated_by = now, SYSTEM.name

@@ -1,0 +1,55 @@
+"""Library projects: the ``projects`` section of library files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dispatcher.core.jobs import WhatKind
+from dispatcher.datastore.projects import Project, ProjectModule
+from dispatcher.services import library_children, library_parameters
+from dispatcher.services.library_entries import ProjectEntry
+from dispatcher.services.library_filed import WhatSection
+from dispatcher.services.library_items import Item
+from dispatcher.services.library_sections import Exporting, Importing
+
+
+class ProjectSection(WhatSection):
+    """Projects with the modules they hold."""
+
+    name = "projects"
+    noun = "project"
+    kind = WhatKind.PROJECT
+    entry = ProjectEntry
+
+    def new_row(self) -> Project:
+        """Return a project with nothing in it."""
+        return Project(description="", enabled=True, version=0)
+
+    def fill_content(self, importing: Importing, item: Item[ProjectEntry]) -> bool:
+        """Store the modules in order, and the parameters: those declared and those handed up by links."""
+        parameters = [library_parameters.to_parameter(entry) for entry in item.entry.parameters]
+        modules = []
+        for place, linked in enumerate(item.entry.modules):
+            path = ("modules", place)
+            module_id = importing.find("modules", linked.module, item, *path, "module")
+            if module_id is None:
+                continue
+            inner = library_parameters.declared(importing, WhatKind.MODULE, module_id)
+            parameters += library_parameters.inherited(linked.parameters, inner, parameters)
+            names = {parameter.name for parameter in parameters}
+            library_parameters.check_links(item, linked.parameters, inner, names, *path, "parameters")
+            modules.append({"module_id": module_id, "parameters": dict(linked.parameters)})
+        changed = library_parameters.store(importing, item, self.kind, parameters)
+        owner, new_id = {"project_id": item.row.id}, importing.ports.new_id
+        return library_children.replace(importing.session, ProjectModule, owner, modules, "module_id", new_id) or changed
+
+    def dump_content(self, exporting: Exporting, row: Project) -> dict[str, Any]:
+        """Return the modules."""
+        names = exporting.names["modules"]
+        modules = library_children.read(exporting.session, ProjectModule, {"project_id": row.id})
+        return {
+            "modules": [
+                {"module": names.shortest(linked["module_id"]), "parameters": linked["parameters"]}
+                for linked in modules
+            ]
+        }

@@ -1,0 +1,146 @@
+"""Library run books: the ``runbooks`` section of library files."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+from uuid import UUID
+
+from dispatcher.core.jobs import WhatKind
+from dispatcher.core.parameters import Parameter
+from dispatcher.datastore.runbooks import RunBook, RunBookStep
+from dispatcher.services import library_children, library_parameters
+from dispatcher.services.library_children import Row
+from dispatcher.services.library_entries import RunBookEntry, StepEntry, WhoEntry
+from dispatcher.services.library_filed import WhatSection
+from dispatcher.services.library_items import Item
+from dispatcher.services.library_sections import Exporting, Importing
+from dispatcher.services.library_versions import MAX_DEPTH
+
+_KINDS = {"module": WhatKind.MODULE, "project": WhatKind.PROJECT, "runbook": WhatKind.RUNBOOK}
+
+
+class RunBookSection(WhatSection):
+    """Run books with their steps."""
+
+    name = "runbooks"
+    noun = "run book"
+    kind = WhatKind.RUNBOOK
+    entry = RunBookEntry
+
+    def new_row(self) -> RunBook:
+        """Return a run book with nothing in it."""
+        return RunBook(description="", enabled=True, version=0)
+
+    def check(self, item: Item[RunBookEntry]) -> None:
+        """Note what is wrong with the parameters and the steps."""
+        super().check(item)
+        for place, step in enumerate(item.entry.steps):
+            if len(_whats(step)) != 1:
+                item.problem("a step has one of module, project and runbook", "steps", place)
+            for number, who in enumerate(step.who):
+                if len(_who(who)) != 1:
+                    item.problem("has one of agent, team, parameter and ask: true", "steps", place, "who", number)
+            if not step.who:
+                item.problem("names nobody; write ask: true to ask at scheduling", "steps", place, "who")
+
+    def fill(self, importing: Importing, item: Item[RunBookEntry]) -> None:
+        """Make the row what the entry says, unless that was done because another run book contains it."""
+        if item.row.id not in importing.filled:
+            importing.filled.add(item.row.id)
+            super().fill(importing, item)
+
+    def fill_content(self, importing: Importing, item: Item[RunBookEntry]) -> bool:
+        """Store the steps in order, and the parameters: those declared and those handed up by links."""
+        parameters = [library_parameters.to_parameter(entry) for entry in item.entry.parameters]
+        found = [self._what(importing, item, place, parameters) for place in range(len(item.entry.steps))]
+        names = {parameter.name for parameter in parameters}
+        steps = []
+        for place, (step, what_id) in enumerate(zip(item.entry.steps, found, strict=True)):
+            who = [self._who(importing, item, place, number, names) for number in range(len(step.who))]
+            if what_id is not None:
+                steps.append(_to_row(step, what_id, who))
+        changed = library_parameters.store(importing, item, self.kind, parameters)
+        owner, new_id = {"runbook_id": item.row.id}, importing.ports.new_id
+        return library_children.replace(importing.session, RunBookStep, owner, steps, "name", new_id) or changed
+
+    def dump_content(self, exporting: Exporting, row: RunBook) -> dict[str, Any]:
+        """Return the steps."""
+        steps = library_children.read(exporting.session, RunBookStep, {"runbook_id": row.id})
+        return {"steps": [_dump_step(exporting, step) for step in steps]}
+
+    def _what(
+        self, importing: Importing, item: Item[RunBookEntry], place: int, parameters: list[Parameter]
+    ) -> UUID | None:
+        """Return what the step runs; add to *parameters* those that it hands up."""
+        step = item.entry.steps[place]
+        ((member, text),) = _whats(step).items()
+        what_id = importing.find(f"{member}s", text, item, "steps", place, member)
+        if what_id is None:
+            return None
+        nested = importing.touched.get((self.kind, what_id))
+        if nested is not None and what_id not in importing.filled:
+            # Its parameters must be known first.
+            if importing.depth == MAX_DEPTH:
+                item.problem(f"run books are nested deeper than {MAX_DEPTH}", "steps", place, member)
+                return None
+            importing.depth += 1
+            self.fill(importing, nested)
+            importing.depth -= 1
+        inner = library_parameters.declared(importing, _KINDS[member], what_id)
+        parameters += library_parameters.inherited(step.parameters, inner, parameters)
+        names = {parameter.name for parameter in parameters}
+        library_parameters.check_links(item, step.parameters, inner, names, "steps", place, "parameters")
+        return what_id
+
+    def _who(
+        self, importing: Importing, item: Item[RunBookEntry], place: int, number: int, names: Collection[str]
+    ) -> Row:
+        ((member, text),) = _who(item.entry.steps[place].who[number]).items()
+        if member == "ask":
+            return {"ask": True}
+        path = ("steps", place, "who", number, member)
+        if member == "parameter":
+            if text not in names:
+                item.problem(f"there is no parameter {text!r}", *path)
+            return {"parameter": text}
+        return {member: str(importing.find(f"{member}s", text, item, *path))}
+
+
+def _whats(step: StepEntry) -> dict[str, str]:
+    return {member: text for member in _KINDS if (text := getattr(step, member)) is not None}
+
+
+def _who(entry: WhoEntry) -> dict[str, Any]:
+    return {name: value for name, value in entry if value}
+
+
+def _to_row(step: StepEntry, what_id: UUID, who: Sequence[Row]) -> Row:
+    return {
+        "name": step.name,
+        "what_kind": int(_KINDS[next(iter(_whats(step)))]),
+        "what_id": what_id,
+        "who": list(who),
+        "on_error": step.on_error,
+        "parameters": dict(step.parameters),
+    }
+
+
+def _dump_step(exporting: Exporting, row: Row) -> Row:
+    member = next(name for name, kind in _KINDS.items() if kind == row["what_kind"])
+    entry: Row = {
+        "name": row["name"],
+        member: exporting.names[f"{member}s"].shortest(row["what_id"]),
+        "who": [_dump_who(exporting, who) for who in row["who"]],
+    }
+    if row["on_error"] != "stop":
+        entry["on_error"] = row["on_error"]
+    entry["parameters"] = row["parameters"]
+    return entry
+
+
+def _dump_who(exporting: Exporting, who: Row) -> Row:
+    ((member, value),) = who.items()
+    if member in ("agent", "team"):
+        return {member: exporting.names[f"{member}s"].shortest(UUID(value))}
+    return who

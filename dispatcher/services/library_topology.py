@@ -1,0 +1,155 @@
+"""Library topology: the ``agents`` and ``teams`` sections of library files. What is not given stays as it is."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from dispatcher.core import team_rules
+from dispatcher.core.team_rules import InvalidRule
+from dispatcher.datastore import revisions
+from dispatcher.datastore.agents import Agent
+from dispatcher.datastore.teams import Team, TeamMember
+from dispatcher.services import library_aliases, library_filed
+from dispatcher.services.library_entries import AgentEntry, TeamEntry
+from dispatcher.services.library_items import Item, Outcome
+from dispatcher.services.library_names import Names
+from dispatcher.services.library_sections import Exporting, Importing, assign
+
+
+class AgentSection:
+    """Agents, known before they enrol or enrolled already. Their names may repeat."""
+
+    name = "agents"
+    entry = AgentEntry
+    revision = revisions.TOPOLOGY
+
+    def names(self, session: Session) -> Names:
+        """Return the stored agents."""
+        return Names("agent", [(key, "", name) for key, name in session.execute(select(Agent.id, Agent.name))])
+
+    def check(self, item: Item[AgentEntry]) -> None:
+        """Note aliases that agents cannot have."""
+        library_aliases.check(item, item.entry.aliases, self.name)
+
+    def claim(self, importing: Importing, item: Item[AgentEntry]) -> None:
+        """Give the item the agent with its id, else the only one of its name, else a new one."""
+        entry, names = item.entry, importing.names[self.name]
+        same = [] if entry.id else names.at("", entry.name)
+        if len(same) > 1:
+            item.problem("several agents have this name: give the id", "name")
+            return
+        wanted: UUID | None = entry.id or (same[0] if same else None)
+        if wanted in importing.claimed:
+            item.problem("is given twice", "id" if entry.id else "name")
+            return
+        if wanted is not None and wanted in names:
+            item.row = importing.session.scalars(select(Agent).where(Agent.id == wanted)).one()
+        else:
+            item.row, item.outcome = _new_agent(wanted or importing.ports.new_id()), Outcome.CREATED
+            importing.session.add(item.row)
+        importing.claimed.add(item.row.id)
+        names.put(item.row.id, "", entry.name)
+        if assign(item.row, name=entry.name):
+            item.changed(importing.now)
+
+    def fill(self, importing: Importing, item: Item[AgentEntry]) -> None:
+        """Make the row what the entry says, as far as it says it."""
+        entry = item.entry
+        values: dict[str, Any] = {"address": entry.address, "licensed": entry.licensed}
+        values["macs"] = entry.macs if entry.mac is None else [entry.mac, *(entry.macs or [])]
+        if entry.primary_team is not None:
+            values["primary_team_id"] = importing.find("teams", entry.primary_team, item, "primary_team")
+        if assign(item.row, **{name: value for name, value in values.items() if value is not None}):
+            item.changed(importing.now)
+        importing.aliases.want(item, item.row.id, entry.aliases)
+
+    def dump(self, exporting: Exporting, key: UUID) -> dict[str, Any]:
+        """Return the stored agent *key* as a member of the section."""
+        row = exporting.session.scalars(select(Agent).where(Agent.id == key)).one()
+        entry: dict[str, Any] = {"name": row.name, "id": str(row.id), "address": row.address, "macs": row.macs}
+        if row.primary_team_id is not None:
+            entry["primary_team"] = exporting.names["teams"].shortest(row.primary_team_id)
+        if not row.licensed:
+            entry["licensed"] = False
+        entry["aliases"] = library_aliases.dump(exporting.aliases.get(key, {}))
+        return entry
+
+
+class TeamSection:
+    """Teams with their rules and the agents listed in them."""
+
+    name = "teams"
+    entry = TeamEntry
+    revision = revisions.TOPOLOGY
+
+    def names(self, session: Session) -> Names:
+        """Return the stored teams."""
+        return library_filed.read_names(session, Team, "team")
+
+    def check(self, item: Item[TeamEntry]) -> None:
+        """Note a rule that is none, and aliases that teams cannot have."""
+        if item.entry.rule:
+            try:
+                team_rules.parse(item.entry.rule)
+            except InvalidRule as error:
+                item.problem(error.message.removeprefix("rule: "), "rule")
+        library_aliases.check(item, item.entry.aliases, self.name)
+
+    def claim(self, importing: Importing, item: Item[TeamEntry]) -> None:
+        """Give the item its row (see ``library_filed.claim``)."""
+        new = Team(description="", enabled=True, rule=None)
+        library_filed.claim(importing, item, new, item.entry.folder)
+
+    def fill(self, importing: Importing, item: Item[TeamEntry]) -> None:
+        """Make the row what the entry says, as far as it says it; an empty rule takes the rule away."""
+        entry = item.entry
+        values = {"description": entry.description, "enabled": entry.enabled}
+        changed = assign(item.row, **{name: value for name, value in values.items() if value is not None})
+        if entry.rule is not None:
+            changed |= assign(item.row, rule=entry.rule or None)
+        if entry.agents is not None:
+            changed |= _set_members(importing, item, entry.agents)
+        if changed:
+            item.changed(importing.now)
+        importing.aliases.want(item, item.row.id, entry.aliases)
+
+    def dump(self, exporting: Exporting, key: UUID) -> dict[str, Any]:
+        """Return the stored team *key* as a member of the section."""
+        row = exporting.session.scalars(select(Team).where(Team.id == key)).one()
+        names = exporting.names["agents"]
+        members = set(exporting.session.scalars(select(TeamMember.agent_id).where(TeamMember.team_id == key)))
+        listed = [names.shortest(agent_id) for agent_id in names.sorted() if agent_id in members]
+        entry = library_filed.dump_filed(exporting, row)
+        return {**entry, "agents": listed, "rule": row.rule or ""}
+
+
+def _new_agent(agent_id: UUID) -> Agent:
+    return Agent(
+        id=agent_id,
+        online=False,
+        licensed=True,
+        os="",
+        os_version="",
+        address="",
+        macs=[],
+        facts={},
+        version="",
+        hostname="",
+    )
+
+
+def _set_members(importing: Importing, item: Item[TeamEntry], texts: list[str]) -> bool:
+    found = [importing.find("agents", text, item, "agents", place) for place, text in enumerate(texts)]
+    wanted = {agent_id for agent_id in found if agent_id is not None}
+    stored = set(importing.session.scalars(select(TeamMember.agent_id).where(TeamMember.team_id == item.row.id)))
+    for agent_id in sorted(wanted - stored):
+        importing.session.add(TeamMember(team_id=item.row.id, agent_id=agent_id))
+    if gone := stored - wanted:
+        importing.session.execute(
+            delete(TeamMember).where(TeamMember.team_id == item.row.id, TeamMember.agent_id.in_(gone))
+        )
+    return wanted != stored

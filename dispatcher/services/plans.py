@@ -1,0 +1,110 @@
+"""Plans: the definitions that jobs were scheduled with, and what a run of them does."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from threading import Lock
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from dispatcher.core import definitions
+from dispatcher.core.definitions import PlannedModule
+from dispatcher.core.jobs import WhatKind
+from dispatcher.core.parameters import Parameter, ParameterType
+from dispatcher.datastore.definitions import Definition
+from dispatcher.services.secrets import Secrets
+
+#: How many definitions are kept in memory. They never change, so nothing ever makes one stale.
+KEPT = 2_000
+
+
+class Plans:
+    """Reads frozen definitions, and turns the stored values of a job into parameters and back."""
+
+    def __init__(self, secrets: Secrets) -> None:
+        self._secrets = secrets
+        self._kept: OrderedDict[UUID, Mapping[str, Any]] = OrderedDict()
+        self._lock = Lock()
+
+    def document(self, session: Session, what: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the document (see ``core.definitions``) of one of the stored ``what`` of a job.
+
+        Its ``definition`` is an id; ``path``, for the step of a run book, leads to the step inside the definition.
+        """
+        document: Mapping[str, Any] = self._definition(session, UUID(what["definition"]))
+        for position in what.get("path", ()):
+            document = document["steps"][position]["what"]
+        return document
+
+    def _definition(self, session: Session, definition_id: UUID) -> Mapping[str, Any]:
+        with self._lock:
+            document = self._kept.get(definition_id)
+            if document is not None:
+                self._kept.move_to_end(definition_id)
+                return document
+        stored: Mapping[str, Any] = session.scalars(select(Definition.document).where(Definition.id == definition_id)).one()
+        with self._lock:
+            self._kept[definition_id] = stored
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        return stored
+
+    def declared(self, document: Mapping[str, Any]) -> list[Parameter]:
+        """Return the parameters that *document* declares, with their defaults, secrets open."""
+        return definitions.to_parameters(document["parameters"], self._secrets.open)
+
+    def seal(self, parameters: Sequence[Parameter]) -> dict[str, list[str]]:
+        """Return the values of *parameters* as a job stores them: ``{name: [value1, value2]}``, secrets sealed.
+
+        ``value2`` is kept for credentials only: the others have it from their declaration.
+        """
+        return {parameter.name: self._seal_one(parameter) for parameter in parameters}
+
+    def open(self, document: Mapping[str, Any], values: Mapping[str, Sequence[str]]) -> list[Parameter]:
+        """Return the declared parameters of *document* with the stored *values* in place, secrets open."""
+        parameters = self.declared(document)
+        for parameter in parameters:
+            stored = values.get(parameter.name)
+            if stored is None:
+                continue
+            if parameter.type is ParameterType.PASSWORD:
+                parameter.value1 = self._secrets.open(stored[0])
+            else:
+                parameter.value1 = stored[0]
+                if parameter.type is ParameterType.CREDENTIALS:
+                    parameter.value2 = self._secrets.open(stored[1])
+        return parameters
+
+    def modules(
+        self,
+        session: Session,
+        what: Sequence[Mapping[str, Any]],
+        values: Sequence[Mapping[str, Sequence[str]]],
+        os: str,
+    ) -> list[PlannedModule]:
+        """Return the modules that a run of *what* does on an agent with *os*, in order.
+
+        A module that declares platforms is left out on any other.
+        """
+        planned: list[PlannedModule] = []
+        for item, stored in zip(what, values, strict=True):
+            document = self.document(session, item)
+            parameters = self.open(document, stored)
+            planned += definitions.plan(WhatKind(item["kind"]), document, parameters, self._secrets.open)
+        return [module for module in planned if fits_platform(module.document["platforms"], os)]
+
+    def _seal_one(self, parameter: Parameter) -> list[str]:
+        if parameter.type is ParameterType.PASSWORD:
+            return [self._secrets.seal(parameter.value1)]
+        if parameter.type is ParameterType.CREDENTIALS:
+            return [parameter.value1, self._secrets.seal(parameter.value2)]
+        return [parameter.value1]
+
+
+def fits_platform(platforms: Sequence[str], os: str) -> bool:
+    """Whether something for *platforms* runs on *os*. No platforms means all; an unknown os gets everything."""
+    return not platforms or not os or os.upper() in platforms

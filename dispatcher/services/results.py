@@ -1,0 +1,156 @@
+"""Results: what became of a job on each agent, and what its tasks wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from dispatcher.core.definitions import PlannedModule
+from dispatcher.core.jobs import Job, What, WhatKind, Who, WhoKind
+from dispatcher.core.permissions import Caller, Node, Right
+from dispatcher.core.results import JobResult, RunResult, TaskResult
+from dispatcher.core.states import FINISHED, State
+from dispatcher.datastore.agents import Agent
+from dispatcher.datastore.base import Row
+from dispatcher.datastore.transactions import Datastore
+from dispatcher.services.activation import JOBS, RUNS
+from dispatcher.services.jobs import Jobs
+from dispatcher.services.plans import Plans
+from dispatcher.services.reporting import CHUNKS, TASK_RESULTS
+
+#: How much of the end of a task's output a result carries, in bytes.
+MAX_OUTPUT_BYTES = 256 * 1024
+_AGENTS: Any = Agent.__table__
+
+
+class Results:
+    """Collects results, also of jobs that still run."""
+
+    def __init__(self, datastore: Datastore, plans: Plans, jobs: Jobs) -> None:
+        self._datastore = datastore
+        self._plans = plans
+        self._jobs = jobs
+
+    def collect(self, job_id: UUID, detailed: bool, caller: Caller) -> list[JobResult]:
+        """Return the result of the job, then those of its steps in order, and of theirs.
+
+        Agents are sorted by name. Tasks are given only if *detailed*, each with the end of its output.
+
+        :raises JobNotFound: if there is none with this id.
+        """
+        caller.require(Right.READ, Node.RESULTS)
+        with self._datastore.read() as session:
+            return list(self._collect(session, self._jobs.get_in(session, job_id), detailed))
+
+    def _collect(self, session: Session, job: Job, detailed: bool) -> Iterator[JobResult]:
+        yield JobResult(job, self._runs(session, job, detailed))
+        if job.is_runbook:
+            for child in self._jobs.children(session, job.id):
+                yield from self._collect(session, child, detailed)
+
+    def _runs(self, session: Session, job: Job, detailed: bool) -> list[RunResult]:
+        rows = (
+            session.execute(
+                select(RUNS, _AGENTS.c.name.label("agent_name"), _AGENTS.c.os.label("agent_os"))
+                .join(_AGENTS, _AGENTS.c.id == RUNS.c.agent_id)
+                .where(RUNS.c.job_id == job.id)
+                .order_by(_AGENTS.c.name, RUNS.c.id)
+            )
+            .mappings()
+            .all()
+        )
+        if not rows:
+            return []
+        stored = session.execute(select(JOBS.c.what, JOBS.c.parameters).where(JOBS.c.id == job.id)).one()
+        done = self._task_rows(session, job.id) if detailed else {}
+        results = []
+        for row in rows:
+            modules = self._plans.modules(session, stored.what, stored.parameters, row["agent_os"])
+            tasks = _numbered(modules)
+            result = RunResult(
+                agent=Who(row["agent_id"], row["agent_name"], WhoKind.AGENT),
+                state=State(row["state"]),
+                started_at=row["started_at"],
+                stopped_at=row["stopped_at"],
+                activity=_activity(row, tasks),
+                reason=row["reason"],
+            )
+            if detailed:
+                result.tasks = [
+                    self._task(session, row, position, task, module, done.get((row["id"], position)))
+                    for position, task, module in tasks
+                ]
+            results.append(result)
+        return results
+
+    def _task_rows(self, session: Session, job_id: UUID) -> dict[tuple[UUID, int], Row]:
+        query = select(TASK_RESULTS).join(RUNS, RUNS.c.id == TASK_RESULTS.c.run_id).where(RUNS.c.job_id == job_id)
+        return {(row["run_id"], row["position"]): row for row in session.execute(query).mappings()}
+
+    def _task(
+        self,
+        session: Session,
+        run: Row,
+        position: int,
+        task: Mapping[str, Any],
+        module: What,
+        row: Row | None,
+    ) -> TaskResult:
+        result = TaskResult(
+            task_id=UUID(task["id"]),
+            name=task["name"],
+            type=task["type"],
+            module=module,
+            position=position,
+            # A task that was never begun was skipped once its run has ended; until then it waits.
+            state=State.SKIPPED if run["state"] in FINISHED else State.PENDING,
+        )
+        if row is not None:
+            result.state = State(row["state"])
+            if result.state is State.ACTIVE and run["state"] in FINISHED:
+                result.state = State(run["state"])
+            result.exit_code, result.message, result.killed = row["exit_code"], row["message"], row["killed"]
+            result.started_at, result.stopped_at = row["started_at"], row["stopped_at"]
+            result.output_bytes = row["output_bytes"]
+            result.output = self._output(session, run["id"], position, row["output_bytes"])
+        return result
+
+    def _output(self, session: Session, run_id: UUID, position: int, size: int) -> str:
+        start = max(0, size - MAX_OUTPUT_BYTES)
+        # The chunk in which the end begins starts before it: chunks are never longer than what is kept.
+        chunks = session.execute(
+            select(CHUNKS.c.offset, CHUNKS.c.data)
+            .where(
+                CHUNKS.c.run_id == run_id,
+                CHUNKS.c.position == position,
+                CHUNKS.c.offset > start - MAX_OUTPUT_BYTES * 4,
+            )
+            .order_by(CHUNKS.c.offset)
+        ).all()
+        kept = b"".join(chunk.data[max(0, start - chunk.offset) :] for chunk in chunks)
+        return kept.decode("utf-8", "replace")
+
+
+def _numbered(modules: list[PlannedModule]) -> list[tuple[int, Mapping[str, Any], What]]:
+    """Return every task with its position in the run and its module."""
+    pairs = [
+        (task, What(UUID(module.document["id"]), module.document["name"], WhatKind.MODULE))
+        for module in modules
+        for task in module.document["tasks"]
+    ]
+    return [(position, task, what) for position, (task, what) in enumerate(pairs)]
+
+
+def _activity(run: Row, tasks: list[tuple[int, Mapping[str, Any], What]]) -> str:
+    """Return what the run is at, in words."""
+    state = State(run["state"])
+    if state is State.PENDING:
+        return "Waiting for the agent"
+    position = run["position"]
+    if state in FINISHED or position is None or position >= len(tasks):
+        return ""
+    return f"Task {position + 1} of {len(tasks)}: {tasks[position][1]['name']}"

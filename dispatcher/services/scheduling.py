@@ -1,0 +1,144 @@
+"""Scheduling: a caller's request becomes a job that survives whatever comes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert
+from sqlalchemy.orm import Session
+
+from dispatcher.core.errors import InvalidValue
+from dispatcher.core.jobs import GivenSet, Invoker, Job, JobRequest, WhatChoice, WhatKind, Who
+from dispatcher.core.parameters import GivenValue, merge
+from dispatcher.core.permissions import Caller, Node, Right
+from dispatcher.core.ports import Ports
+from dispatcher.core.states import State
+from dispatcher.datastore.transactions import Datastore, after_commit
+from dispatcher.services.activation import JOBS, Activation, to_entry
+from dispatcher.services.jobs import Jobs
+from dispatcher.services.library import Library, LibraryEntry
+from dispatcher.services.plans import Plans
+from dispatcher.services.topology import Topology
+
+WHAT_NODES = {WhatKind.MODULE: Node.MODULES, WhatKind.PROJECT: Node.PROJECTS, WhatKind.RUNBOOK: Node.RUNBOOKS}
+
+_INSERT = insert(JOBS)
+
+
+class Scheduling:
+    """Makes jobs."""
+
+    def __init__(
+        self,
+        datastore: Datastore,
+        ports: Ports,
+        *,
+        library: Library,
+        topology: Topology,
+        plans: Plans,
+        activation: Activation,
+        jobs: Jobs,
+    ) -> None:
+        self._datastore = datastore
+        self._ports = ports
+        self._library = library
+        self._topology = topology
+        self._plans = plans
+        self._activation = activation
+        self._jobs = jobs
+
+    def submit(self, request: JobRequest, caller: Caller) -> Job:
+        """Store the job that *request* asks for and return it; once this returns, it survives a power cut.
+
+        A job that is due is started at once, in the same transaction. The order of ``what`` is kept.
+
+        :raises InvalidValue: if a member is missing or names nothing; nothing is stored then.
+        :raises Forbidden: without Modify on Jobs/Scheduling and Read on every what and who.
+        """
+        caller.require(Right.MODIFY, Node.SCHEDULING)
+        _check_shape(request)
+        with self._datastore.begin() as session:
+            entries = [self._entry(session, choice, place, caller) for place, choice in enumerate(request.what)]
+            who = self._topology.resolve(session, request.who)
+            for one in who:
+                caller.require(Right.READ, Node.AGENTS if one.is_licensed is not None else Node.TEAMS)
+            _check_targets(entries, who)
+            row = self._row(request, entries, who, caller, self._ports.now())
+            session.connection().execute(_INSERT, row)
+            if row["starts_at"] <= row["created_at"]:
+                self._activation.activate(session, row)
+            else:
+                after_commit(session, self._ports.wakeup.engine)
+            return self._jobs.get_in(session, row["id"])
+
+    def _entry(self, session: Session, choice: WhatChoice, place: int, caller: Caller) -> LibraryEntry:
+        caller.require(Right.READ, WHAT_NODES[choice.kind])
+        entry = self._library.definition(session, choice.kind, choice.id)
+        if entry is None or not entry.enabled:
+            raise InvalidValue(f"What[{place}]/ID", f"no {choice.kind.noun} {choice.id}")
+        return entry
+
+    def _row(
+        self, request: JobRequest, entries: Sequence[LibraryEntry], who: Sequence[Who], caller: Caller, now: datetime
+    ) -> dict[str, Any]:
+        when = request.when
+        starts_at = now if when.immediate or when.starts_at is None else when.starts_at
+        return {
+            "id": self._ports.new_id(),
+            "parent_id": None,
+            "step": None,
+            "description": request.description or entries[0].name,
+            "state": State.SCHEDULED,
+            "reason": "",
+            "is_runbook": entries[0].kind is WhatKind.RUNBOOK,
+            "what": [
+                {"kind": entry.kind, "id": str(entry.id), "name": entry.name, "definition": str(entry.definition_id)}
+                for entry in entries
+            ],
+            "who": [to_entry(one) for one in who],
+            "parameters": [
+                self._plans.seal(merge(entry.parameters, _given(request.parameters, entry, place, len(entries))))
+                for place, entry in enumerate(entries)
+            ],
+            "invoker": Invoker.USER,
+            "invoker_info": caller.name,
+            "immediate": when.immediate,
+            "starts_at": starts_at,
+            "is_local_time": when.is_local_time,
+            "use_wake_on_lan": when.use_wake_on_lan,
+            "in_parallel": request.in_parallel,
+            "outside_launch_window": request.outside_launch_window,
+            "tags": request.tags,
+            "created_at": now,
+            "started_at": None,
+            "stopped_at": None,
+            "sorted_at": starts_at,
+            "open_runs": 0,
+        }
+
+
+def _check_shape(request: JobRequest) -> None:
+    if not request.what:
+        raise InvalidValue("What", "names nothing to run")
+    if not request.when.immediate and request.when.starts_at is None:
+        raise InvalidValue("When/ScheduledDateTime", "is missing, and Immediate is not true")
+
+
+def _check_targets(entries: Sequence[LibraryEntry], who: Sequence[Who]) -> None:
+    runbooks = sum(entry.kind is WhatKind.RUNBOOK for entry in entries)
+    if runbooks and len(entries) > 1:
+        raise InvalidValue("What", "a run book must be scheduled alone")
+    if not runbooks and not who:
+        raise InvalidValue("Who", "names no agent or team")
+
+
+def _given(sets: Sequence[GivenSet], entry: LibraryEntry, place: int, count: int) -> Sequence[GivenValue]:
+    """Return the values sent for *entry*: of the set with its id, else the one at its place, else the only one."""
+    for given in sets:
+        if given.what_id == entry.id:
+            return given.values
+    if count == 1 and len(sets) == 1:
+        return sets[0].values
+    return sets[place].values if place < len(sets) and sets[place].what_id is None else ()

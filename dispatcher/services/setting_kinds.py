@@ -1,0 +1,114 @@
+"""Kinds of settings: the name, type, default, unit and meaning of everything that may be changed at run time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from dispatcher.core.errors import InvalidValue
+
+Value = str | int
+"""What a setting can hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What is known of a setting. ``read`` makes a value of a text, or raises ``ValueError`` saying what is wrong."""
+
+    default: Value
+    read: Callable[[str], Value]
+    description: str
+    unit: str = ""
+    per_dispatcher: bool = False
+
+    def parse(self, name: str, text: str) -> Value:
+        """Return the value that *text* stands for.
+
+        :raises InvalidValue: if it is none; the error names the setting.
+        """
+        try:
+            return self.read(text.strip())
+        except ValueError as error:
+            raise InvalidValue(name, str(error)) from None
+
+
+def _choice(*choices: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text.upper() not in choices:
+            raise ValueError(f"{text!r} is none of {', '.join(choices)}")
+        return text.upper()
+
+    return read
+
+
+def _number(lowest: int, highest: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not re.fullmatch("[0-9]{1,12}", text) or not lowest <= int(text) <= highest:
+            raise ValueError(f"{text!r} is no whole number from {lowest} to {highest}")
+        return int(text)
+
+    return read
+
+
+def _base_path(text: str) -> str:
+    path = "/" + text.strip("/")
+    # Printable ASCII segments without what ends a path or needs quoting.
+    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path) or len(path) > 200:
+        raise ValueError(f"{text!r} is no path such as /Dispatcher/SchedulingService")
+    return path
+
+
+def _time_zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (KeyError, OSError, ValueError):
+        raise ValueError(f"{text!r} is no time zone such as UTC or Europe/Berlin") from None
+    return text
+
+
+def _realm(text: str) -> str:
+    # It stands between quotes in a header.
+    if not re.fullmatch(r"[ !#-\[\]-~]{1,100}", text):
+        raise ValueError("must be 1 to 100 printable ASCII characters without quotes and backslashes")
+    return text
+
+
+def _public_address(text: str) -> str:
+    if not text:
+        return ""
+    parts = urlsplit(text)
+    is_plain = re.fullmatch(r"[A-Za-z0-9.:\[\]-]{1,255}", parts.netloc) and not (parts.query or parts.fragment)
+    if parts.scheme not in ("http", "https") or not is_plain or parts.path.strip("/"):
+        raise ValueError(f"{text!r} is no address such as https://jobs.example.com")
+    return text.rstrip("/")
+
+
+#: Every setting by its name.
+REGISTRY: Mapping[str, Kind] = {
+    "agents.parallel_runs": Kind(10, _number(1, 1000), "How many runs one agent may be given at a time."),
+    "jobs.launch_timeout_s": Kind(
+        604_800, _number(60, 31_536_000), "How long a job waits for an agent before it is cancelled.", "seconds"
+    ),
+    "webapi.public_address": Kind(
+        "",
+        _public_address,
+        "The address that help pages, WSDL and links show; empty: the one that the client used.",
+        per_dispatcher=True,
+    ),
+    "webapi.realm": Kind("Automation", _realm, "The realm that browsers show when they ask for a login."),
+    "webapi.scheduling_base_path": Kind(
+        "/Dispatcher/SchedulingService", _base_path, "Where the SchedulingService answers.", per_dispatcher=True
+    ),
+    "webapi.site_time_zone": Kind(
+        "UTC", _time_zone, "The zone of moments on the Web API that name none, as an IANA name."
+    ),
+    "webapi.state": Kind(
+        "ENABLED",
+        _choice("ENABLED", "DISABLED"),
+        "Whether the Web API answers; DISABLED: every path of it is a 404.",
+        per_dispatcher=True,
+    ),
+}

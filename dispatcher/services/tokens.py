@@ -1,0 +1,88 @@
+"""Tokens: secrets of 256 random bits that stand for a permission until they expire; only their hashes are stored."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from secrets import token_urlsafe
+from typing import Any
+
+import structlog
+from sqlalchemy import CursorResult, delete, or_, update
+from sqlalchemy.orm import Session
+
+from dispatcher.core.errors import InvalidValue, NotAuthenticated
+from dispatcher.core.permissions import Caller, Node, Right
+from dispatcher.core.ports import Ports
+from dispatcher.datastore.tokens import Token
+from dispatcher.datastore.transactions import Datastore
+
+#: The kind of token by which agents enrol.
+ENROL = "enrol"
+#: How long a token may live, in hours: a year.
+MAX_HOURS = 8784
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+class Tokens:
+    """Makes tokens and lets them be spent."""
+
+    def __init__(self, datastore: Datastore, ports: Ports) -> None:
+        self._datastore = datastore
+        self._ports = ports
+
+    def create_enrol_token(self, caller: Caller, *, once: bool = False, hours: int = 24) -> str:
+        """Return a new token by which agents enrol, valid for *hours*; it cannot be shown again.
+
+        Any number of agents may use it, or only the first one if *once*. Needs Modify on Agents.
+
+        :raises InvalidValue: if *hours* is not between 1 and 8784.
+        """
+        caller.require(Right.MODIFY, Node.AGENTS)
+        if not 1 <= hours <= MAX_HOURS:
+            raise InvalidValue("hours", f"must be between 1 and {MAX_HOURS}")
+        text = token_urlsafe(32)
+        now = self._ports.now()
+        expires_at = now + timedelta(hours=hours)
+        with self._datastore.begin() as session:
+            session.execute(delete(Token).where(Token.expires_at <= now))
+            session.add(
+                Token(
+                    id=self._ports.new_id(),
+                    kind=ENROL,
+                    hash=_hash(text),
+                    once=once,
+                    expires_at=expires_at,
+                    used_at=None,
+                )
+            )
+        _log.info("agent.enrolment_allowed", once=once, expires_at=expires_at.isoformat(), by=caller.name)
+        return text
+
+    def spend_enrol_token(self, session: Session, token: str) -> None:
+        """Use *token* in the transaction of *session*: if that fails, a ``once`` token stays unspent.
+
+        Looking the hash up tells nothing by its time: who knows no token cannot choose the hash's first bytes.
+
+        :raises NotAuthenticated: if it is unknown, spent or expired.
+        """
+        now = self._ports.now()
+        # The condition stands in the update, so that two agents cannot both spend a ``once`` token.
+        spend = (
+            update(Token)
+            .where(
+                Token.hash == _hash(token),
+                Token.kind == ENROL,
+                Token.expires_at > now,
+                or_(Token.once.is_(False), Token.used_at.is_(None)),
+            )
+            .values(used_at=now)
+        )
+        result: CursorResult[Any] = session.connection().execute(spend)
+        if result.rowcount != 1:
+            raise NotAuthenticated
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

@@ -1,0 +1,162 @@
+"""The web application: routes each request to the binding whose prefix it has, with its caller known."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from html import escape
+from urllib.parse import unquote_to_bytes
+from uuid import UUID
+
+import structlog
+
+from dispatcher.core.errors import NotAuthenticated
+from dispatcher.core.ports import NewId
+from dispatcher.services.security import Security
+from dispatcher.web.health import Health
+from dispatcher.web.receiving import HungUp, Receive, Refused, Scope, Send, read_body, read_headers
+from dispatcher.wire.http import Binding, Request, Response
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the web layer takes. ``max_waiting`` counts the requests that have a thread or wait for one."""
+
+    max_body_bytes: int = 4 * 1024 * 1024
+    deadline_s: float = 30.0
+    threads: int = 16
+    max_waiting: int = 1024
+
+
+class WebApp:
+    """An ASGI application over all bindings."""
+
+    def __init__(
+        self, bindings: Sequence[Binding], security: Security, health: Health, new_id: NewId, limits: Limits
+    ) -> None:
+        self._bindings = [(prefix, binding) for binding in bindings for prefix in binding.prefixes]
+        self._security = security
+        self._health = health
+        self._new_id = new_id
+        self._limits = limits
+        self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix="web")
+        self._waiting = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        if scope["type"] != "http":
+            return
+        request = _to_request(scope, self._new_id())
+        binding = self._find(request.path)
+        try:
+            response = await self._answer(request, scope, receive)
+        except HungUp:
+            return
+        except Refused as refused:
+            response = _refuse(request, binding, refused.status, refused.message)
+            response.headers.append(("Connection", "close"))
+        await _send(send, response)
+
+    def close(self) -> None:
+        """Let the threads end when what they work on is done."""
+        self._pool.shutdown()
+
+    def respond(self, request: Request, address: str) -> Response:
+        """Answer *request* from *address*, in the calling thread. Never raises."""
+        binding = self._find(request.path)
+        try:
+            if binding is None:
+                return self._own_page(request)
+            try:
+                request.caller = self._security.authenticate(request.headers.get("authorization"), address)
+            except NotAuthenticated:
+                if not binding.is_public(request):
+                    return binding.unauthenticated(request)
+            return binding(request)
+        except Exception:
+            log.exception("web.failed", request=request.id, method=request.method, path=request.path)
+            return _refuse(request, binding, 500, f"unexpected error {request.id}")
+
+    async def _answer(self, request: Request, scope: Scope, receive: Receive) -> Response:
+        request.headers = headers = read_headers(scope["headers"])
+        request.host = headers.get("host", request.host)
+        if self._waiting >= self._limits.max_waiting:
+            raise Refused(503, "too many requests are waiting")
+        request.body = await read_body(receive, headers, self._limits.max_body_bytes, self._limits.deadline_s)
+        client = scope.get("client")
+        self._waiting += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._pool, self.respond, request, client[0] if client else "")
+        finally:
+            self._waiting -= 1
+
+    def _find(self, path: str) -> Binding | None:
+        folded = path.lower()
+        for prefix, binding in self._bindings:
+            if folded.startswith(prefix) and (len(folded) == len(prefix) or folded[len(prefix)] == "/"):
+                return binding
+        return None
+
+    def _own_page(self, request: Request) -> Response:
+        path = request.path.rstrip("/").lower()
+        if path == "/health/live":
+            return Response(200, b"live\n", "text/plain; charset=utf-8")
+        if path == "/health/ready":
+            return self._health.ready()
+        if path == "":
+            return Response(200, _index(self._bindings).encode(), "text/html; charset=utf-8")
+        return Response(404, b"not found\n", "text/plain; charset=utf-8")
+
+
+def _to_request(scope: Scope, request_id: UUID) -> Request:
+    raw = scope.get("raw_path") or scope["path"].encode()
+    return Request(
+        method=scope["method"],
+        path=unquote_to_bytes(raw.partition(b"?")[0]).decode("utf-8", "replace"),
+        query=scope["query_string"].decode("latin-1"),
+        scheme=scope.get("scheme", "http"),
+        id=str(request_id),
+    )
+
+
+def _refuse(request: Request, binding: Binding | None, status: int, reason: str) -> Response:
+    if binding is not None:
+        response = binding.refused(request, status, reason)
+    else:
+        response = Response(status, reason.encode() + b"\n", "text/plain; charset=utf-8")
+    if status == 503:
+        response.headers.append(("Retry-After", "5"))
+    return response
+
+
+async def _send(send: Send, response: Response) -> None:
+    headers = [(b"content-length", b"%d" % len(response.body))]
+    if response.content_type:
+        headers.append((b"content-type", response.content_type.encode("latin-1")))
+    headers += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})
+
+
+def _index(bindings: Sequence[tuple[str, Binding]]) -> str:
+    rows = "".join(
+        f'<li><a href="{escape(binding.home)}/help">{escape(binding.home)}</a>: {escape(binding.title)}</li>'
+        for _, binding in bindings
+    )
+    return _INDEX.format(rows=rows)
+
+
+_INDEX = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>Dispatcher</title>
+<style>body {{ font: 16px/1.5 system-ui, sans-serif; margin: 3rem auto; max-width: 44rem; padding: 0 1rem }}</style>
+</head><body><h1>Dispatcher</h1>
+<p>An open job dispatcher that legacy automation clients talk to unchanged. Served here:</p>
+<ul>{rows}</ul>
+<p><a href="/health/ready">Is the server ready?</a></p>
+</body></html>
+"""

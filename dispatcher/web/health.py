@@ -1,0 +1,32 @@
+"""Health: whether the server can do its work now."""
+
+from __future__ import annotations
+
+import orjson
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from dispatcher.services.hall import Hall
+from dispatcher.wire.http import Response
+
+log = structlog.get_logger(__name__)
+
+
+class Health:
+    """Answers ``/health/ready``."""
+
+    def __init__(self, hall: Hall) -> None:
+        self._hall = hall
+
+    def ready(self) -> Response:
+        """Return 200 if the datastore answers, else 503; the body says the same in JSON."""
+        try:
+            self._hall.clockwork.next_moment()
+        except SQLAlchemyError:
+            log.exception("health.datastore_failed")
+            return _answer(503, "unavailable")
+        return _answer(200, "ok")
+
+
+def _answer(status: int, datastore: str) -> Response:
+    return Response(status, orjson.dumps({"datastore": datastore}), "application/json; charset=utf-8")

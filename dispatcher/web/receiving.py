@@ -1,0 +1,96 @@
+"""Receiving: a request's head and body are taken from the loop under the quotas and one absolute deadline."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+
+from dispatcher.core.errors import DispatcherError
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+MAX_HEADERS = 100
+MAX_HEADER_BYTES = 16 * 1024
+
+
+class Refused(DispatcherError):
+    """The request is refused before anybody looks at what it asks."""
+
+    code = "request.refused"
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class HungUp(DispatcherError):
+    """The client has gone; nobody reads an answer."""
+
+    code = "request.hung_up"
+
+    def __init__(self) -> None:
+        super().__init__("the client has gone")
+
+
+def read_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Return the headers by lower-case name; repeated ones are joined by a comma, as HTTP says.
+
+    :raises Refused: 431 if there are more than the quotas allow.
+    """
+    headers: dict[str, str] = {}
+    size = 0
+    for count, (name, value) in enumerate(raw, 1):
+        size += len(name) + len(value)
+        if size > MAX_HEADER_BYTES or count > MAX_HEADERS:
+            raise Refused(431, f"more than {MAX_HEADERS} headers or {MAX_HEADER_BYTES} bytes of them")
+        text = name.decode("latin-1").lower()
+        headers[text] = f"{headers[text]}, {value.decode('latin-1')}" if text in headers else value.decode("latin-1")
+    return headers
+
+
+async def read_body(receive: Receive, headers: MutableMapping[str, str], max_bytes: int, deadline_s: float) -> bytes:
+    """Return the whole body.
+
+    :raises Refused: 413 as soon as it is larger than *max_bytes*, 408 if it is not whole after *deadline_s*.
+    :raises HungUp: if the client goes away before.
+    """
+    declared = headers.get("content-length", "0")
+    too_large = Refused(413, f"the message is larger than {max_bytes} bytes")
+    if not declared.isdigit() or int(declared) > max_bytes:
+        raise too_large
+    message = await _next(receive, deadline_s)
+    if not message.get("more_body"):
+        body: bytes = message.get("body", b"")
+        if len(body) > max_bytes:
+            raise too_large
+        return body
+    return await _rest(receive, message.get("body", b""), max_bytes, deadline_s, too_large)
+
+
+async def _rest(receive: Receive, first: bytes, max_bytes: int, deadline_s: float, too_large: Refused) -> bytes:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + deadline_s
+    parts, size, more = [first], len(first), True
+    while more:
+        message = await _next(receive, deadline - loop.time())
+        part = message.get("body", b"")
+        size += len(part)
+        if size > max_bytes:
+            raise too_large
+        parts.append(part)
+        more = message.get("more_body", False)
+    return b"".join(parts)
+
+
+async def _next(receive: Receive, left_s: float) -> MutableMapping[str, Any]:
+    try:
+        async with asyncio.timeout(max(left_s, 0.0)):
+            message = await receive()
+    except TimeoutError:
+        raise Refused(408, "the message was not received in time") from None
+    if message["type"] == "http.disconnect":
+        raise HungUp
+    return message

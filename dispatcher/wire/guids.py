@@ -1,0 +1,37 @@
+"""GUIDs: upper case in braces on output, almost any spelling on input (contract section 1.3)."""
+
+from __future__ import annotations
+
+import re
+from uuid import UUID
+
+from dispatcher.core.errors import InvalidValue
+
+#: What stands where no object is meant (contract section 3.6).
+NO_GUID = "{00000000-0000-0000-0000-000000000000}"
+
+_GUID = re.compile(r"[{(]?([0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12})[)}]?", re.IGNORECASE)
+
+
+def format_guid(value: UUID) -> str:
+    """Return *value* as ``{UPPERCASE-WITH-DASHES}``."""
+    return "{" + str(value).upper() + "}"
+
+
+def find_guid(text: str) -> UUID | None:
+    """Return the GUID that *text* spells (braces or none, any case, blanks around), None if it spells none."""
+    match = _GUID.fullmatch(text.strip())
+    return UUID(match[1]) if match else None
+
+
+def parse_guid(text: str | None, member: str) -> UUID:
+    """Return the GUID that *text*, the value of *member*, spells.
+
+    :raises InvalidValue: if there is no text or it spells no GUID; the error names *member*.
+    """
+    if text is None or not text.strip():
+        raise InvalidValue(member, "a GUID is missing")
+    value = find_guid(text)
+    if value is None:
+        raise InvalidValue(member, f"{text.strip()[:100]!r} is no GUID")
+    return value

@@ -1,0 +1,110 @@
+"""Help pages: what a service's operations are and how their messages look, in WCF's form (contract section 8).
+
+Everything on them is derived from the declared operations; the examples are written by the codecs themselves.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from lxml import etree
+
+from dispatcher.wire.json_encoder import encode_json
+from dispatcher.wire.operations import Operation
+from dispatcher.wire.samples import Samples
+from dispatcher.wire.xml_encoder import encode_xml
+from dispatcher.wire.xsd import Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One direction of an operation: its examples and schema, all empty for an empty body."""
+
+    direction: str
+    xml: str = ""
+    json: str = ""
+    schema: str = ""
+
+    @property
+    def anchor(self) -> str:
+        """What the anchors of its examples begin with."""
+        return self.direction.lower()
+
+
+class HelpPages:
+    """The pages of one service. Base addresses end in a slash; they come from the request's Host header."""
+
+    def __init__(
+        self,
+        operations: Mapping[str, Operation],
+        samples: Samples,
+        schemas: Sequence[Schema],
+        limits: Mapping[str, str],
+    ) -> None:
+        self._operations = operations
+        self._samples = samples
+        self._schemas = schemas
+        self._limits = limits
+        # Help pages are deliberately no well-formed XML: PowerShell would parse them (contract section 5.1).
+        templates = Environment(
+            loader=FileSystemLoader(Path(__file__).parent / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._index = templates.get_template("help_list.html")
+        self._operation = templates.get_template("help_operation.html")
+        self._messages = {name: self._messages_of(one) for name, one in operations.items()}
+
+    def index(self, base_uri: str) -> str:
+        """Return the page that lists all operations, sorted by path; equal paths share one cell."""
+        by_path = sorted(self._operations.values(), key=lambda one: (_path(one), one.route.verb))
+        groups = [(path, list(group)) for path, group in groupby(by_path, key=_path)]
+        return self._index.render(base_uri=base_uri, groups=groups, limits=self._limits)
+
+    def operation(self, name: str, base_uri: str) -> str | None:
+        """Return the page of the operation *name*, in any case; None if there is none."""
+        found = next((one for one in self._operations.values() if one.name.lower() == name.lower()), None)
+        if found is None:
+            return None
+        return self._operation.render(base_uri=base_uri, operation=found, messages=self._messages[found.name])
+
+    def _messages_of(self, operation: Operation) -> tuple[Message, Message]:
+        body = dict(operation.arguments).get(operation.route.body or "")
+        return self._message("Request", body), self._message("Response", operation.returns)
+
+    def _message(self, direction: str, declared: Any) -> Message:
+        if declared is None:
+            return Message(direction)
+        sample = self._samples.of(declared)
+        return Message(
+            direction,
+            xml=_indented_xml(etree.fromstring(encode_xml(declared, sample))),
+            json=_indented_json(encode_json(declared, sample)),
+            schema=self._schema_of(declared),
+        )
+
+    def _schema_of(self, declared: Any) -> str:
+        schema = next(one for one in self._schemas if one.namespace == declared.get_namespace())
+        return _indented_xml(schema.extract(declared.get_type_name()))
+
+
+def _path(operation: Operation) -> str:
+    return operation.route.template.partition("?")[0]
+
+
+def _indented_xml(root: etree._Element) -> str:
+    etree.indent(root)
+    return etree.tostring(root, encoding="unicode")
+
+
+def _indented_json(document: bytes) -> str:
+    r"""Return *document* indented, its slashes escaped again: clients know dates by ``\/Date(``."""
+    return json.dumps(json.loads(document), indent=2, ensure_ascii=False).replace("/", "\\/")

@@ -1,0 +1,218 @@
+"""The JSON codec: plain values to declared types and back, as DataContractJsonSerializer does (contract section 8.5).
+
+Reading is as lenient as real clients need: members in any case, numbers and booleans as strings, texts as numbers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, tzinfo
+from typing import Any
+
+import orjson
+
+from dispatcher.wire.dates import format_json
+from dispatcher.wire.scalars import ReadText, WrongValue, checked_number, read_bytes, shown, text_reader
+from dispatcher.wire.types import Kind, item_of, kind_of, members_of
+
+#: Reads a plain value that is not None; dates without a zone are in the zone given.
+Decode = Callable[[Any, tzinfo], Any]
+#: Turns a value that is not None into a plain one; dates carry the offset of the zone given.
+Encode = Callable[[Any, tzinfo], Any]
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+_decoders: dict[Any, Decode] = {}
+_encoders: dict[Any, Encode] = {}
+
+
+def json_decoder(spyne_type: Any) -> Decode:
+    """Return the decoder of *spyne_type*; it raises WrongValue."""
+    if spyne_type not in _decoders:
+        # A type that contains itself finds this entry while its own decoder is being compiled.
+        _decoders[spyne_type] = lambda value, zone: _decoders[spyne_type](value, zone)
+        _decoders[spyne_type] = _compile_decoder(spyne_type)
+    return _decoders[spyne_type]
+
+
+def encode_json(spyne_type: Any, value: Any, site_zone: tzinfo = UTC) -> bytes:
+    r"""Return *value* as JSON in UTF-8, every ``/`` written as ``\/``: old clients know dates by ``\/Date(``."""
+    plain = None if value is None else _encoder(spyne_type)(value, site_zone)
+    try:
+        document = orjson.dumps(plain)
+    except TypeError:
+        document = orjson.dumps(_without_surrogates(plain))
+    return document.replace(b"/", b"\\/")
+
+
+def _without_surrogates(plain: Any) -> Any:
+    if isinstance(plain, str):
+        return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", plain)
+    if isinstance(plain, list):
+        return [_without_surrogates(item) for item in plain]
+    if isinstance(plain, dict):
+        return {name: _without_surrogates(value) for name, value in plain.items()}
+    return plain
+
+
+def _compile_decoder(spyne_type: Any) -> Decode:
+    kind = kind_of(spyne_type)
+    if kind is Kind.RECORD:
+        return _record_decoder(spyne_type)
+    if kind is Kind.ARRAY:
+        return _array_decoder(json_decoder(item_of(spyne_type)[1]))
+    if kind is Kind.TEXT:
+        return _decode_text
+    if kind is Kind.BYTES:
+        return _decode_bytes
+    if kind is Kind.MOMENT:
+        return _moment_decoder(text_reader(spyne_type))
+    return _simple_decoder(text_reader(spyne_type), is_number=kind is Kind.NUMBER)
+
+
+def _decode_text(value: Any, _zone: tzinfo) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return str(value)
+    raise WrongValue("a text is expected")
+
+
+def _simple_decoder(read: ReadText, *, is_number: bool) -> Decode:
+    """Return the decoder of flags, enumerations and numbers: all may come as strings or numbers."""
+
+    def decode(value: Any, zone: tzinfo) -> Any:
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if is_number and isinstance(value, int) and not isinstance(value, bool):
+            return checked_number(value)
+        if isinstance(value, (str, int)):
+            return read(str(value), zone)
+        raise WrongValue(f"{shown(value)} is not expected here")
+
+    return decode
+
+
+def _moment_decoder(read: ReadText) -> Decode:
+    def decode(value: Any, zone: tzinfo) -> Any:
+        if isinstance(value, dict):
+            # What Windows PowerShell 5.1 makes of a date it was given (contract section 2.1).
+            given = value.get("value")
+            value = value.get("DateTime") if given is None else given
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            raise WrongValue(f"{shown(value)} is no date")
+        return read(value, zone)
+
+    return decode
+
+
+def _decode_bytes(value: Any, zone: tzinfo) -> bytes:
+    if isinstance(value, str):
+        return read_bytes(value, zone)
+    if not isinstance(value, list):
+        raise WrongValue("an array of bytes is expected")
+    try:
+        return bytes(value)
+    except (TypeError, ValueError):
+        raise WrongValue("the array holds something else than bytes") from None
+
+
+def _array_decoder(read_item: Decode) -> Decode:
+    def decode(value: Any, zone: tzinfo) -> list[Any]:
+        if isinstance(value, dict):
+            value = [value]  # ConvertTo-Json unwraps arrays of one item
+        if not isinstance(value, list):
+            raise WrongValue("an array is expected")
+        items = []
+        index = 0
+        try:
+            for index, item in enumerate(value):
+                if item is not None:
+                    items.append(read_item(item, zone))
+        except WrongValue as wrong:
+            raise wrong.inside(f"[{index}]") from None
+        return items
+
+    return decode
+
+
+def _record_decoder(model: Any) -> Decode:
+    members = members_of(model)
+    blank: dict[str, Any] = dict.fromkeys(members)
+    exact = {name: (name, json_decoder(spyne_type)) for name, spyne_type in members.items()}
+    folded = {name.casefold(): entry for name, entry in exact.items()}
+
+    def in_another_case(name: str, state: dict[str, Any]) -> tuple[str, Decode] | None:
+        # Such a member never overrides one that is named exactly.
+        entry = folded.get(name.casefold())
+        return entry if entry is not None and state[entry[0]] is None else None
+
+    def decode(value: Any, zone: tzinfo) -> Any:
+        if not isinstance(value, dict):
+            raise WrongValue("an object is expected")
+        state = blank.copy()
+        name = ""
+        try:
+            for key, one in value.items():
+                if one is None:
+                    continue
+                entry = exact.get(key) or in_another_case(key, state)
+                if entry is not None:
+                    name, read = entry
+                    state[name] = read(one, zone)
+        except WrongValue as wrong:
+            raise wrong.inside(name) from None
+        instance = object.__new__(model)
+        instance.__dict__ = state
+        return instance
+
+    return decode
+
+
+def _encoder(spyne_type: Any) -> Encode:
+    if spyne_type not in _encoders:
+        _encoders[spyne_type] = lambda value, zone: _encoders[spyne_type](value, zone)
+        _encoders[spyne_type] = _compile_encoder(spyne_type)
+    return _encoders[spyne_type]
+
+
+def _compile_encoder(spyne_type: Any) -> Encode:
+    kind = kind_of(spyne_type)
+    if kind is Kind.RECORD:
+        return _record_encoder(members_of(spyne_type))
+    if kind is Kind.ARRAY:
+        item = _encoder(item_of(spyne_type)[1])
+        return lambda values, zone: [item(value, zone) for value in values if value is not None]
+    if kind is Kind.MOMENT:
+        return format_json
+    if kind is Kind.BYTES:
+        return lambda value, _zone: list(value)
+    return lambda value, _zone: value
+
+
+def _record_encoder(members: Mapping[str, Any]) -> Encode:
+    names = list(members)
+    # Texts, flags, numbers and enumerations are inside what they are in JSON.
+    converted = [
+        (name, _encoder(spyne_type))
+        for name, spyne_type in members.items()
+        if kind_of(spyne_type) in (Kind.RECORD, Kind.ARRAY, Kind.MOMENT, Kind.BYTES)
+    ]
+
+    def encode(instance: Any, zone: tzinfo) -> dict[str, Any]:
+        state: dict[str, Any] = instance.__dict__
+        if [*state] != names:
+            state = {name: getattr(instance, name) for name in names}
+        elif converted:
+            state = state.copy()
+        for name, convert in converted:
+            if state[name] is not None:
+                state[name] = convert(state[name], zone)
+        return state
+
+    return encode

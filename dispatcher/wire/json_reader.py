@@ -1,0 +1,82 @@
+"""The JSON reader: bytes to plain values, within the quotas, forgiving what old clients get wrong."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import orjson
+
+from dispatcher.core.errors import BadRequest, QuotaExceeded
+from dispatcher.wire.charsets import to_utf_8
+from dispatcher.wire.quotas import Quotas
+
+# A whole string, also an unterminated one. Possessive, so that no input makes it look at a character twice.
+_STRING = rb'"(?:[^"\\]++|\\.)*+"?'
+_ENDS = rb"(?=[ \t\r\n]*+[}\]])"
+# One match takes everything up to the next trailing comma, which is left out of the group.
+_UP_TO_TRAILING_COMMA = re.compile(
+    rb'((?:[^",]++|' + _STRING + rb"|,(?!" + _ENDS + rb"))*+),?", re.DOTALL
+)
+
+
+def read_json(body: bytes, charset: str | None, quotas: Quotas) -> Any:
+    """Return the value in *body*; *charset* is the one of the Content-Type.
+
+    Commas before ``}`` and ``]`` are ignored, of equal names the last wins, and a body of undeclared encoding that is
+    not UTF-8 is read as Latin-1 (contract section 1.6).
+
+    :raises QuotaExceeded: if it is larger or deeper than *quotas*, or has longer strings or integers.
+    :raises BadRequest: if it is no JSON.
+    """
+    if len(body) > quotas.message_bytes:
+        raise QuotaExceeded(f"the message is larger than {quotas.message_bytes} bytes")
+    text = to_utf_8(body, charset, latin_1=True)
+    if not text.strip():
+        raise BadRequest("the message is empty")
+    _check_integers(text, quotas.json_integer_digits)
+    value = _parsed(text)
+    if text.count(b"{") + text.count(b"[") > quotas.json_depth or len(text) > quotas.string_chars:
+        _check_values(value, quotas)
+    return value
+
+
+def _parsed(text: bytes) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        forgiven = _UP_TO_TRAILING_COMMA.sub(rb"\1", text)
+    try:
+        return orjson.loads(forgiven)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(f"the JSON cannot be read: {error}") from None
+
+
+def _excess(what: str, limit: int) -> QuotaExceeded:
+    return QuotaExceeded(f"the JSON exceeds the quota: {what}, at most {limit}")
+
+
+def _check_integers(text: bytes, digits: int) -> None:
+    if len(text) > digits and re.search(rb"[0-9]{%d}" % (digits + 1), text):
+        # Digits inside strings do not count.
+        within_quota = rb'(?:[^"0-9]++|' + _STRING + rb"|[0-9]{1,%d}+(?![0-9]))*+" % digits
+        if re.compile(within_quota + rb"[0-9]", re.DOTALL).match(text):
+            raise _excess("digits of an integer", digits)
+
+
+def _check_values(value: Any, quotas: Quotas) -> None:
+    """Go through *value* level by level: no recursion, each value once."""
+    level = [value]
+    for _ in range(quotas.json_depth + 1):
+        below: list[Any] = []
+        for one in level:
+            if isinstance(one, dict):
+                below.extend(one.values())
+            elif isinstance(one, list):
+                below.extend(one)
+            elif isinstance(one, str) and len(one) > quotas.string_chars:
+                raise _excess("characters of one string", quotas.string_chars)
+        if not below:
+            return
+        level = below
+    raise _excess("depth", quotas.json_depth)

@@ -1,0 +1,248 @@
+"""The XML encoder: values to data-contract XML, by closures compiled once per declared type.
+
+All members are written, in declared order (contract section 12); a missing one is nil, or left out where its type
+cannot be nil.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from operator import itemgetter
+from typing import Any
+
+from dispatcher.wire.dates import format_xml
+from dispatcher.wire.types import Kind, item_of, kind_of, members_of
+
+#: Writes the whole element of a value.
+Encode = Callable[[Any], str]
+
+XSI = "http://www.w3.org/2001/XMLSchema-instance"
+SERIALIZATION = "http://schemas.microsoft.com/2003/10/Serialization/"
+ARRAYS = SERIALIZATION + "Arrays"
+
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def escape(text: str) -> str:
+    """Return *text* as element content; what XML 1.0 forbids becomes U+FFFD."""
+    if _is_plain(text):
+        return text
+    text = _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return text.replace("\r", "&#xD;")  # a bare one would be read back as a line feed
+
+
+def _is_plain(text: str) -> bool:
+    return text.isprintable() and "&" not in text and "<" not in text and ">" not in text
+
+
+@cache
+def root_encoder(spyne_type: Any, root_name: str | None = None) -> Encode:
+    """Return the encoder of *spyne_type* as a whole REST document without a declaration (contract section 8.6)."""
+    kind = kind_of(spyne_type)
+    if kind in (Kind.RECORD, Kind.ENUM):
+        name, namespace = spyne_type.get_type_name(), spyne_type.get_namespace()
+    elif kind is Kind.ARRAY:
+        item = item_of(spyne_type)[1]
+        simple = kind_of(item) not in (Kind.RECORD, Kind.ENUM)
+        name = f"ArrayOf{kind_of(item).value}" if simple else spyne_type.get_type_name()
+        namespace = ARRAYS if simple else item.get_namespace()
+    else:
+        name, namespace = kind.value, SERIALIZATION
+    attributes = f' xmlns="{namespace}" xmlns:i="{XSI}"'
+    return _Element(root_name or name, attributes, "", is_root=True).encoder(spyne_type)
+
+
+@cache
+def result_encoder(spyne_type: Any, name: str) -> Encode:
+    """Return the encoder of *spyne_type* as element *name* of a SOAP response (contract section 4.4).
+
+    Its members are prefixed, so that *name* may stand in the default namespace of the wrapper.
+    """
+    item = item_of(spyne_type)[1] if kind_of(spyne_type) is Kind.ARRAY else spyne_type
+    prefixed = kind_of(item) in (Kind.RECORD, Kind.ENUM)
+    attributes = f' xmlns:a="{item.get_namespace()}" xmlns:i="{XSI}"' if prefixed else f' xmlns:i="{XSI}"'
+    return _Element(name, attributes, "a:").encoder(spyne_type)
+
+
+def encode_xml(spyne_type: Any, value: Any, root_name: str | None = None) -> bytes:
+    """Return *value* as a whole REST document; *root_name* replaces the type's own."""
+    return root_encoder(spyne_type, root_name)(value).encode()
+
+
+class _Element:
+    """The place of a value: its tag, the attributes of it, and the prefix of what is inside."""
+
+    def __init__(self, tag: str, attributes: str, prefix: str, *, is_root: bool = False) -> None:
+        self.tag = tag
+        self.attributes = attributes
+        self.prefix = prefix
+        self.is_root = is_root
+
+    @property
+    def open(self) -> str:
+        return f"<{self.tag}{self.attributes}>"
+
+    @property
+    def close(self) -> str:
+        return f"</{self.tag}>"
+
+    @property
+    def nil(self) -> str:
+        return f'<{self.tag}{self.attributes} i:nil="true"/>'
+
+    def child(self, name: str) -> _Element:
+        return _Element(self.prefix + name, "", self.prefix)
+
+    def encoder(self, spyne_type: Any) -> Encode:
+        kind = kind_of(spyne_type)
+        if kind is Kind.RECORD:
+            return _record_encoder(self, spyne_type)
+        if kind is Kind.ARRAY:
+            return _array_encoder(self, spyne_type)
+        return _simple_encoder(self, spyne_type)
+
+
+# Elements without attributes of their own recur: all types below a root share these, and one may contain itself.
+_inner: dict[tuple[Any, str, str], Encode] = {}
+
+
+def _inner_encoder(place: _Element, spyne_type: Any) -> Encode:
+    key = (spyne_type, place.tag, place.prefix)
+    if key not in _inner:
+        _inner[key] = lambda value: _inner[key](value)
+        _inner[key] = place.encoder(spyne_type)
+    return _inner[key]
+
+
+def _content(spyne_type: Any) -> Callable[[Any], str]:
+    """Return what writes the content of a simple type."""
+    if kind_of(spyne_type) is Kind.ENUM:
+        names: dict[int, str] = spyne_type.names
+        return names.__getitem__
+    return _CONTENTS[kind_of(spyne_type)]
+
+
+def _flag_content(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _bytes_content(value: bytes) -> str:
+    return base64.b64encode(value).decode()
+
+
+def _moment_content(value: datetime) -> str:
+    return format_xml(value)
+
+
+_CONTENTS: dict[Kind, Callable[[Any], str]] = {
+    Kind.TEXT: escape,
+    Kind.FLAG: _flag_content,
+    Kind.NUMBER: str,
+    Kind.MOMENT: _moment_content,
+    Kind.BYTES: _bytes_content,
+}
+
+
+def _simple_encoder(place: _Element, spyne_type: Any) -> Encode:
+    content, begin, end = _content(spyne_type), place.open, place.close
+    missing = place.nil if spyne_type.Attributes.nillable or place.is_root else ""
+
+    def encode(value: Any) -> str:
+        return missing if value is None else begin + content(value) + end
+
+    return encode
+
+
+def _array_encoder(place: _Element, spyne_type: Any) -> Encode:
+    name, item_type = item_of(spyne_type)
+    kind = kind_of(item_type)
+    if kind in (Kind.RECORD, Kind.ENUM):
+        begin = place.open
+        item = _inner_encoder(place.child(name), item_type)
+    else:
+        # Items of primitive types have a namespace of their own (contract section 8.6).
+        prefix = "" if place.is_root else "b:"
+        begin = place.open if place.is_root else f'{place.open[:-1]} xmlns:b="{ARRAYS}">'
+        item = _inner_encoder(_Element(prefix + kind.value, "", prefix), item_type)
+    end, nil = place.close, place.nil
+
+    def encode(values: Sequence[Any] | None) -> str:
+        if values is None:
+            return nil
+        return begin + "".join([item(value) for value in values if value is not None]) + end
+
+    return encode
+
+
+def _record_encoder(place: _Element, model: Any) -> Encode:
+    members = members_of(model)
+    names = tuple(members)
+    encoders = [_inner_encoder(place.child(name), spyne_type) for name, spyne_type in members.items()]
+    if not names:
+        return lambda value: place.nil if value is None else place.open + place.close
+    fast = _fast_record_encoder(place, members)
+    begin, end, nil = place.open, place.close, place.nil
+
+    def encode(value: Any) -> str:
+        if value is None:
+            return nil
+        quick = fast(value.__dict__)
+        if quick is not None:
+            return quick
+        return begin + "".join([write(getattr(value, name)) for name, write in zip(names, encoders, strict=True)]) + end
+
+    return encode
+
+
+def _fast_record_encoder(place: _Element, members: Mapping[str, Any]) -> Callable[[dict[str, Any]], str | None]:
+    """Return what fills one template with all members; it gives None if a value needs special treatment.
+
+    Texts that need no escaping and simple values that are there are the rule: it costs one test for all texts.
+    """
+    template = place.open.replace("%", "%%")
+    texts: list[int] = []
+    simple: list[tuple[int, Callable[[Any], str]]] = []
+    nested: list[tuple[int, Encode]] = []
+    for position, (name, spyne_type) in enumerate(members.items()):
+        child, kind = place.child(name), kind_of(spyne_type)
+        if kind in (Kind.RECORD, Kind.ARRAY):
+            nested.append((position, _inner_encoder(child, spyne_type)))
+            template += "%s"
+            continue
+        template += f"{child.open}%s{child.close}"
+        if kind is Kind.TEXT:
+            texts.append(position)
+        else:
+            simple.append((position, _content(spyne_type)))
+    template += place.close
+    values_of, texts_of = _all_of(list(members)), _all_of(texts)
+
+    def encode(state: dict[str, Any]) -> str | None:
+        try:
+            row = [*values_of(state)]
+            if not _is_plain("".join(texts_of(row))):
+                return None
+        except (KeyError, TypeError):  # a member or a text is missing
+            return None
+        for position, write in simple:
+            value = row[position]
+            if value is None:
+                return None
+            row[position] = write(value)
+        for position, write in nested:
+            row[position] = write(row[position])
+        return template % tuple(row)
+
+    return encode
+
+
+def _all_of(keys: Sequence[Any]) -> Callable[[Any], tuple[Any, ...]]:
+    """Return an itemgetter that gives a tuple whatever the number of *keys*."""
+    if len(keys) > 1:
+        return itemgetter(*keys)
+    return lambda values: tuple([values[key] for key in keys])

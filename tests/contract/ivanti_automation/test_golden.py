@@ -1,0 +1,62 @@
+"""Golden messages: what clients send, byte for byte, and what they are answered.
+
+Each case is three files: ``.request`` and ``.response`` (an HTTP message each) and ``.source.rst``, which says where
+the fact comes from. XML answers are compared canonically, all others byte by byte.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from pathlib import Path
+
+import pytest
+from lxml import etree
+
+from dispatcher.bindings.ivanti_automation.binding import IvantiAutomation
+from dispatcher.wire.http import Request, Response
+
+GOLDEN = Path(__file__).parent / "golden"
+CASES = sorted(path.name.removesuffix(".request") for path in GOLDEN.glob("*.request"))
+
+
+def read_request(path: Path) -> Request:
+    head, _, body = path.read_bytes().partition(b"\n\n")
+    first, *lines = head.decode("latin-1").split("\n")
+    method, target = first.split(" ")
+    path_text, _, query = target.partition("?")
+    headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+    host = headers.pop("host", "dispatcher.example")
+    return Request(method, path_text, query, headers, body, host=host, id="request-1")
+
+
+def written(response: Response) -> bytes:
+    head = [f"{response.status} {HTTPStatus(response.status).phrase}", f"Content-Type: {response.content_type}"]
+    head += [f"{name}: {value}" for name, value in response.headers]
+    return "\n".join(head).encode() + b"\n\n" + response.body
+
+
+def canonical(message: bytes) -> bytes:
+    head, _, body = message.partition(b"\n\n")
+    is_xml = any(media in head for media in (b"/xml", b"/soap+xml"))
+    return head + b"\n\n" + (etree.tostring(etree.fromstring(body), method="c14n") if is_xml else body)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_answer_is_the_golden_one(case: str, binding: IvantiAutomation) -> None:
+    answer = written(binding(read_request(GOLDEN / f"{case}.request")))
+
+    assert canonical(answer) == canonical((GOLDEN / f"{case}.response").read_bytes())
+
+
+def test_every_golden_file_belongs_to_a_case_with_a_source() -> None:
+    expected = {f"{case}.{part}" for case in CASES for part in ("request", "response", "source.rst")}
+
+    assert {path.name for path in GOLDEN.iterdir()} == expected
+    assert CASES
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_source_names_the_contract_or_the_vendor_page(case: str) -> None:
+    source = (GOLDEN / f"{case}.source.rst").read_text()
+
+    assert "contract section" in source or "vendor page" in source

@@ -1,0 +1,68 @@
+"""Masking: no secret gets through, wherever the chunks end, and nothing else is lost."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dispatcher.agents.masking import MASK, Masker
+
+
+def masked(secrets: list[str], chunks: list[bytes]) -> bytes:
+    masker = Masker(secrets)
+    return b"".join([masker.feed(chunk) for chunk in chunks]) + masker.finish()
+
+
+def expected(secrets: list[str], text: bytes) -> bytes:
+    """What a simple look at the whole text gives: one mask for each stretch of bytes that belong to secrets."""
+    covered = [False] * len(text)
+    for secret in {secret.encode() for secret in secrets if secret}:
+        for start in range(len(text) - len(secret) + 1):
+            if text.startswith(secret, start):
+                covered[start : start + len(secret)] = [True] * len(secret)
+    result = b""
+    for position, byte in enumerate(text):
+        if not covered[position]:
+            result += bytes([byte])
+        elif position == 0 or not covered[position - 1]:
+            result += MASK
+    return result
+
+
+@given(
+    st.lists(st.text("ab", max_size=4), max_size=3), st.lists(st.text("abc", max_size=6).map(str.encode), max_size=6)
+)
+def test_stream_is_masked_as_if_it_came_in_one_piece(secrets: list[str], chunks: list[bytes]) -> None:
+    text = b"".join(chunks)
+    result = masked(secrets, chunks)
+    # Secrets that touch may share a mask or have one each.
+    assert result.replace(MASK + MASK, MASK) == expected(secrets, text) or MASK + MASK in result
+    assert [part for part in result.split(MASK) if part] == [
+        part for part in expected(secrets, text).split(MASK) if part
+    ]
+
+
+def test_output_is_not_delayed_without_need() -> None:
+    masker = Masker(["password"])
+    assert masker.feed(b"enter ") == b"enter "
+    assert masker.feed(b"pass") == b""
+    assert masker.feed(b"age ") == b"passage "
+
+
+def test_overlapping_and_contained_secrets() -> None:
+    assert masked(["abc", "abcdef"], [b"xabc", b"defx"]) == b"x********x"
+    assert masked(["abc", "cde"], [b"ab", b"cd", b"e!"]) == b"********!"
+    assert masked(["aa"], [b"a" * 1000] * 10) == MASK
+
+
+def test_holding_back_is_bounded() -> None:
+    masker = Masker(["aaa"])
+    for _ in range(100):
+        masker.feed(b"a" * 1000)
+    assert len(masker._held) < 3
+
+
+def test_text_and_empty_secrets() -> None:
+    assert Masker(["", "geheim"]).text("no file /tmp/geheim") == "no file /tmp/********"
+    assert Masker([]).text("plain") == "plain"
+    assert Masker(["größe"]).feed("die größe".encode()) == b"die ********"

@@ -1,0 +1,62 @@
+"""Parameters: defaults, choices, secrets."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dispatcher.core.errors import InvalidValue
+from dispatcher.core.parameters import GivenValue, Parameter, ParameterType, merge
+
+LEVEL = Parameter("Level", ParameterType.LIST, "low", "low;high", "Low;High")
+LOGIN = Parameter("Login", ParameterType.CREDENTIALS, "admin", "s3cret")
+PASSWORD = Parameter("Password", ParameterType.PASSWORD, "s3cret")
+
+
+def test_a_value_not_given_keeps_its_default() -> None:
+    assert merge([LEVEL], []) == [LEVEL]
+
+
+def test_unknown_names_are_ignored() -> None:
+    assert merge([LEVEL], [GivenValue("Other", "x")]) == [LEVEL]
+
+
+def test_names_match_without_regard_to_case_when_not_exactly() -> None:
+    exact, folded = Parameter("a", value1="1"), Parameter("A", value1="2")
+    values = [merged.value1 for merged in merge([exact, folded], [GivenValue("A", "9")])]
+    assert values == ["9", "9"]
+    values = [merged.value1 for merged in merge([exact, folded], [GivenValue("a", "8"), GivenValue("A", "9")])]
+    assert values == ["8", "9"]
+
+
+def test_a_list_value_must_be_one_of_the_choices() -> None:
+    with pytest.raises(InvalidValue, match="Parameters/Level.*'medium' is none of low, high"):
+        merge([LEVEL], [GivenValue("Level", "medium")])
+
+
+def test_a_multiselect_value_is_checked_part_by_part() -> None:
+    rings = Parameter("Rings", ParameterType.MULTISELECT, "1", "1;2;3")
+    assert merge([rings], [GivenValue("Rings", "1;3")])[0].value1 == "1;3"
+    assert merge([rings], [GivenValue("Rings", "")])[0].value1 == ""
+    with pytest.raises(InvalidValue, match="'4'"):
+        merge([rings], [GivenValue("Rings", "1;4")])
+
+
+def test_a_masked_secret_that_comes_back_keeps_the_default() -> None:
+    assert merge([PASSWORD], [GivenValue("Password", "")]) == [PASSWORD]
+    assert merge([LOGIN], [GivenValue("Login", "admin", "")]) == [LOGIN]
+
+
+def test_another_user_does_not_inherit_the_default_password() -> None:
+    assert merge([LOGIN], [GivenValue("Login", "other", "")])[0].value2 == ""
+
+
+def test_masking_leaves_the_user_name_and_nothing_else() -> None:
+    assert LOGIN.masked().value1 == "admin"
+    assert LOGIN.masked().value2 == ""
+    assert PASSWORD.masked().value1 == ""
+
+
+@given(st.lists(st.builds(GivenValue, st.text(max_size=5), st.text())))
+def test_merging_keeps_the_declared_order_and_names(given_values: list[GivenValue]) -> None:
+    declared = [Parameter("b"), Parameter("a"), PASSWORD]
+    assert [parameter.name for parameter in merge(declared, given_values)] == ["b", "a", "Password"]
