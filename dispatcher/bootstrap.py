@@ -53,6 +53,7 @@ class Bell:
 class House:
     """A dispatcher that is put together and not yet started. ``clock.start`` and the listeners bring it to life."""
 
+    ports: Ports
     hall: Hall
     gateway: Gateway
     clock: Clock
@@ -63,10 +64,11 @@ class House:
 def build_house(datastore: Datastore, secrets: Secrets, *, lease: timedelta, limits: Limits) -> House:
     """Return a dispatcher over *datastore*, whose schema must be current."""
     bell = Bell()
-    hall = build_hall(datastore, Ports(now, new_id, bell), secrets, lease=lease)
+    ports = Ports(now, new_id, bell)
+    hall = build_hall(datastore, ports, secrets, lease=lease)
     bell.gateway = gateway = Gateway(hall, now)
     # Two leases: an agent whose call fails waits up to one before it tries again.
     bell.clock = clock = Clock(hall.clockwork, hall.leasing, now, grace=2 * lease)
     bindings = [ivanti_automation.build(hall)]
     web = WebApp(bindings, hall.security, Health(hall), new_id, limits)
-    return House(hall, gateway, clock, web, AgentsApp(gateway))
+    return House(ports, hall, gateway, clock, web, AgentsApp(gateway))

@@ -172,7 +172,9 @@ class Config(BaseSettings):
     @property
     def datastore_url(self) -> URL:
         """The datastore; by default the SQLite file ``dispatcher.db`` in the data directory."""
-        return parse_url(self.datastore.url or f"sqlite:///{data_directory() / 'dispatcher.db'}")
+        if self.datastore.url:
+            return parse_url(self.datastore.url)
+        return URL.create("sqlite", database=str(data_directory() / "dispatcher.db"))
 
     @property
     def key_file(self) -> Path:
@@ -217,26 +219,8 @@ def load(
     given = {section: dict(values) for section, values in (command_line or {}).items()}
     layers = _Layers(given, _from_environment(environ), {} if path is None else _read(path), path)
 
-    class Layered(Config):
-        @classmethod
-        def settings_customise_sources(
-            cls,
-            settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the name is pydantic's
-            env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            environment = EnvSettingsSource(settings_cls)
-            environment.env_vars = {name.lower(): value for name, value in layers.environment.items()}
-            return (
-                InitSettingsSource(settings_cls, layers.command_line),
-                environment,
-                InitSettingsSource(settings_cls, layers.file),
-            )
-
     try:
-        config = Layered()
+        config = _bound_to(layers)()
     except ValidationError as error:
         raise ConfigErrors(layers.unknown_names() + [layers.describe(one) for one in error.errors()]) from None
     if problems := layers.unknown_names():
@@ -271,11 +255,35 @@ class _Layers:
     def _place(self, location: list[str]) -> str:
         section, key = location[0], ".".join(location[1:])
         if key in self.command_line.get(section, {}):
-            return "--" + key.replace("_", "-")
+            return f"command line: {section}.{key}"
         name = f"{_PREFIX}{section}__{key}".upper()
         if name in self.environment:
             return name
         return f"{self.path}: {'.'.join(location)}" if section in self.file else ".".join(location)
+
+
+def _bound_to(layers: _Layers) -> type[Config]:
+    """Return the model, reading from *layers* instead of this process's own environment."""
+
+    class Layered(Config):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the names are pydantic's
+            env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            environment = EnvSettingsSource(settings_cls)
+            environment.env_vars = {name.lower(): value for name, value in layers.environment.items()}
+            return (
+                InitSettingsSource(settings_cls, layers.command_line),
+                environment,
+                InitSettingsSource(settings_cls, layers.file),
+            )
+
+    return Layered
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:

@@ -10,10 +10,14 @@ from uuid import UUID
 
 import pytest
 
+from dispatcher.core.permissions import SYSTEM
 from dispatcher.core.ports import Ports
 from dispatcher.datastore import schema
 from dispatcher.datastore.engines import parse_url
 from dispatcher.datastore.transactions import Datastore
+from dispatcher.services.enrolment import Facts
+from dispatcher.services.hall import Hall, build_hall
+from dispatcher.services.library_import import import_texts
 from dispatcher.services.secrets import Secrets
 
 
@@ -68,6 +72,32 @@ def ports(clock: Clock, new_id: Callable[[], UUID], wakeup: RecordingWakeup) -> 
 @pytest.fixture
 def secrets() -> Secrets:
     return Secrets(b"k" * 32)
+
+
+@pytest.fixture
+def hall(datastore: Datastore, ports: Ports, secrets: Secrets) -> Hall:
+    return build_hall(datastore, ports, secrets, lease=timedelta(seconds=30))
+
+
+@pytest.fixture
+def load_library(datastore: Datastore, ports: Ports, secrets: Secrets) -> Callable[[str], None]:
+    """Import a library that is given as YAML text."""
+
+    def load(text: str) -> None:
+        import_texts(datastore, ports, secrets, {"library.yaml": text.encode()})
+
+    return load
+
+
+@pytest.fixture
+def enrol(hall: Hall) -> Callable[..., UUID]:
+    """Enrol an agent by name; return its id."""
+
+    def enrol(name: str, os: str = "linux") -> UUID:
+        token = hall.tokens.create_enrol_token(SYSTEM, once=True)
+        return hall.enrolment.enrol(token, name, None, Facts(os=os))[0]
+
+    return enrol
 
 
 @pytest.fixture(scope="session")

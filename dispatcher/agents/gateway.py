@@ -44,7 +44,7 @@ class Gateway:
         self._hall = hall
         self._contacts = Contacts(hall.enrolment, now)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="gateway")
-        self._waiting: dict[UUID, asyncio.Future[bool]] = {}
+        self._waiting: dict[UUID, asyncio.Future[None]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = False
 
@@ -53,12 +53,13 @@ class Gateway:
         self._loop = asyncio.get_running_loop()
         self._contacts.start(self._in_thread)
 
-    async def stop(self) -> None:
-        """Answer all waiting polls with nothing, and store who was there."""
+    def release(self) -> None:
+        """Answer all waiting polls, and from now on every poll, with nothing."""
         self._stopping = True
-        for future in self._waiting.values():
-            if not future.done():
-                future.set_result(False)
+        self._wake(list(self._waiting))
+
+    async def stop(self) -> None:
+        """Store that nobody is reached any more, and end the threads."""
         await self._contacts.stop()
         self._pool.shutdown()
 
@@ -140,12 +141,12 @@ class Gateway:
             return None
         return protocol.Orders(runs=[to_order(run) for run in runs], aborts=standing.aborts, lost=standing.lost)
 
-    def _register(self, agent_id: UUID) -> asyncio.Future[bool]:
+    def _register(self, agent_id: UUID) -> asyncio.Future[None]:
         """Return a future that the next wake-up of the agent fulfils; an older poll of the same agent is answered."""
         assert self._loop is not None  # noqa: S101 - started before it serves
         older = self._waiting.get(agent_id)
         if older is not None and not older.done():
-            older.set_result(False)
+            older.set_result(None)
         future = self._waiting[agent_id] = self._loop.create_future()
         return future
 
@@ -153,7 +154,7 @@ class Gateway:
         for agent_id in agent_ids:
             future = self._waiting.get(agent_id)
             if future is not None and not future.done():
-                future.set_result(True)
+                future.set_result(None)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)

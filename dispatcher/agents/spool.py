@@ -77,15 +77,15 @@ class Spool:
         """How many bytes are written and not confirmed."""
         return self._size - self._confirmed
 
-    @property
-    def is_delivered(self) -> bool:
-        """Whether every event is confirmed."""
-        return self._confirmed == self._size
-
     def open_runs(self) -> list[OpenRun]:
         """Return the runs that were taken and have not finished, oldest first."""
         with self._lock:
             return list(self._open_runs.values())
+
+    def open_run(self, run_id: UUID) -> OpenRun | None:
+        """Return what is known of a run that has not finished; None of any other."""
+        with self._lock:
+            return self._open_runs.get(run_id)
 
     def undelivered_runs(self) -> dict[UUID, int]:
         """Return run and fence of the runs that have unconfirmed events. Only of use right after opening."""
@@ -140,7 +140,8 @@ class Spool:
         with self._lock:
             was_all = batch.end == self._size
             self._confirmed = batch.end
-            if self._confirmed >= COMPACT_BYTES:
+            # Not before most of it is confirmed: copying a long backlog again and again would be quadratic.
+            if self._confirmed >= max(COMPACT_BYTES, self._size // 2):
                 self._compact()
             else:
                 self._append(b"A", str(batch.end).encode())
@@ -198,7 +199,8 @@ class Spool:
     def _compact(self) -> None:
         """Write a new file: the open runs as they stand, then everything unconfirmed."""
         head = b"".join(_line(b"R", _dump_run(run)) for run in self._open_runs.values())
-        head += _line(b"A", str(len(head) + len(_line(b"A", b"%08d" % 0))).encode().rjust(8, b"0"))
+        # The number has a fixed width, so that the length of its own line is known.
+        head += _line(b"A", b"%012d" % (len(head) + len(_line(b"A", b"%012d" % 0))))
         temporary = self._file.with_suffix(".new")
         descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0), 0o600)
         try:

@@ -22,24 +22,26 @@ class SchemaTooNew(Conflict):
         super().__init__(f"the datastore has schema {revision}, which this version does not know", revision=revision)
 
 
+def revisions(engine: Engine) -> tuple[str | None, str]:
+    """Return the revision that the schema has (None without any schema), and the newest one.
+
+    :raises SchemaTooNew: if the schema is one that this version does not know.
+    """
+    with engine.connect() as connection:
+        return _revisions(connection)
+
+
 def upgrade(engine: Engine) -> tuple[str | None, str]:
     """Create or upgrade the schema; return the revisions before and after. Repeating it changes nothing.
 
     :raises SchemaTooNew: if the schema is one that this version does not know.
     """
     with engine.connect() as connection:
-        config = _config(connection)
-        scripts = ScriptDirectory.from_config(config)
-        before = MigrationContext.configure(connection).get_current_revision()
+        before, head = _revisions(connection)
         # The read began a transaction, which Alembic would take for somebody else's.
         connection.rollback()
-        known = {script.revision for script in scripts.walk_revisions()}
-        if before is not None and before not in known:
-            raise SchemaTooNew(before)
-        head = scripts.get_current_head()
-        assert head is not None  # noqa: S101 - the package always carries migrations
         if before != head:
-            alembic.command.upgrade(config, "head")
+            alembic.command.upgrade(_config(connection), "head")
             connection.commit()
     return before, head
 
@@ -54,6 +56,16 @@ def ping(engine: Engine) -> None:
     """Ask the database something trivial; raises whatever the driver raises when it is away."""
     with engine.connect() as connection:
         connection.execute(text("SELECT 1"))
+
+
+def _revisions(connection: Connection) -> tuple[str | None, str]:
+    scripts = ScriptDirectory.from_config(_config(connection))
+    before = MigrationContext.configure(connection).get_current_revision()
+    if before is not None and before not in {script.revision for script in scripts.walk_revisions()}:
+        raise SchemaTooNew(before)
+    head = scripts.get_current_head()
+    assert head is not None  # noqa: S101 - the package always carries migrations
+    return before, head
 
 
 def _config(connection: Connection) -> alembic.config.Config:

@@ -76,7 +76,9 @@ class Aborting:
             return
         session.execute(update(JOBS).where(JOBS.c.id == row["id"]).values(state=state, reason=reason))
         if row["is_runbook"]:
-            children = session.execute(select(JOBS).where(JOBS.c.parent_id == row["id"])).mappings().all()
+            children = (
+                session.execute(select(JOBS).where(JOBS.c.parent_id == row["id"]).with_for_update()).mappings().all()
+            )
             for child in children:
                 self._abort(session, child, reason)
         else:
@@ -107,7 +109,7 @@ class Aborting:
             session.execute(update(RUNS).where(RUNS.c.id.in_(run_ids[start : start + 500])).values(**values))
 
     def _row(self, session: Session, job_id: UUID) -> Row:
-        row = session.execute(select(JOBS).where(JOBS.c.id == job_id)).mappings().first()
+        row = session.execute(select(JOBS).where(JOBS.c.id == job_id).with_for_update()).mappings().first()
         if row is None:
             raise JobNotFound(job_id)
         return row

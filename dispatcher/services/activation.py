@@ -26,6 +26,8 @@ from dispatcher.services.topology import Topology
 
 JOBS: Any = Job.__table__
 RUNS: Any = Run.__table__
+#: A new job's columns; the number comes from the database.
+_EMPTY = {column: None for column in JOBS.columns.keys() if column != "number"}  # noqa: SIM118 - not a mapping
 #: Child outcomes after which a run book goes on whatever its step says.
 _GOOD = frozenset({State.COMPLETED, State.SKIPPED})
 #: How deep run books may start run books: a loop among them must end.
@@ -60,10 +62,10 @@ class Activation:
 
     def run_ended(self, session: Session, job_id: UUID, ended: int = 1) -> None:
         """Note that *ended* runs of the job have reached their end; the last one gives the job its outcome."""
+        # Counted by the database: another report may be counting down the same job at this moment.
+        self._set(session, job_id, open_runs=JOBS.c.open_runs - ended)
         job = self._job(session, job_id)
-        left = job["open_runs"] - ended
-        self._set(session, job_id, open_runs=left)
-        if left <= 0 and State(job["state"]) not in FINISHED:
+        if job["open_runs"] <= 0 and State(job["state"]) not in FINISHED:
             state = State.ABORTED if job["state"] == State.ABORTING else self._outcome(session, job_id)
             self._finish(session, job, state)
 
@@ -135,15 +137,13 @@ class Activation:
         else:
             self.activate(session, child)
 
-    def _step_job(
-        self, job: Row, position: int, step: StepDocument, values: Sequence[Parameter]
-    ) -> dict[str, Any]:
+    def _step_job(self, job: Row, position: int, step: StepDocument, values: Sequence[Parameter]) -> dict[str, Any]:
         """Return the columns of a new job for the step; its targets are still to be found."""
         now = self._ports.now()
         inner = self._plans.declared(step["what"])
         outer = job["what"][0]
         return {
-            **dict.fromkeys(JOBS.columns.keys()),
+            **_EMPTY,
             "id": self._ports.new_id(),
             "parent_id": job["id"],
             "step": position,
@@ -174,9 +174,7 @@ class Activation:
             "open_runs": 0,
         }
 
-    def _step_targets(
-        self, session: Session, job: Row, step: StepDocument, values: Sequence[Parameter]
-    ) -> list[Who]:
+    def _step_targets(self, session: Session, job: Row, step: StepDocument, values: Sequence[Parameter]) -> list[Who]:
         """Return whom the step runs on.
 
         A step that names nobody runs on those the run book was scheduled on, as one that asks.
@@ -199,8 +197,8 @@ class Activation:
         return targets
 
     def _step_ended(self, session: Session, child: Row, state: State) -> None:
+        self._set(session, child["parent_id"], open_runs=JOBS.c.open_runs - 1)
         parent = self._job(session, child["parent_id"])
-        self._set(session, parent["id"], open_runs=parent["open_runs"] - 1)
         if State(parent["state"]) is State.ABORTING:
             self._finish(session, parent, State.ABORTED)
             return
@@ -212,6 +210,7 @@ class Activation:
             self._next_step(session, parent, position + 1)
 
     def _finish(self, session: Session, job: Row, state: State, reason: str = "") -> None:
+        reason = reason or job["reason"]
         self._set(session, job["id"], state=state, stopped_at=self._ports.now(), open_runs=0, reason=reason)
         if job["parent_id"] is not None:
             self._step_ended(session, job, state)

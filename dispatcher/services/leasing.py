@@ -157,11 +157,14 @@ class Leasing:
         """
         now = self._ports.now()
         with self._datastore.begin() as session:
-            over = session.execute(
+            query = (
                 select(RUNS.c.id, RUNS.c.job_id, RUNS.c.agent_id, RUNS.c.state, RUNS.c.begun)
                 .where(RUNS.c.leased_until < now)
                 .limit(1_000)
-            ).all()
+            )
+            if self._datastore.traits.skip_locked:
+                query = query.with_for_update(skip_locked=True)
+            over = session.execute(query).all()
             for row in over:
                 self._take_back(session, row)
         return len(over)

@@ -45,13 +45,17 @@ def replace(
 
 def _identified(wanted: Sequence[Row], stored: Sequence[Row], key: str, new_id: NewId) -> list[Row]:
     """Return *wanted* with ids: the n-th row of a name is the stored n-th row of that name."""
-    known = {name: row for row, name in zip(stored, _numbered(stored, key), strict=True)}
+    known = dict(zip(_numbered(stored, key), stored, strict=True))
     rows = []
     for row, name in zip(wanted, _numbered(wanted, key), strict=True):
-        before = known.get(name, {})
-        identity = {column: before[column] for column in ("id", "number") if column in before}
-        rows.append({**(identity or {"id": new_id()}), **row})
+        before = known.get(name)
+        identity = {"id": new_id()} if before is None else _identity(before)
+        rows.append({**identity, **row})
     return rows
+
+
+def _identity(row: Row) -> Row:
+    return {column: row[column] for column in ("id", "number") if column in row}
 
 
 def _numbered(rows: Sequence[Row], key: str) -> list[tuple[str, int]]:

@@ -15,6 +15,8 @@ from dispatcher.services import library_aliases
 from dispatcher.services.library_format import sections
 from dispatcher.services.library_sections import Exporting
 
+#: Long lines stay as they are written: folded ones are hard to read and to compare.
+_WIDTH = 1_000_000
 _EMPTY: tuple[object, ...] = ("", [], {}, None)
 
 
@@ -45,7 +47,7 @@ def export(datastore: Datastore) -> str:
         names = {name: section.names(session) for name, section in sections().items()}
         exporting = Exporting(session, names, library_aliases.of_objects(session))
         data = {
-            name: [_shortened(section.dump(exporting, key)) for key in names[name].sorted()]
+            name: [_tidied(section.dump(exporting, key)) for key in names[name].sorted()]
             for name, section in sections().items()
         }
     parts = [_to_yaml({name: entries}) for name, entries in data.items() if entries]
@@ -53,10 +55,21 @@ def export(datastore: Datastore) -> str:
 
 
 def _to_yaml(data: dict[str, Any]) -> str:
-    text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH)
     return text
 
 
-def _shortened(entry: dict[str, Any]) -> dict[str, Any]:
-    """Return *entry* without the members that have nothing in them."""
-    return {name: value for name, value in entry.items() if value not in _EMPTY}
+def _tidied(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return *entry*, and the entries that it lists, without the members that have nothing in them."""
+    return {name: _tidied_member(value) for name, value in entry.items() if value not in _EMPTY}
+
+
+def _tidied_member(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_tidied(one) if isinstance(one, dict) else one for one in value]
+    return _sorted(value)
+
+
+def _sorted(value: Any) -> Any:
+    # Stored documents come back in an order of the database's own.
+    return {name: _sorted(value[name]) for name in sorted(value)} if isinstance(value, dict) else value

@@ -45,12 +45,12 @@ def claim(importing: Importing, item: Item[Any], row: Any, folder: str) -> None:
     else:
         item.row, item.outcome = row, Outcome.CREATED
         row.id = wanted or importing.ports.new_id()
-        importing.session.add(row)
     if item.row is not None:
         importing.claimed.add(item.row.id)
         names.put(item.row.id, folder, entry.name)
         if assign(item.row, folder_id=importing.folder(item.section, folder), name=entry.name):
             item.changed(importing.now)
+        importing.session.add(item.row)
         # At once, because another entry of these files may get the name that this one had.
         importing.session.flush()
 

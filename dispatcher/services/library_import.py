@@ -10,7 +10,6 @@ from uuid import UUID
 
 from pydantic import ValidationError
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from dispatcher.core.ports import Ports
 from dispatcher.datastore import revisions

@@ -46,7 +46,8 @@ class ModuleSection(WhatSection):
         """Store the platforms, the parameters and the tasks; a task that keeps its name keeps its id."""
         wanted = [library_parameters.to_parameter(entry) for entry in item.entry.parameters]
         changed = library_parameters.store(importing, item, self.kind, wanted)
-        _check_task_ids(importing, item)
+        if not _are_task_ids_free(importing, item):
+            return changed
         tasks = [_to_row(task) for task in item.entry.tasks]
         owner = {"module_id": item.row.id}
         changed |= library_children.replace(importing.session, Task, owner, tasks, "name", importing.ports.new_id)
@@ -79,9 +80,10 @@ def _settings(task: TaskEntry) -> TaskSettings:
     return settings
 
 
-def _check_task_ids(importing: Importing, item: Item[ModuleEntry]) -> None:
-    """Note the task ids that belong to another task already."""
+def _are_task_ids_free(importing: Importing, item: Item[ModuleEntry]) -> bool:
+    """Note the task ids that belong to another task already; return whether there are none."""
     seen: set[UUID] = set()
+    before = item.source.problems.count
     for place, task in enumerate(item.entry.tasks):
         if task.id is None:
             continue
@@ -89,6 +91,7 @@ def _check_task_ids(importing: Importing, item: Item[ModuleEntry]) -> None:
         if task.id in seen or owner not in (None, item.row.id):
             item.problem("another task has this id", "tasks", place, "id")
         seen.add(task.id)
+    return item.source.problems.count == before
 
 
 def _to_row(task: TaskEntry) -> Row:

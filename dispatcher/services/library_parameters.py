@@ -175,4 +175,4 @@ def _dump_one(exporting: Exporting, row: Row) -> Row:
     if row["is_output"]:
         entry["output"] = True
     entry["aliases"] = library_aliases.dump(exporting.aliases.get(row["id"], {}))
-    return {name: value for name, value in entry.items() if value not in ("", [], {})}
+    return entry

@@ -22,7 +22,9 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
-        return ": ".join(part for part in (place, self.path, self.text) if part)
+        line = ": ".join(part for part in (place, self.path, self.text) if part)
+        # What a file says ends up on terminals and in logs: it stays one line and moves no cursor.
+        return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in line)
 
 
 class LibraryErrors(BadRequest):

@@ -41,7 +41,8 @@ class ProjectSection(WhatSection):
             modules.append({"module_id": module_id, "parameters": dict(linked.parameters)})
         changed = library_parameters.store(importing, item, self.kind, parameters)
         owner, new_id = {"project_id": item.row.id}, importing.ports.new_id
-        return library_children.replace(importing.session, ProjectModule, owner, modules, "module_id", new_id) or changed
+        changed |= library_children.replace(importing.session, ProjectModule, owner, modules, "module_id", new_id)
+        return changed
 
     def dump_content(self, exporting: Exporting, row: Project) -> dict[str, Any]:
         """Return the modules."""

@@ -62,7 +62,8 @@ class RunBookSection(WhatSection):
                 steps.append(_to_row(step, what_id, who))
         changed = library_parameters.store(importing, item, self.kind, parameters)
         owner, new_id = {"runbook_id": item.row.id}, importing.ports.new_id
-        return library_children.replace(importing.session, RunBookStep, owner, steps, "name", new_id) or changed
+        changed |= library_children.replace(importing.session, RunBookStep, owner, steps, "name", new_id)
+        return changed
 
     def dump_content(self, exporting: Exporting, row: RunBook) -> dict[str, Any]:
         """Return the steps."""

@@ -86,13 +86,15 @@ class Importing:
         """Return the id of the folder *path*, which is made if need be; None for the root."""
         if not path:
             return None
-        if (kind, path) not in self._folders:
-            found = self.session.scalar(select(Folder).where(Folder.kind == kind, Folder.path == path))
-            if found is None:
-                found = Folder(id=self.ports.new_id(), kind=kind, path=path)
-                self.session.add(found)
-            self._folders[kind, path] = found.id
-        return self._folders[kind, path]
+        if not self._folders:
+            stored = self.session.execute(select(Folder.kind, Folder.path, Folder.id))
+            self._folders.update(((one, text.casefold()), key) for one, text, key in stored)
+        place = (kind, path.casefold())
+        if place not in self._folders:
+            self._folders[place] = self.ports.new_id()
+            self.session.add(Folder(id=self._folders[place], kind=kind, path=path))
+            self.session.flush()
+        return self._folders[place]
 
 
 @dataclass(slots=True)

@@ -50,11 +50,11 @@ class AgentSection:
             item.row = importing.session.scalars(select(Agent).where(Agent.id == wanted)).one()
         else:
             item.row, item.outcome = _new_agent(wanted or importing.ports.new_id()), Outcome.CREATED
-            importing.session.add(item.row)
         importing.claimed.add(item.row.id)
         names.put(item.row.id, "", entry.name)
         if assign(item.row, name=entry.name):
             item.changed(importing.now)
+        importing.session.add(item.row)
 
     def fill(self, importing: Importing, item: Item[AgentEntry]) -> None:
         """Make the row what the entry says, as far as it says it."""

@@ -76,8 +76,9 @@ def is_changing(session: Session) -> bool:
 
 def row_of(session: Session, key: Key) -> Module | Project | RunBook | None:
     """Return the stored module, project or run book."""
-    model = MODELS[key[0]]
-    return session.scalar(select(model).where(model.id == key[1]))
+    model: Any = MODELS[key[0]]
+    row: Module | Project | RunBook | None = session.scalar(select(model).where(model.id == key[1]))
+    return row
 
 
 def newest(session: Session, kind: WhatKind, object_id: UUID, version: int) -> Definition | None:

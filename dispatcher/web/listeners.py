@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import uvicorn
@@ -41,9 +41,16 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 async def serve(
-    listeners: list[tuple[socket.socket, Any]], *, tls: tuple[str, str] | None, ready: Callable[[], None]
+    listeners: list[tuple[socket.socket, Any]],
+    *,
+    tls: tuple[str, str] | None,
+    ready: Callable[[], None],
+    stopping: Callable[[], Awaitable[None]],
 ) -> None:
-    """Serve each ASGI application on its socket until SIGINT or SIGTERM; *ready* is called once all accept."""
+    """Serve each ASGI application on its socket until SIGINT or SIGTERM.
+
+    *ready* is called once all accept; *stopping*, before any of them stops accepting.
+    """
     certificate, key = tls or (None, None)
     servers = [
         _Server(
@@ -62,7 +69,7 @@ async def serve(
         )
         for _, application in listeners
     ]
-    _stop_on_signals(servers)
+    stopped = _on_signal()
     tasks = [
         asyncio.create_task(server.serve(sockets=[listener]))
         for server, (listener, _) in zip(servers, listeners, strict=True)
@@ -70,18 +77,25 @@ async def serve(
     while not all(server.started for server in servers) and not any(task.done() for task in tasks):
         await asyncio.sleep(0.005)
     ready()
+    await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    await stopping()
+    for server in servers:
+        server.should_exit = True
     await asyncio.gather(*tasks)
 
 
-def _stop_on_signals(servers: list[_Server]) -> None:
+def _on_signal() -> asyncio.Future[None]:
+    """Return a future that SIGINT or SIGTERM fulfils."""
     loop = asyncio.get_running_loop()
+    stopped: asyncio.Future[None] = loop.create_future()
 
     def stop() -> None:
-        for server in servers:
-            server.should_exit = True
+        if not stopped.done():
+            stopped.set_result(None)
 
     for name in (signal.SIGINT, signal.SIGTERM):
         try:
             loop.add_signal_handler(name, stop)
         except NotImplementedError:  # Windows: the loop has no signal handlers
             signal.signal(name, lambda *_: loop.call_soon_threadsafe(stop))
+    return stopped

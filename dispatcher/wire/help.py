@@ -15,10 +15,10 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from lxml import etree
 
-from dispatcher.wire.json_encoder import encode_json
+from dispatcher.wire.json_codec import encode_json
 from dispatcher.wire.operations import Operation
 from dispatcher.wire.samples import Samples
-from dispatcher.wire.xml_encoder import encode_xml
+from dispatcher.wire.xml_codec import encode_xml
 from dispatcher.wire.xsd import Schema
 
 

@@ -7,7 +7,7 @@ import binascii
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, tzinfo
-from typing import Any, NoReturn
+from typing import Any
 
 from dispatcher.core.errors import InvalidValue
 from dispatcher.wire.dates import parse_moment
@@ -95,16 +95,13 @@ def enum_reader(members: Mapping[str, int]) -> ReadText:
     """Return the reader of an enumeration: a member's name in any case, or its number."""
     values: dict[str, int | None] = {"": None}
     for name, number in members.items():
-        values[name.lower()] = values[str(number)] = number
+        values[name] = values[name.lower()] = values[str(number)] = number
 
     def read_enum(text: str, _zone: tzinfo | None = None) -> int | None:
         try:
-            return values[text.strip().lower()]
+            return values[text if text in values else text.strip().lower()]
         except KeyError:
-            _refuse(text)
-
-    def _refuse(text: str) -> NoReturn:
-        raise WrongValue(f"{shown(text)} is none of {', '.join(members)}")
+            raise WrongValue(f"{shown(text)} is none of {', '.join(members)}") from None
 
     return read_enum
 

@@ -65,18 +65,19 @@ def _compile(spyne_type: Any) -> Decode:
 
 
 def _text_decoder(element: Any, _zone: tzinfo) -> str | None:
-    text: str | None = element.text
-    if text is not None:
-        return text
+    return element.text or _without_text(element)
+
+
+def _without_text(element: Any) -> str | None:
     if len(element):
         raise WrongValue("a text is expected, not elements")
-    return None if is_nil(element) else ""
+    return None if element.keys() and is_nil(element) else ""
 
 
 def _scalar_decoder(read: ReadText) -> Decode:
     def decode(element: Any, zone: tzinfo) -> Any:
         text = element.text
-        return None if text is None or is_nil(element) else read(text, zone)
+        return None if text is None else read(text, zone)
 
     return decode
 
@@ -116,7 +117,7 @@ def _members_decoder(members: Mapping[str, Any]) -> Callable[[Any, tzinfo], dict
     blank: dict[str, Any] = dict.fromkeys(members)
     exact = {name: (name, _leaf(spyne_type)) for name, spyne_type in members.items()}
     folded = {name.casefold(): entry for name, entry in exact.items()}
-    known = dict(exact)
+    spelt = dict(exact)
 
     def resolve(tag: str, state: dict[str, Any]) -> tuple[str, Decode | None] | None:
         name = etree.QName(tag).localname
@@ -125,8 +126,8 @@ def _members_decoder(members: Mapping[str, Any]) -> Callable[[Any, tzinfo], dict
             # A member in another case never overrides one that is named exactly.
             entry = folded.get(name.casefold())
             return entry if entry is not None and state[entry[0]] is None else None
-        if len(known) < _MAX_SPELLINGS:
-            known[tag] = entry
+        if len(spelt) < _MAX_SPELLINGS:
+            spelt[tag] = entry
         return entry
 
     def decode(element: Any, zone: tzinfo) -> dict[str, Any]:
@@ -134,15 +135,14 @@ def _members_decoder(members: Mapping[str, Any]) -> Callable[[Any, tzinfo], dict
         name = ""
         try:
             for child in element:
-                entry = known.get(child.tag) or resolve(child.tag, state)
+                entry = spelt.get(child.tag)
                 if entry is None:
-                    continue
+                    entry = resolve(child.tag, state)
+                    if entry is None:
+                        continue
                 name, read = entry
-                if read is not None:
-                    state[name] = read(child, zone)
-                else:
-                    text = child.text
-                    state[name] = _text_decoder(child, zone) if text is None else text
+                # Texts are read in place: most members are.
+                state[name] = (child.text or _without_text(child)) if read is None else read(child, zone)
         except WrongValue as wrong:
             raise wrong.inside(name) from None
         return state
@@ -151,5 +151,5 @@ def _members_decoder(members: Mapping[str, Any]) -> Callable[[Any, tzinfo], dict
 
 
 def _leaf(spyne_type: Any) -> Decode | None:
-    """Return the decoder, None for texts: most members are texts, and are worth being read in place."""
+    """Return the decoder, None for texts."""
     return None if kind_of(spyne_type) is Kind.TEXT else xml_decoder(spyne_type)

@@ -105,8 +105,8 @@ def _primitives() -> Schema:
 
 def _data(name: str, source: etree._Element, numbers: Mapping[str, Mapping[str, int]]) -> Schema:
     namespace = source.get("targetNamespace", "")
-    needs_primitives = any(_is_numbered(members) for members in numbers.values())
-    imports = (SERIALIZATION,) if needs_primitives else ()
+    # Numbers of enumerations are noted in WCF's own namespace.
+    imports = (SERIALIZATION,) if numbers else ()
     root = _root(namespace, imports)
     for declared in sorted(source, key=lambda node: node.get("name", "")):
         type_name = declared.get("name", "")
@@ -122,19 +122,15 @@ def _data(name: str, source: etree._Element, numbers: Mapping[str, Mapping[str, 
 
 
 def _enumeration(name: str, members: Mapping[str, int]) -> etree._Element:
-    """Return the type of an enumeration, with its numbers where they are not simply 0, 1, 2 (as WCF does)."""
+    """Return the type of an enumeration; as in WCF, a member whose number is not its position says so."""
     node = etree.Element(f"{{{XS}}}simpleType", name=name)
     restriction = etree.SubElement(node, f"{{{XS}}}restriction", base="xs:string")
-    for member, number in members.items():
+    for position, (member, number) in enumerate(members.items()):
         value = etree.SubElement(restriction, f"{{{XS}}}enumeration", value=member)
-        if _is_numbered(members):
+        if number != position:
             note = etree.SubElement(etree.SubElement(value, f"{{{XS}}}annotation"), f"{{{XS}}}appinfo")
             etree.SubElement(note, f"{{{SERIALIZATION}}}EnumerationValue").text = str(number)
     return node
-
-
-def _is_numbered(members: Mapping[str, int]) -> bool:
-    return list(members.values()) != list(range(len(members)))
 
 
 def _root(namespace: str, imports: tuple[str, ...], **attributes: str) -> etree._Element:

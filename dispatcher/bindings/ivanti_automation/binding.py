@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from dispatcher.bindings.ivanti_automation.examples import EXAMPLES
 from dispatcher.bindings.ivanti_automation.faults import STATUSES
-from dispatcher.bindings.ivanti_automation.soap import Guest, SchedulingService
+from dispatcher.bindings.ivanti_automation.soap import NAMES, Guest, SchedulingService
 from dispatcher.wire import pages
+from dispatcher.wire.faults import Log
 from dispatcher.wire.help import HelpPages
 from dispatcher.wire.http import Request, Response
 from dispatcher.wire.operations import operations_of
@@ -17,15 +17,15 @@ from dispatcher.wire.quotas import Quotas
 from dispatcher.wire.samples import Samples
 from dispatcher.wire.soap import SoapEndpoint
 from dispatcher.wire.webhttp import WebHttpEndpoint
-from dispatcher.wire.wsdl import WsdlDocuments, WsdlNames
+from dispatcher.wire.wsdl import WsdlDocuments
 
 if TYPE_CHECKING:
     from dispatcher.services.hall import Hall
 
 BASE_PATH = "/Dispatcher/SchedulingService"
+#: A neutral text, as nothing tells the original's (contract section 10).
 REALM = "Dispatcher"
-NAMES = WsdlNames(service="SchedulingService", contract="ISchedulingService")
-#: Below the base path; SOAP is answered at all of them (contract section 8.7).
+#: Where SOAP is answered, below the base path (contract section 8.7).
 SOAP_PATHS = frozenset({"", "soap", "basic"})
 _XML = "text/xml; charset=utf-8"
 _HTML = "text/html; charset=utf-8"
@@ -34,21 +34,115 @@ _HTML = "text/html; charset=utf-8"
 class IvantiAutomation:
     """The front door of the Ivanti Automation dialect."""
 
+    title = "Ivanti Automation: SchedulingService"
+
     def __init__(
-        self, soap: SoapEndpoint, rest: WebHttpEndpoint, wsdl: WsdlDocuments, help_pages: HelpPages, *, base_path: str, realm: str
+        self,
+        soap: SoapEndpoint,
+        rest: WebHttpEndpoint,
+        wsdl: WsdlDocuments,
+        help_pages: HelpPages,
+        *,
+        base_path: str,
+        realm: str,
     ) -> None:
         self._soap = soap
         self._rest = rest
         self._wsdl = wsdl
         self._help = help_pages
-        self._base_path = base_path
         self._realm = realm
+        self.home = base_path
         self.prefixes: tuple[str, ...] = (base_path.lower(),)
 
     def is_public(self, request: Request) -> bool:
-        """Whether *request* reads the WSDL or a schema: SOAP tools send no credentials for those (section 12)."""
-        return self._below(request) in SOAP_PATHS and self._document_of(request) is not None
+        """Whether *request* reads the WSDL or a schema: tools send no credentials for those (contract section 12)."""
+        return request.method in ("GET", "HEAD") and self._document(request) is not None
 
-    def unauthenticated(self, request: Request) -> Response:
-        """Return the challenge that PowerShell waits for; without a body, which SOAP clients read best."""
+    def unauthenticated(self, request: Request) -> Response:  # noqa: ARG002
+        """Return the challenge that PowerShell waits for; its body is empty, which SOAP clients read best."""
         return Response(401, headers=[("WWW-Authenticate", f'Basic realm="{self._realm}"')])
+
+    def refused(self, request: Request, status: int, reason: str) -> Response:
+        """Return a fault to a SOAP client, and to others the Request Error page."""
+        if self._is_soap(request):
+            return self._soap.refused(request, status, reason)
+        return self._rest.refused(request, status, reason)
+
+    def __call__(self, request: Request) -> Response:
+        """Answer *request*."""
+        if request.method in ("GET", "HEAD"):
+            document = self._document(request)
+            if document is not None:
+                return Response(200, document, _XML)
+            if self._below(request).split("/")[0] == "help":
+                return self._help_page(request)
+        if self._is_soap(request):
+            return self._soap(request)
+        return self._rest(request)
+
+    def _is_soap(self, request: Request) -> bool:
+        """Whether *request* is a message for SOAP; the base address takes only what looks like an envelope."""
+        below = self._below(request)
+        return request.method == "POST" and below in SOAP_PATHS and (below != "" or self._soap.accepts(request))
+
+    def _document(self, request: Request) -> bytes | None:
+        """Return the WSDL or the schema that the query asks for, None if it asks for neither."""
+        if self._below(request) not in SOAP_PATHS:
+            return None
+        address = self._address(request)
+        name, _, value = unquote(request.query).lower().partition("=")
+        if name == "xsd":
+            return self._wsdl.xsd(value, address)
+        documents = {"wsdl": self._wsdl.wsdl, "singlewsdl": self._wsdl.single_wsdl}
+        return documents[name](address) if name in documents else None
+
+    def _help_page(self, request: Request) -> Response:
+        address = self._address(request)
+        match self._below(request).split("/"):
+            case ["help"]:
+                page: str | None = self._help.index(address)
+            case ["help", "operations", name]:
+                page = self._help.operation(name, address)
+            case _:
+                page = None
+        if page is None:
+            return pages.endpoint_not_found(f"{address}help")
+        return Response(200, page.encode(), _HTML)
+
+    def _below(self, request: Request) -> str:
+        return request.path[len(self.home) :].strip("/").lower()
+
+    def _address(self, request: Request) -> str:
+        """Return the service's address as the client knows it: of this request alone."""
+        return f"{request.scheme}://{request.host}{self.home}/"
+
+
+def build(
+    hall: Hall, *, log: Log, base_path: str = BASE_PATH, realm: str = REALM, quotas: Quotas | None = None
+) -> IvantiAutomation:
+    """Return the binding over *hall*, served below *base_path*."""
+    quotas = quotas or Quotas()
+    base_path = "/" + base_path.strip("/")
+    operations = operations_of(SchedulingService)
+    wsdl = WsdlDocuments(SchedulingService, NAMES)
+    return IvantiAutomation(
+        SoapEndpoint(operations),
+        WebHttpEndpoint(operations),
+        wsdl,
+        HelpPages(operations, Samples(EXAMPLES), wsdl.schemas, _limits(quotas)),
+        base_path=base_path,
+        realm=realm,
+    )
+
+
+def _limits(quotas: Quotas) -> dict[str, str]:
+    """Return *quotas* in the words of the help page."""
+    return {
+        "Size of a message": f"{quotas.message_bytes >> 20} MiB",
+        "Length of a text": f"{quotas.string_chars:,} characters",
+        "Depth of XML and JSON": f"{quotas.xml_depth} and {quotas.json_depth} levels",
+        "Elements of an XML message": f"{quotas.xml_elements:,}",
+        "Attributes of an XML element": f"{quotas.xml_attributes}",
+        "Names in an XML message": f"{quotas.xml_name_chars:,} characters",
+        "Digits of a JSON integer": f"{quotas.json_integer_digits:,}",
+    }

@@ -159,9 +159,7 @@ class FakeHall:
     def outputs(self, kind: WhatKind, what_id: UUID, caller: Caller) -> ParameterSet:
         return ParameterSet(self.inputs(kind, what_id, caller).what, [Parameter("Count", value1="3")])
 
-    def who(
-        self, agents: bool, teams: bool, online: bool, licensed: bool, search: str, caller: Caller
-    ) -> list[Who]:
+    def who(self, agents: bool, teams: bool, online: bool, licensed: bool, search: str, caller: Caller) -> list[Who]:
         chosen = [AGENT] * agents + [TEAM] * teams
         return [one for one in chosen if search.lower() in one.name.lower()]
 

@@ -31,7 +31,13 @@ Node._type_info["Next"] = Node
 def test_unknown_members_show_what_wcf_shows() -> None:
     leaf = Samples({}).of(Leaf)
 
-    assert (leaf.Colour, leaf.Count, leaf.Data, leaf.Name, leaf.On) == (3, 2147483647, b"String content", "String content", True)
+    assert (leaf.Colour, leaf.Count, leaf.Data, leaf.Name, leaf.On) == (
+        3,
+        2147483647,
+        b"String content",
+        "String content",
+        True,
+    )
     assert leaf.When == datetime(1999, 5, 31, 11, 20, tzinfo=UTC)
 
 

@@ -1,3 +1,5 @@
+# Spyne makes static methods of operations, which are named as on the wire.
+# ruff: noqa: N802, N805
 from pathlib import Path
 from typing import Any
 
@@ -71,14 +73,20 @@ def test_actions_name_contract_and_operation(single: etree._Element) -> None:
     action = "http://tempuri.org/IFarmService/AddAnimal"
 
     assert found(single, "//wsdl:portType/@name") == ["IFarmService"]
-    assert found(single, "//wsdl:portType/wsdl:operation[@name='AddAnimal']/*/@wsaw:Action") == [action, action + "Response"]
+    assert found(single, "//wsdl:portType/wsdl:operation[@name='AddAnimal']/*/@wsaw:Action") == [
+        action,
+        action + "Response",
+    ]
     assert found(single, "//wsdl:operation[@name='AddAnimal']/soap:operation/@soapAction") == [action]
     assert found(single, "//wsdl:operation[@name='AddAnimal']/soap12:operation/@soapAction") == [action]
 
 
 def test_soap_11_comes_first_and_the_service_last(single: etree._Element) -> None:
     assert found(single, "//wsdl:binding/@name") == ["BasicHttpBinding_IFarmService", "CustomBinding_IFarmService"]
-    assert found(single, "//wsdl:port/@binding") == ["tns:BasicHttpBinding_IFarmService", "tns:CustomBinding_IFarmService"]
+    assert found(single, "//wsdl:port/@binding") == [
+        "tns:BasicHttpBinding_IFarmService",
+        "tns:CustomBinding_IFarmService",
+    ]
     assert etree.QName(single[-1]).localname == "service"
 
 
@@ -142,7 +150,9 @@ def test_schemas_are_valid(documents: WsdlDocuments, tmp_path: Path) -> None:
     documents.write(tmp_path, f"{tmp_path.as_uri()}/")
     for number in range(3):
         content = (tmp_path / f"FarmService.xsd{number}.xsd").read_text()
-        (tmp_path / f"xsd{number}.xsd").write_text(content.replace("?xsd=xsd", "xsd").replace('" namespace', '.xsd" namespace'))
+        (tmp_path / f"xsd{number}.xsd").write_text(
+            content.replace("?xsd=xsd", "xsd").replace('" namespace', '.xsd" namespace')
+        )
     schema = etree.XMLSchema(etree.parse(tmp_path / "xsd0.xsd"))
 
     good = "<AddAnimal xmlns='http://tempuri.org/'><animal xmlns:a='{ns}'><a:Legs>4</a:Legs></animal></AddAnimal>"
@@ -164,4 +174,9 @@ def test_extract_takes_only_what_a_type_needs(documents: WsdlDocuments) -> None:
     data = documents.schemas[2]
 
     assert data.extract("AnimalKind").xpath("*/@name") == ["AnimalKind", "AnimalKind"]
-    assert set(data.extract("ArrayOfAnimal").xpath("*/@name")) == {"ArrayOfAnimal", "Animal", "AnimalKind", "AnimalMood"}
+    assert set(data.extract("ArrayOfAnimal").xpath("*/@name")) == {
+        "ArrayOfAnimal",
+        "Animal",
+        "AnimalKind",
+        "AnimalMood",
+    }

@@ -1,0 +1,198 @@
+"""The connection of an agent to its dispatchers: the calls of the protocol over HTTP, on the first one that answers."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import random
+import socket
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import UUID
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies
+from urllib3.connection import HTTPConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from dispatcher.agents.protocol import PATH, Enrol, Identity, Orders, Receipt, credentials, dump
+from dispatcher.core.errors import DispatcherError, Unavailable
+
+log = logging.getLogger(__name__)
+
+_CONNECT_TIMEOUT_S = 10.0
+#: How long an answer may take beyond the time it was asked to wait, in seconds.
+_ANSWER_TIMEOUT_S = 30.0
+#: What a dispatcher may answer that only says "not now".
+_LATER = frozenset({408, 425, 429})
+
+
+class Refused(DispatcherError):
+    """The dispatcher does not accept this agent: its identity was revoked, or its token is not valid."""
+
+    code = "agent.refused"
+
+
+class Interrupted(DispatcherError):
+    """The call was given up on purpose."""
+
+    code = "agent.interrupted"
+
+
+class Connection:
+    """Calls dispatchers for one thread; ``interrupt`` may come from another.
+
+    :raises Unavailable: from every call, if no dispatcher answers as it should.
+    :raises Refused: from every call, if one refuses this agent.
+    """
+
+    def __init__(self, dispatchers: Sequence[str], ca_file: str | None = None) -> None:
+        self._dispatchers = [url.rstrip("/") for url in dispatchers]
+        self._current = 0
+        self._ca_file = ca_file
+        self._headers = {"Content-Type": "application/json"}
+        self._socket: socket.socket | None = None
+        self._is_interrupted = False
+        self._session = self._new_session()
+
+    def identify(self, agent_id: UUID, secret: str) -> None:
+        """Use this identity from now on."""
+        self._headers["Authorization"] = credentials(agent_id, secret)
+
+    def enrol(self, message: Enrol) -> Identity:
+        """Trade a token for an identity."""
+        # One try for each dispatcher: a token for one agent is used up even if its answer is lost.
+        return Identity.model_validate_json(self._post("enrol", dump(message), 0, len(self._dispatchers)))
+
+    def poll(self, body: bytes, wait_s: float) -> Orders:
+        """Ask for orders.
+
+        :raises Interrupted: if ``interrupt`` was called since ``allow``.
+        """
+        return Orders.model_validate_json(self._post("poll", body, wait_s, len(self._dispatchers) + 1))
+
+    def report(self, body: bytes) -> Receipt:
+        """Deliver events."""
+        return Receipt.model_validate_json(self._post("report", body, 0, len(self._dispatchers) + 1))
+
+    def allow(self) -> None:
+        """Take back an earlier ``interrupt``."""
+        self._is_interrupted = False
+
+    def interrupt(self) -> None:
+        """Give up the call that is under way, and every other until ``allow``."""
+        # In this order: whatever connects after this line sees it, and what has connected before is cut.
+        self._is_interrupted = True
+        if self._socket is not None:
+            try:
+                self._socket.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                return  # not connected any more
+
+    def _post(self, call: str, body: bytes, wait_s: float, tries: int) -> bytes:
+        problem = "no dispatcher is configured"
+        for _ in range(tries):
+            url = self._dispatchers[self._current]
+            try:
+                if self._is_interrupted:
+                    raise Interrupted(f"{call} given up")
+                answer = self._session.post(
+                    f"{url}{PATH}/{call}",
+                    data=body,
+                    headers=self._headers,
+                    timeout=(_CONNECT_TIMEOUT_S, wait_s + _ANSWER_TIMEOUT_S),
+                    allow_redirects=False,
+                )
+            except requests.RequestException as error:
+                if self._is_interrupted:
+                    raise Interrupted(f"{call} given up") from None
+                problem = f"{url}: {_cause(error)}"
+            else:
+                if answer.status_code == 200:
+                    return answer.content
+                problem = f"{url}: {call} answered {answer.status_code} {answer.text[:200]!r}"
+                if answer.status_code in (401, 403) or (call == "enrol" and _is_final(answer.status_code)):
+                    raise Refused(problem)
+            self._current = (self._current + 1) % len(self._dispatchers)
+        raise Unavailable(problem)
+
+    def _new_session(self) -> requests.Session:
+        session = requests.Session()
+        # Otherwise every request reads the environment again, and a netrc file may replace our credentials.
+        session.trust_env = False
+        session.proxies = dict(get_environ_proxies(self._dispatchers[0])) if self._dispatchers else {}
+        session.verify = self._ca_file or True
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, _Adapter(self._connected))
+        return session
+
+    def _connected(self, connected: socket.socket) -> None:
+        self._socket = connected
+        if self._is_interrupted:
+            raise OSError("interrupted")
+
+
+class Backoff:
+    """Waiting times between tries: growing, and random so that a crowd of agents does not come back at once."""
+
+    def __init__(self, first_s: float = 0.2, most_s: float = 10.0) -> None:
+        self._first_s = first_s
+        self._most_s = most_s
+        self._tries = itertools.count()
+
+    def next_s(self) -> float:
+        """Return how long to wait now, in seconds."""
+        most = min(self._most_s, self._first_s * 2 ** min(next(self._tries), 30))
+        return random.uniform(most / 4, most)  # noqa: S311 - no secret
+
+    def reset(self) -> None:
+        """Begin again: a try has succeeded."""
+        self._tries = itertools.count()
+
+
+class _Adapter(HTTPAdapter):
+    """Keeps connections alive while they wait, and tells of each socket it opens."""
+
+    def __init__(self, connected: Callable[[socket.socket], None]) -> None:
+        self._connected = connected
+        super().__init__(pool_connections=4, pool_maxsize=1)
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        """Make the pools."""
+        super().init_poolmanager(*args, socket_options=_socket_options(), **options)
+        self.poolmanager.pool_classes_by_scheme = {
+            "http": _telling(HTTPConnectionPool, self._connected),
+            "https": _telling(HTTPSConnectionPool, self._connected),
+        }
+
+
+def _telling(pool: type[HTTPConnectionPool], connected: Callable[[socket.socket], None]) -> type[HTTPConnectionPool]:
+    """Return *pool* with connections that call *connected* with their socket."""
+
+    class Telling(pool.ConnectionCls):  # type: ignore[misc, name-defined]
+        def connect(self) -> None:
+            super().connect()
+            connected(self.sock)
+
+    return type(f"Telling{pool.__name__}", (pool,), {"ConnectionCls": Telling})
+
+
+def _socket_options() -> list[tuple[int, int, int]]:
+    options = [*HTTPConnection.default_socket_options, (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+    # A dispatcher that vanished without a word is noticed within 30 seconds, and without waking this process.
+    for name, value in (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3)):
+        if hasattr(socket, name):
+            options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
+    return options
+
+
+def _is_final(status: int) -> bool:
+    return 400 <= status < 500 and status not in _LATER
+
+
+def _cause(error: BaseException) -> str:
+    """Return the innermost reason in words; the outer ones repeat it."""
+    while error.__cause__ is not None or error.__context__ is not None:
+        error = error.__cause__ or error.__context__  # type: ignore[assignment]
+    return f"{type(error).__name__}: {error}"

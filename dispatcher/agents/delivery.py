@@ -1,0 +1,129 @@
+"""Delivery: brings the events of the spool to a dispatcher, and keeps the leases of what the agent holds."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from threading import Condition, Thread
+from uuid import UUID
+
+from pydantic import TypeAdapter
+
+from dispatcher.agents.connection import Backoff, Connection, Refused
+from dispatcher.agents.holdings import Holdings
+from dispatcher.agents.protocol import HEARTBEAT_S, MAX_REPORT_BYTES, Held, Receipt
+from dispatcher.agents.spool import Batch, Spool
+from dispatcher.core.errors import Unavailable
+
+log = logging.getLogger(__name__)
+
+#: How long news that is not urgent waits for more, in seconds: a short run is one report.
+LINGER_S = 0.01
+_MAX_EVENTS = 10_000
+_HELD: TypeAdapter[list[Held]] = TypeAdapter(list[Held])
+
+
+class Delivery:
+    """A thread that reports. *standing* is told of aborts and losses, *refused* of the end of the identity."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        spool: Spool,
+        holdings: Holdings,
+        *,
+        standing: Callable[[list[UUID], list[UUID]], None],
+        refused: Callable[[Refused], None],
+    ) -> None:
+        self._connection = connection
+        self._spool = spool
+        self._holdings = holdings
+        self._standing = standing
+        self._refused = refused
+        self._changed = Condition()
+        self._has_news = True
+        self._is_urgent = True
+        self._stop_by: float | None = None
+        self._reported_at = time.monotonic()
+        self._thread = Thread(target=self._run, name="delivery", daemon=True)
+
+    def start(self) -> None:
+        """Begin to deliver."""
+        self._thread.start()
+
+    def news(self, *, is_urgent: bool) -> None:
+        """Deliver what has been added to the spool: at once, or when a little more may have come."""
+        with self._changed:
+            self._has_news = True
+            self._is_urgent = self._is_urgent or is_urgent
+            self._changed.notify()
+
+    def stop(self, timeout_s: float) -> None:
+        """Deliver what there is, but take no longer than *timeout_s*, and end."""
+        with self._changed:
+            self._stop_by = time.monotonic() + timeout_s
+            self._has_news = self._is_urgent = True
+            self._changed.notify()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        backoff = Backoff()
+        while self._wait_for_work():
+            batch = self._spool.batch(MAX_REPORT_BYTES * 3 // 4, _MAX_EVENTS)
+            held = self._holdings.held()
+            if not batch.events and not held:
+                continue
+            try:
+                receipt = self._connection.report(_report(batch, held))
+            except Unavailable as error:
+                log.warning("report.failed events=%d error=%s", len(batch.events), error)
+                self._again(backoff.next_s())
+                continue
+            except Refused as error:
+                self._refused(error)
+                return
+            backoff.reset()
+            self._delivered(batch, receipt)
+
+    def _delivered(self, batch: Batch, receipt: Receipt) -> None:
+        self._reported_at = time.monotonic()
+        for run_id, fence in batch.finished:
+            self._holdings.drop(run_id, fence)
+        if batch.events:
+            self._again(0)  # there may be more than fits in one report
+            try:
+                self._spool.confirm(batch)
+            except OSError as error:
+                # Delivered it is; after a restart it would be delivered again, which does no harm.
+                log.warning("spool.not_confirmed error=%s", error)
+        if receipt.aborts or receipt.lost:
+            self._standing(receipt.aborts, receipt.lost)
+
+    def _again(self, wait_s: float) -> None:
+        with self._changed:
+            self._has_news = self._is_urgent = True
+            deadline = time.monotonic() + wait_s
+            while self._stop_by is None and (left := deadline - time.monotonic()) > 0:
+                self._changed.wait(left)
+
+    def _wait_for_work(self) -> bool:
+        """Wait for news or for the time of a heartbeat; return False when it is time to end."""
+        with self._changed:
+            while not self._has_news and self._stop_by is None:
+                timeout = self._reported_at + HEARTBEAT_S - time.monotonic() if self._holdings.held() else None
+                if timeout is not None and timeout <= 0:
+                    break
+                self._changed.wait(timeout)
+            linger_until = time.monotonic() + LINGER_S
+            while not self._is_urgent and self._has_news and (left := linger_until - time.monotonic()) > 0:
+                self._changed.wait(left)
+            is_over = self._stop_by is not None and (not self._has_news or time.monotonic() > self._stop_by)
+            self._has_news = self._is_urgent = False
+            return not is_over
+
+
+def _report(batch: Batch, held: list[Held]) -> bytes:
+    """Return a ``Report``. The events are JSON already: nothing is gained by reading them again."""
+    return b'{"events":[%b],"holding":%b}' % (b",".join(batch.events), _HELD.dump_json(held))

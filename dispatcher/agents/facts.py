@@ -1,0 +1,57 @@
+"""Facts: what an agent tells about its computer."""
+
+from __future__ import annotations
+
+import platform
+import socket
+import sys
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+import psutil
+
+from dispatcher import __version__
+from dispatcher.agents.protocol import Facts
+
+_SYSTEMS = {"linux": "linux", "win32": "windows", "darwin": "macos"}
+
+
+def read_facts(dispatcher: str, extra: Mapping[str, str]) -> Facts:
+    """Return the facts of this computer; its address is the one that the way to *dispatcher* (a URL) begins with."""
+    return Facts(
+        os=_SYSTEMS.get(sys.platform, sys.platform),
+        os_version=platform.platform()[:200],
+        hostname=socket.gethostname()[:255],
+        address=_address(dispatcher),
+        macs=_macs(),
+        python=platform.python_version(),
+        version=__version__,
+        extra=dict(extra),
+    )
+
+
+def task_facts(name: str, facts: Facts) -> dict[str, str]:
+    """Return the facts as tasks see them (``@[os]``), those of the settings included."""
+    own = facts.model_dump(include={"os", "os_version", "hostname", "address", "python", "version"})
+    return {**facts.extra, **own, "name": name}
+
+
+def _address(url: str) -> str:
+    parts = urlsplit(url)
+    try:
+        family, kind, _, _, target = socket.getaddrinfo(parts.hostname, parts.port or 80, type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.connect(target)  # of a datagram socket: finds the way and sends nothing
+            return str(probe.getsockname()[0])
+    except OSError:
+        return ""  # no name service or no way at the moment; everything else is still worth telling
+
+
+def _macs() -> list[str]:
+    addresses = {
+        address.address.lower().replace("-", ":")
+        for interface in psutil.net_if_addrs().values()
+        for address in interface
+        if address.family == psutil.AF_LINK
+    }
+    return sorted(addresses - {"", "00:00:00:00:00:00"})[:64]

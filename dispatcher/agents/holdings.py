@@ -1,0 +1,60 @@
+"""Holdings: the runs that an agent answers for, and how many more it can take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from threading import Lock
+from uuid import UUID
+
+from dispatcher.agents.protocol import Held, RunOrder
+
+
+@dataclass(slots=True)
+class _Holding:
+    fence: int
+    is_running: bool  #: it has a slot, or waits for one
+
+
+class Holdings:
+    """The runs from the moment they are taken until their end has been confirmed. For several threads."""
+
+    def __init__(self, slots: int, undelivered: Mapping[UUID, int]) -> None:
+        self._lock = Lock()
+        self._slots = slots
+        self._runs = {run_id: _Holding(fence, False) for run_id, fence in undelivered.items()}
+
+    def take(self, orders: Iterable[RunOrder]) -> list[RunOrder]:
+        """Hold the runs of *orders*; return those that are new. One that is held under another fence is new."""
+        new = []
+        with self._lock:
+            for order in orders:
+                held = self._runs.get(order.run_id)
+                if held is None or held.fence != order.fence:
+                    self._runs[order.run_id] = _Holding(order.fence, True)
+                    new.append(order)
+        return new
+
+    def ended(self, run_id: UUID, fence: int) -> None:
+        """Note that a run needs no slot any more; its end is still to be delivered."""
+        with self._lock:
+            held = self._runs.get(run_id)
+            if held is not None and held.fence == fence:
+                held.is_running = False
+
+    def drop(self, run_id: UUID, fence: int) -> None:
+        """Let go of a run: its end has been delivered, or it is no longer ours."""
+        with self._lock:
+            held = self._runs.get(run_id)
+            if held is not None and held.fence == fence:
+                del self._runs[run_id]
+
+    def held(self) -> list[Held]:
+        """Return all runs held, oldest first."""
+        with self._lock:
+            return [Held(run_id=run_id, fence=one.fence) for run_id, one in self._runs.items()]
+
+    def free(self) -> int:
+        """Return how many more runs could start now."""
+        with self._lock:
+            return max(0, self._slots - sum(one.is_running for one in self._runs.values()))

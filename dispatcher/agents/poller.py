@@ -1,0 +1,116 @@
+"""The poller: makes the agent known to a dispatcher, then waits for orders there, again and again."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from threading import Condition, Thread
+
+from dispatcher.agents.connection import Backoff, Connection, Interrupted, Refused
+from dispatcher.agents.holdings import Holdings
+from dispatcher.agents.identity import StoredIdentity
+from dispatcher.agents.protocol import LONG_POLL_S, Facts, Identity, Orders, Poll, dump
+from dispatcher.core.errors import Unavailable
+
+log = logging.getLogger(__name__)
+
+#: How long an agent without a free slot waits for one before it asks for aborts only, in seconds.
+BUSY_PAUSE_S = 0.5
+#: How long it waits when it was told nothing new, in seconds: an abort is repeated until it is done.
+REPEAT_PAUSE_S = 1.0
+
+
+class Poller:
+    """A thread that polls. *heard* gets the orders, *refused* the end of the identity."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        holdings: Holdings,
+        facts: Facts,
+        *,
+        enrol: Callable[[Connection], Identity | StoredIdentity],
+        heard: Callable[[Orders], None],
+        refused: Callable[[Refused], None],
+    ) -> None:
+        self._connection = connection
+        self._holdings = holdings
+        self._facts: Facts | None = facts
+        self._enrol = enrol
+        self._heard = heard
+        self._refused = refused
+        self._changed = Condition()
+        self._is_stopping = False
+        self._asks_for_nothing = False  #: a poll without a free slot is under way or about to be
+        self._thread = Thread(target=self._run, name="poller", daemon=True)
+
+    def start(self) -> None:
+        """Begin to poll."""
+        self._thread.start()
+
+    def slot_freed(self) -> None:
+        """Ask for more work now, if the poll under way does not do so."""
+        with self._changed:
+            if self._asks_for_nothing:
+                self._connection.interrupt()
+            self._changed.notify()
+
+    def stop(self) -> None:
+        """Ask for nothing more."""
+        with self._changed:
+            self._is_stopping = True
+            self._changed.notify()
+        self._connection.interrupt()
+
+    def _run(self) -> None:
+        try:
+            identity = self._until_answered(lambda: self._enrol(self._connection))
+            if identity is not None:
+                self._connection.identify(identity.agent_id, identity.secret)
+            while not self._is_stopping:
+                orders = self._until_answered(self._poll)
+                if orders is not None:
+                    self._facts = None
+                    self._take(orders)
+        except Refused as error:
+            self._refused(error)
+
+    def _until_answered[T](self, call: Callable[[], T]) -> T | None:
+        """Try *call* until it succeeds; return None if the agent stops or the call is given up."""
+        backoff = Backoff()
+        while not self._is_stopping:
+            try:
+                return call()
+            except Interrupted:
+                return None
+            except Unavailable as error:
+                log.warning("dispatcher.unavailable error=%s", error)
+                self._pause(backoff.next_s(), lambda: False)
+        return None
+
+    def _poll(self) -> Orders:
+        self._pause(BUSY_PAUSE_S, lambda: self._holdings.free() > 0)
+        with self._changed:
+            free = self._holdings.free()
+            self._asks_for_nothing = free == 0
+            if not self._is_stopping:
+                self._connection.allow()
+        try:
+            holding = self._holdings.held()
+            return self._connection.poll(dump(Poll(free=free, holding=holding, facts=self._facts)), LONG_POLL_S)
+        finally:
+            self._asks_for_nothing = False
+
+    def _take(self, orders: Orders) -> None:
+        new = self._holdings.take(orders.runs)
+        if new or orders.aborts or orders.lost:
+            self._heard(Orders(runs=new, aborts=orders.aborts, lost=orders.lost))
+        if not new and (orders.aborts or orders.lost):
+            self._pause(REPEAT_PAUSE_S, lambda: False)
+
+    def _pause(self, timeout_s: float, is_over: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + timeout_s
+        with self._changed:
+            while not self._is_stopping and not is_over() and (left := deadline - time.monotonic()) > 0:
+                self._changed.wait(left)

@@ -1,0 +1,82 @@
+"""``dispatcher library``: modules, projects, run books, agents and teams from and to files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import IO
+
+import click
+from rich.console import Console
+from rich.table import Column, Table
+
+from dispatcher.cli.context import Context
+from dispatcher.services import library_export, library_import
+from dispatcher.services.library_import import ImportReport
+from dispatcher.services.library_items import Outcome
+from dispatcher.services.library_problems import LibraryErrors
+
+
+@click.group()
+def library() -> None:
+    """Import and export modules, projects, run books, agents and teams.
+
+    Works on the datastore itself, also while a server runs: it sees the change at its next request.
+
+    \b
+    Examples:
+      dispatcher library import modules.yaml teams.yaml
+      dispatcher library export library.yaml
+    """  # noqa: D301 - click wants the backspace itself
+
+
+@library.command("import")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.File("rb"))
+@click.option("--json", "as_json", is_flag=True, help="Print what became of every entry as JSON.")
+@click.pass_obj
+def import_(context: Context, files: Sequence[IO[bytes]], as_json: bool) -> None:
+    """Import library files, all of them or none; - is standard input.
+
+    Importing the same files again changes nothing. Whatever is wrong with them is listed, a line each, as
+    FILE:LINE: PATH: TEXT.
+    """
+    with context.open() as opened:
+        contents = {file.name: file.read() for file in files}
+        try:
+            report = library_import.import_texts(opened.datastore, opened.ports, opened.secrets, contents)
+        except LibraryErrors as error:
+            click.echo(error.message, err=True)
+            raise click.exceptions.Exit(2) from error
+    if as_json:
+        click.echo(_to_json(report))
+    else:
+        _show(report)
+
+
+@library.command()
+@click.argument("file", default="-", type=click.File("w", encoding="utf-8", atomic=True))
+@click.pass_obj
+def export(context: Context, file: IO[str]) -> None:
+    """Export everything to FILE, or to standard output. Secrets are left out."""
+    with context.open() as opened:
+        text = library_export.export(opened.datastore)
+    file.write(text)
+
+
+def _to_json(report: ImportReport) -> str:
+    entries = [
+        {"section": entry.section, "name": entry.name, "id": str(entry.id), "outcome": entry.outcome.value}
+        for entry in report.entries
+    ]
+    return json.dumps(entries, indent=2, ensure_ascii=False)
+
+
+def _show(report: ImportReport) -> None:
+    changed = [entry for entry in report.entries if entry.outcome is not Outcome.UNCHANGED]
+    if changed:
+        table = Table("Section", "Name", Column("Id", no_wrap=True), "Outcome")
+        for entry in changed:
+            table.add_row(entry.section, entry.name, str(entry.id), entry.outcome.value)
+        Console(markup=False).print(table)
+    counts = (f"{report.count(outcome)} {outcome.value}" for outcome in Outcome)
+    click.echo(", ".join(counts))

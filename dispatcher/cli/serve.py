@@ -1,0 +1,59 @@
+"""``dispatcher serve``: the server."""
+
+from __future__ import annotations
+
+import click
+
+from dispatcher import serving
+from dispatcher.bootstrap import House
+from dispatcher.cli.context import Context
+from dispatcher.datastore.transactions import Datastore
+from dispatcher.services import demo as sample_library
+from dispatcher.services.secrets import Secrets
+
+
+@click.command()
+@click.option("--listen", metavar="HOST:PORT", help="Where clients and browsers connect.  [127.0.0.1:8080]")
+@click.option("--agents", metavar="HOST:PORT", help="Where agents connect.  [127.0.0.1:3163]")
+@click.option("--tls-cert", type=click.Path(exists=True, dir_okay=False), help="Certificate for both listeners.")
+@click.option("--tls-key", type=click.Path(exists=True, dir_okay=False), help="Private key of the certificate.")
+@click.option("--no-local-agent", is_flag=True, help="Do not start an agent on this computer.")
+@click.option("--demo", is_flag=True, help="Load a sample library; schedules nothing.")
+@click.option("--allow-no-login", is_flag=True, help="Listen off loopback although there is no login.")
+@click.pass_obj
+def serve(
+    context: Context,
+    listen: str | None,
+    agents: str | None,
+    tls_cert: str | None,
+    tls_key: str | None,
+    no_local_agent: bool,
+    demo: bool,
+    allow_no_login: bool,
+) -> None:
+    """Run the server until Ctrl-C.
+
+    The datastore is created, or upgraded, when that is needed. An agent on this computer is started with it and
+    ends with it.
+
+    \b
+    Examples:
+      dispatcher serve --demo
+      dispatcher serve --listen 0.0.0.0:80 --agents 0.0.0.0:3163 --tls-cert cert.pem --tls-key key.pem
+    """
+    web = {"listen": listen, "tls_cert": tls_cert, "tls_key": tls_key, "allow_no_login": allow_no_login or None}
+    local_agent = {"enabled": False if no_local_agent else None}
+    config = context.configure({"web": web, "agents": {"listen": agents}, "local_agent": local_agent})
+
+    def prepare(house: House, datastore: Datastore, secrets: Secrets) -> None:
+        if demo:
+            sample_library.load(datastore, house.ports, secrets)
+
+    serving.run(config, prepare=prepare, ready=_show)
+
+
+def _show(addresses: serving.Addresses) -> None:
+    base = f"{addresses.web}/Dispatcher/SchedulingService"
+    click.echo(f"Dispatcher serves clients at {addresses.web} and agents at {addresses.agents}")
+    click.echo(f"  help   {base}/help")
+    click.echo(f"  WSDL   {base}?wsdl")

@@ -1,0 +1,159 @@
+"""Serving: one process with the web listener, the agents' listener, the engine and, beside it, the local agent."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import structlog
+
+from dispatcher.bootstrap import House, build_house
+from dispatcher.config import Address, Config
+from dispatcher.core.errors import Conflict
+from dispatcher.core.permissions import SYSTEM
+from dispatcher.datastore import schema
+from dispatcher.datastore.transactions import Datastore
+from dispatcher.services.secrets import Secrets, load_or_create_key
+from dispatcher.web.app import Limits
+from dispatcher.web.listeners import listen, serve
+
+log = structlog.get_logger(__name__)
+
+#: How long the local agent may take to report what it did when the server stops, in seconds.
+AGENT_GRACE_S = 10
+
+
+class UnsafeListener(Conflict):
+    """The configuration would let anybody in, or passwords out; it must be asked for by name."""
+
+    code = "config.unsafe"
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where a running server can be reached."""
+
+    web: str
+    agents: str
+
+
+def run(config: Config, *, prepare: Callable[[House, Datastore, Secrets], None], ready: Callable[[Addresses], None]) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    The schema is created or upgraded first, then *prepare* is called (to load a demo library, say); *ready* is
+    called once both listeners accept connections.
+
+    :raises UnsafeListener: if it would listen off loopback without logins or with plain passwords, unasked.
+    :raises OSError: if an address cannot be listened on.
+    """
+    with ExitStack() as closing:
+        datastore = Datastore(config.datastore_url)
+        closing.callback(datastore.close)
+        schema.upgrade(datastore.engine)
+        secrets = Secrets(load_or_create_key(config.key_file))
+        house = _build(config, datastore, secrets)
+        closing.callback(house.web.close)
+        _check_safety(config, house)
+        prepare(house, datastore, secrets)
+        _run_loop(_serve(config, house, ready))
+
+
+def _build(config: Config, datastore: Datastore, secrets: Secrets) -> House:
+    limits = Limits(
+        max_body_bytes=config.limits.max_body_bytes,
+        deadline_s=config.limits.deadline_s,
+        threads=config.limits.threads,
+        max_waiting=config.limits.max_waiting,
+    )
+    return build_house(datastore, secrets, lease=timedelta(seconds=config.engine.lease_s), limits=limits)
+
+
+def _check_safety(config: Config, house: House) -> None:
+    if config.web.listen.is_loopback:
+        return
+    if not house.hall.security.has_logins():
+        if not config.web.allow_no_login:
+            raise UnsafeListener(
+                f"there is no login, so anybody who reaches {config.web.listen} could run anything: "
+                "add one (dispatcher login add NAME), or say --allow-no-login"
+            )
+        log.warning("web.open_to_anybody", listen=str(config.web.listen))
+    elif not config.web.tls_cert and not config.web.allow_plain_http:
+        raise UnsafeListener(
+            f"passwords would travel to {config.web.listen} in the clear: "
+            "give --tls-cert and --tls-key, or set [web] allow_plain_http"
+        )
+
+
+async def _serve(config: Config, house: House, ready: Callable[[Addresses], None]) -> None:
+    web = listen(config.web.listen.host, config.web.listen.port)
+    agents = listen(config.agents.listen.host, config.agents.listen.port)
+    scheme = "https" if config.web.tls_cert else "http"
+    addresses = Addresses(
+        _url(scheme, config.web.listen, web.getsockname()[1]), _url(scheme, config.agents.listen, agents.getsockname()[1])
+    )
+    await house.gateway.start()
+    # In a thread: it writes to the datastore before it returns.
+    await asyncio.to_thread(house.clock.start)
+    agent: list[subprocess.Popen[bytes]] = []
+
+    def started() -> None:
+        if config.local_agent.enabled:
+            agent.append(_start_local_agent(config, house, addresses.agents))
+        log.info("server.ready", web=addresses.web, agents=addresses.agents)
+        ready(addresses)
+
+    async def stopping() -> None:
+        # The local agent first: it has to report how its work ended while there is somebody to report to.
+        for one in agent:
+            await asyncio.to_thread(_end_local_agent, one)
+        house.gateway.release()
+
+    tls = (config.web.tls_cert, config.web.tls_key) if config.web.tls_cert else None
+    try:
+        await serve([(web, house.web), (agents, house.agents)], tls=tls, ready=started, stopping=stopping)
+    finally:
+        await asyncio.to_thread(house.clock.stop)
+        await house.gateway.stop()
+
+
+def _url(scheme: str, address: Address, port: int) -> str:
+    host = {"0.0.0.0": "localhost", "::": "localhost"}.get(address.host, address.host)  # noqa: S104 - to show, not to bind
+    return f"{scheme}://{Address(host, port)}"
+
+
+def _start_local_agent(config: Config, house: House, url: str) -> subprocess.Popen[bytes]:
+    """Start the agent of this computer. It ends when its standard input closes: with us, however we end."""
+    token = house.hall.tokens.create_enrol_token(SYSTEM, once=True, hours=1)
+    command = [sys.executable, "-m", "dispatcher", "agent", "--local", "--dispatcher", url]
+    command += ["--home", str(config.agent_home), "--slots", str(config.local_agent.slots)]
+    # In the environment, because every user of the computer may read a command line.
+    environment = {**os.environ, "DISPATCHER_ENROL_TOKEN": token}
+    # In a session of its own: Ctrl-C in a terminal is for the server, which then ends its agent in order.
+    return subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, start_new_session=True)
+
+
+def _end_local_agent(agent: subprocess.Popen[bytes]) -> None:
+    assert agent.stdin is not None  # noqa: S101 - made with a pipe
+    agent.stdin.close()
+    try:
+        agent.wait(AGENT_GRACE_S)
+    except subprocess.TimeoutExpired:
+        agent.kill()
+        agent.wait()
+
+
+def _run_loop(main: Coroutine[Any, Any, None]) -> None:
+    if sys.platform == "win32":
+        asyncio.run(main)
+    else:
+        import uvloop  # noqa: PLC0415 - not to be had on Windows
+
+        uvloop.run(main)

@@ -1,0 +1,161 @@
+"""The binding's own answers: challenge, help, WSDL, refusals."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lxml import etree
+
+from dispatcher.bindings.ivanti_automation import golden
+from dispatcher.bindings.ivanti_automation.binding import IvantiAutomation, build
+from dispatcher.bindings.ivanti_automation.soap import SchedulingService
+from dispatcher.wire.http import Request
+from dispatcher.wire.operations import operations_of
+
+BASE = "/Dispatcher/SchedulingService"
+DONE = "{55D1E5FD-CD92-481E-ABDB-62ED86288D1F}"
+PATCH = "{5CF59E5A-343C-4D85-A83C-8B18E4731040}"
+WSDL_FOLDER = Path(__file__).parents[3] / "wsdl"
+OPERATIONS = operations_of(SchedulingService)
+VALUES = {"JOBID": DONE, "WHATTYPE": "module", "WHATID": PATCH}
+
+
+def get(path: str, query: str = "", **headers: str) -> Request:
+    return Request("GET", BASE + path, query, headers, host="dispatcher.example:8080")
+
+
+def test_wsdl_in_the_repository_is_up_to_date() -> None:
+    assert golden.check(WSDL_FOLDER) == []
+
+
+def test_every_operation_of_the_contract_is_there() -> None:
+    assert list(OPERATIONS) == [
+        "ScheduleJob",
+        "GetJobs",
+        "GetJob",
+        "UpdateJobStatus",
+        "ExportJobResults",
+        "GetModules",
+        "GetProjects",
+        "GetRunBooks",
+        "GetInputParameters",
+        "GetOutputParameters",
+        "GetWho",
+    ]
+
+
+@pytest.mark.parametrize("path", ["", "/", "/soap", "/basic/"])
+@pytest.mark.parametrize("query", ["wsdl", "WSDL", "singleWsdl", "xsd=xsd0", "XSD=xsd2"])
+def test_descriptions_are_public(binding: IvantiAutomation, path: str, query: str) -> None:
+    request = get(path, query)
+
+    assert binding.is_public(request)
+    answer = binding(request)
+    assert (answer.status, answer.content_type) == (200, "text/xml; charset=utf-8")
+    assert etree.fromstring(answer.body).tag.endswith(("definitions", "schema"))
+
+
+@pytest.mark.parametrize(
+    ("path", "query"), [("/jobs", "wsdl"), ("/help", ""), ("/", ""), ("/", "xsd=xsd9"), ("/", "xsd"), ("/soap", "wsd")]
+)
+def test_nothing_else_is_public(binding: IvantiAutomation, path: str, query: str) -> None:
+    assert not binding.is_public(get(path, query))
+
+
+def test_posting_to_the_wsdl_address_is_not_public(binding: IvantiAutomation) -> None:
+    assert not binding.is_public(Request("POST", f"{BASE}/", "wsdl"))
+
+
+def test_address_in_the_wsdl_follows_each_request(binding: IvantiAutomation) -> None:
+    for host in ("evil.example", "dispatcher.example"):
+        answer = binding(Request("GET", f"{BASE}/", "wsdl", scheme="https", host=host))
+        assert f"https://{host}{BASE}/soap".encode() in answer.body
+        assert answer.body.count(host.encode()) == 5
+
+
+def test_challenge_is_basic_and_empty(binding: IvantiAutomation) -> None:
+    answer = binding.unauthenticated(get("/jobs"))
+
+    assert (answer.status, answer.body) == (401, b"")
+    assert answer.headers == [("WWW-Authenticate", 'Basic realm="Dispatcher"')]
+
+
+@pytest.mark.parametrize("path", ["/help", "/HELP", "/help/"])
+def test_help_has_the_sentence_that_clients_test_for(binding: IvantiAutomation, path: str) -> None:
+    answer = binding(get(path, **{"content-type": "application/json"}))
+
+    assert (answer.status, answer.content_type) == (200, "text/html; charset=utf-8")
+    assert re.search(rb"service operations at this endpoint\.", answer.body)
+    assert b"Operations at http://dispatcher.example:8080/Dispatcher/SchedulingService/" in answer.body
+    assert b"4 MiB" in answer.body
+
+
+@pytest.mark.parametrize("path", ["/help/operations/Dance", "/help/operations", "/help/me"])
+def test_unknown_help_page_is_not_found(binding: IvantiAutomation, path: str) -> None:
+    answer = binding(get(path))
+
+    assert answer.status == 404
+    assert b"Endpoint not found." in answer.body
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize(("form", "media"), [("xml", "application/xml"), ("json", "application/json")])
+def test_every_example_on_a_help_page_is_a_valid_request(
+    binding: IvantiAutomation, name: str, form: str, media: str
+) -> None:
+    route = OPERATIONS[name].route
+    page = binding(get(f"/help/operations/{name}")).body.decode()
+    examples = re.findall(rf'<pre class="request-{form}">(.*?)</pre>', page, re.DOTALL)
+    assert len(examples) == (1 if route.body else 0)
+    path = route.template.partition("?")[0].format_map(VALUES)
+    body = unescape("".join(examples)).encode()
+
+    answer = binding(Request(route.verb, f"{BASE}/{path}", "", {"content-type": media}, body))
+
+    assert answer.status == 200, answer.body
+    assert answer.content_type == f"{media}; charset=utf-8"
+
+
+def test_other_base_path_and_realm(hall: Any) -> None:
+    moved = build(hall, log=lambda *_: None, base_path="Automation/Api/", realm="Farm")
+
+    assert moved.prefixes == ("/automation/api",)
+    assert moved(Request("GET", "/automation/api/who")).status == 200
+    assert b"http://localhost/Automation/Api/soap" in moved(Request("GET", "/Automation/Api/", "wsdl")).body
+    assert moved.unauthenticated(get("/")).headers == [("WWW-Authenticate", 'Basic realm="Farm"')]
+    assert b'href="http://localhost/Automation/Api/help"' in moved(Request("GET", "/Automation/Api/nothing")).body
+
+
+def test_refused_soap_request_is_answered_with_a_fault(binding: IvantiAutomation) -> None:
+    request = Request("POST", f"{BASE}/soap", headers={"content-type": "text/xml"}, body=b"<x")
+
+    answer = binding.refused(request, 413, "the message is larger than 4 MiB")
+
+    assert answer.status == 413
+    assert b"<faultstring" in answer.body
+    assert b"larger than 4 MiB" in answer.body
+
+
+def test_refused_rest_request_is_answered_with_the_request_error_page(binding: IvantiAutomation) -> None:
+    answer = binding.refused(Request("POST", f"{BASE}/jobs"), 413, "the message is larger than 4 MiB")
+
+    assert answer.status == 413
+    assert b"Request Error" in answer.body
+    assert b"larger than 4 MiB" in answer.body
+
+
+def test_unexpected_error_tells_the_request_id_and_is_logged(
+    binding: IvantiAutomation, hall: Any, logged: list[tuple[str, BaseException]]
+) -> None:
+    hall.whats = lambda kind, caller: 1 / 0
+
+    answer = binding(Request("GET", f"{BASE}/what/modules", id="request-7"))
+
+    assert answer.status == 500
+    assert b"request-7" in answer.body
+    assert b"division" not in answer.body
+    assert [(request_id, type(error)) for request_id, error in logged] == [("request-7", ZeroDivisionError)]

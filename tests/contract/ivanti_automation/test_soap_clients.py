@@ -1,0 +1,142 @@
+"""SOAP clients: zeep and suds make proxies from each form of the WSDL and work with them, unchanged."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+import zeep
+from suds.client import Client
+from suds.transport import Reply, Transport
+from suds.transport import Request as SudsRequest
+
+from dispatcher.bindings.ivanti_automation.binding import IvantiAutomation
+from dispatcher.wire.http import Request, Response
+
+ADDRESS = "http://dispatcher.example/Dispatcher/SchedulingService/"
+DATA = "{http://schemas.datacontract.org/2004/07/Dispatcher.WebApi}"
+PATCH = "{5CF59E5A-343C-4D85-A83C-8B18E4731040}"
+DONE = "{55D1E5FD-CD92-481E-ABDB-62ED86288D1F}"
+FORMS = ["?wsdl", "?singleWsdl", "soap?WSDL"]
+
+
+def answer(binding: IvantiAutomation, method: str, url: str, headers: dict[str, str], body: bytes) -> Response:
+    parts = urlsplit(url)
+    assert parts.netloc == "dispatcher.example", f"the client leaves the house: {url}"
+    lower = {name.lower(): value for name, value in headers.items()}
+    return binding(Request(method, parts.path, parts.query, lower, body, host=parts.netloc))
+
+
+class ZeepTransport(zeep.Transport):
+    """Hands zeep's requests to the binding."""
+
+    def __init__(self, binding: IvantiAutomation) -> None:
+        super().__init__()
+        self._binding = binding
+
+    def load(self, url: str) -> bytes:
+        return answer(self._binding, "GET", url, {}, b"").body
+
+    def post(self, address: str, message: bytes, headers: dict[str, str]) -> requests.Response:
+        found = answer(self._binding, "POST", address, headers, message)
+        response = requests.Response()
+        response.status_code = found.status
+        response.headers["Content-Type"] = found.content_type
+        response._content = found.body
+        return response
+
+
+class SudsTransport(Transport):  # type: ignore[misc]
+    """Hands suds's requests to the binding."""
+
+    def __init__(self, binding: IvantiAutomation) -> None:
+        super().__init__()
+        self._binding = binding
+
+    def open(self, request: SudsRequest) -> io.BytesIO:
+        return io.BytesIO(answer(self._binding, "GET", request.url, {}, b"").body)
+
+    def send(self, request: SudsRequest) -> Reply:
+        found = answer(self._binding, "POST", request.url, request.headers, request.message)
+        return Reply(found.status, {"content-type": found.content_type}, found.body)
+
+
+@pytest.fixture(params=FORMS)
+def zeep_client(request: pytest.FixtureRequest, binding: IvantiAutomation) -> zeep.Client:
+    return zeep.Client(ADDRESS + request.param, transport=ZeepTransport(binding))
+
+
+@pytest.fixture(params=FORMS)
+def suds_client(request: pytest.FixtureRequest, binding: IvantiAutomation) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return Client(ADDRESS + request.param, transport=SudsTransport(binding), cache=None)
+
+
+def test_zeep_schedules_and_reads_back(zeep_client: zeep.Client) -> None:
+    job = {
+        "Description": "Ring <1> & é",
+        "What": {"JobWhat": [{"ID": PATCH, "Type": "Module"}]},
+        "Who": {"JobWho": [{"ID": "PC-042", "Type": "Agent"}]},
+        "When": {"Immediate": False, "ScheduledDateTime": datetime(2026, 1, 1, 6, tzinfo=UTC)},
+    }
+
+    scheduled = zeep_client.service.ScheduleJob(job)
+    found = zeep_client.service.GetJob(scheduled.JobID)
+
+    assert found.Description == "Ring <1> & é"
+    assert (found.Status.Type, found.Status.JobInvoker, found.Status.StopDateTime) == ("Scheduled", "InvokeUser", None)
+    assert found.When.ScheduledDateTime == datetime(2026, 1, 1, 6)  # noqa: DTZ001 - without a zone on the wire
+    assert found.Parameters.ParameterContainer[0].JobParameters.JobParameter[0].Value1 == "1"
+
+
+def test_zeep_reads_lists_pages_and_results(zeep_client: zeep.Client) -> None:
+    page = zeep_client.service.GetJobs("History", False, False, 1, 10)
+    results = zeep_client.service.ExportJobResults(DONE, True, True)
+
+    assert [job.JobID for job in page.Items.Job] == [DONE]
+    assert [what.Name for what in zeep_client.service.GetModules()] == ["Patch"]
+    assert zeep_client.service.GetProjects() is None
+    assert [who.Type for who in zeep_client.service.GetWho()] == ["Agent", "Team"]
+    assert results.decode("utf-16-le").startswith("<?xml")
+
+
+def test_zeep_raises_the_fault_with_our_text(zeep_client: zeep.Client) -> None:
+    with pytest.raises(zeep.exceptions.Fault, match="jobId: a GUID is missing"):
+        zeep_client.service.GetJob()
+
+
+def test_zeep_works_over_soap_12_too(zeep_client: zeep.Client) -> None:
+    service = zeep_client.bind("SchedulingService", "CustomBinding_ISchedulingService")
+
+    assert service.GetJob(DONE).JobID == DONE
+    with pytest.raises(zeep.exceptions.Fault, match="no job"):
+        service.GetJob("{00000000-0000-0000-0000-0000000000FF}")
+
+
+def test_suds_schedules_and_reads_back(suds_client: Any) -> None:
+    job = suds_client.factory.create(f"{DATA}Job")
+    what = suds_client.factory.create(f"{DATA}JobWhat")
+    who = suds_client.factory.create(f"{DATA}JobWho")
+    what.ID, what.Type, who.ID, who.Type = PATCH, "Module", "PC-042", "Agent"
+    job.Description, job.What.JobWhat, job.Who.JobWho, job.When.Immediate = "Over suds", [what], [who], True
+    job.Status = job.Parameters = None
+
+    scheduled = suds_client.service.ScheduleJob(job)
+
+    assert scheduled.Status.Type == "Active"
+    assert suds_client.service.GetJob(scheduled.JobID).Description == "Over suds"
+
+
+def test_suds_reads_lists_and_aborts(suds_client: Any) -> None:
+    status = suds_client.factory.create(f"{DATA}JobStatus")
+    status.Type = "Aborting"
+
+    assert [what.Name for what in suds_client.service.GetModules().JobWhat] == ["Patch"]
+    assert suds_client.service.GetJobs(stage="All").TotalCount == 1
+    assert suds_client.service.UpdateJobStatus(DONE, status).Status.Type == "Completed"
