@@ -1,23 +1,35 @@
-# make run    a server with a demo library, a local agent and a SOAP client that uses them
+# make run    a server with a sample library and a local agent, and a SOAP client that uses them; Ctrl-C ends it
 # make test   everything that must hold
 # make lint   ruff, mypy, import-linter, codespell
 # make bench  the performance figures, beside their peers (bench/README.rst)
-# PYTHON=python3.12 make ...   with another Python (3.11, 3.12 or 3.13)
+# make clean  remove what the above have made
+#
+# make PYTHON=python3.12 VENV=.venv-3.12 ...     with another Python (3.11, 3.12 or 3.13)
+# make LISTEN=127.0.0.1:9080 AGENTS=127.0.0.1:9163 run     on other ports
 
+LISTEN ?= 127.0.0.1:8080
+AGENTS ?= 127.0.0.1:3163
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
-	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && { echo $$p; break; }; done)
+	"$$p" -c 'import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
+	&& { echo $$p; break; }; done)
 VENV ?= .venv
 BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: run test lint bench clients clean
+.PHONY: run test lint bench clean
 
+# Both run in the background, so that a signal finds the shell waiting, and able to end them at once.
 run: $(VENV)/.demo
-	@$(BIN)/dispatcher serve --demo & server=$$!; \
-	trap 'kill $$server 2>/dev/null' INT TERM; \
-	$(BIN)/python -m dispatcher.demo; \
-	wait $$server
+	@server= client=; \
+	stop() { trap '' INT TERM HUP; kill $$client $$server 2>/dev/null; wait; exit $$1; }; \
+	trap 'stop 130' INT; trap 'stop 143' TERM HUP; \
+	DISPATCHER_DATASTORE='sqlite:///$(CURDIR)/.run/dispatcher.db' \
+		$(BIN)/dispatcher serve --demo --listen $(LISTEN) --agents $(AGENTS) & server=$$!; \
+	$(BIN)/python docs/examples/soap_client.py --url http://$(LISTEN) --server-pid $$server & client=$$!; \
+	wait $$client && echo 'The server stays up until Ctrl-C.'; \
+	client=; wait $$server
 
-test: $(VENV)/.test lint
+test: lint
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.test
@@ -25,22 +37,27 @@ lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/codespell dispatcher tests docs bench conf README.rst CHANGES.rst Makefile
+	$(BIN)/codespell .ci bench conf dispatcher docs tests CHANGES.rst Makefile README.rst
 
-bench: $(VENV)/.test
+bench: $(VENV)/.bench
 	$(BIN)/python -m bench
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .run
 
-$(VENV)/bin/python:
-	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; none was found"; exit 1; }
+# Python makes bin/python first and pip last: without pip the environment is not complete.
+$(VENV)/bin/pip:
+	@test -n "$(PYTHON)" || { echo 'Python 3.11, 3.12 or 3.13 with its venv module is needed; none was found'; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.demo: setup.cfg | $(VENV)/bin/python
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[demo]'
+$(VENV)/.demo: setup.cfg | $(VENV)/bin/pip
+	$(PIP) install -e '.[demo]'
 	@touch $@
 
-$(VENV)/.test: setup.cfg | $(VENV)/bin/python
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test,demo]'
+$(VENV)/.test: setup.cfg | $(VENV)/bin/pip
+	$(PIP) install -e '.[demo,test]'
 	@touch $@ $(VENV)/.demo
+
+$(VENV)/.bench: setup.cfg | $(VENV)/bin/pip
+	$(PIP) install -e '.[bench]'
+	@touch $@

@@ -1,34 +1,23 @@
-"""The composition root: the one place that knows which part is given which, and what the real clock is."""
+"""The composition root: the one place that knows which part is given which."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
-import uuid_utils.compat
-
 from dispatcher.agents.gateway import Gateway
-from dispatcher.bindings import ivanti_automation
+from dispatcher.bindings.ivanti_automation import binding as ivanti_automation
 from dispatcher.core.ports import Ports
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.engine.clock import Clock
+from dispatcher.real_ports import new_id, now
 from dispatcher.services.hall import Hall, build_hall
 from dispatcher.services.secrets import Secrets
 from dispatcher.web.agents import AgentsApp
 from dispatcher.web.app import Limits, WebApp
 from dispatcher.web.health import Health
-
-
-def now() -> datetime:
-    """Return the present moment, aware, in UTC."""
-    return datetime.now(UTC)
-
-
-def new_id() -> UUID:
-    """Return a new uuid7: unique, and sorted by the time it was made."""
-    return uuid_utils.compat.uuid7()
 
 
 class Bell:

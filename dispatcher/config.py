@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from sqlalchemy import URL
 
 from dispatcher.core.errors import BadRequest
 from dispatcher.datastore.engines import parse_url
+from dispatcher.directories import data_directory
 
 _PREFIX = "DISPATCHER_"
 
@@ -192,15 +192,6 @@ class Config(BaseSettings):
         if url.get_backend_name() == "sqlite" and url.database:
             return Path(url.database).absolute().with_suffix(suffix)
         return data_directory() / f"dispatcher{suffix}"
-
-
-def data_directory(environ: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Path:
-    """Return where the platform wants a program's data; the folder may not exist yet."""
-    if platform == "win32":
-        return Path(environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "Dispatcher"
-    if platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "Dispatcher"
-    return Path(environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "dispatcher"
 
 
 def load(

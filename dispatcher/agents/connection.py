@@ -7,19 +7,22 @@ import logging
 import random
 import socket
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import requests
+from pydantic import ValidationError
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from dispatcher.agents.protocol import PATH, Enrol, Identity, Orders, Receipt, credentials, dump
+from dispatcher.agents.protocol import PATH, Enrol, Identity, Message, Orders, Receipt, credentials, dump
 from dispatcher.core.errors import DispatcherError, Unavailable
 
 log = logging.getLogger(__name__)
+
+M = TypeVar("M", bound=Message)
 
 _CONNECT_TIMEOUT_S = 10.0
 #: How long an answer may take beyond the time it was asked to wait, in seconds.
@@ -63,18 +66,18 @@ class Connection:
     def enrol(self, message: Enrol) -> Identity:
         """Trade a token for an identity."""
         # One try for each dispatcher: a token for one agent is used up even if its answer is lost.
-        return Identity.model_validate_json(self._post("enrol", dump(message), 0, len(self._dispatchers)))
+        return self._call(Identity, "enrol", dump(message), 0, len(self._dispatchers))
 
     def poll(self, body: bytes, wait_s: float) -> Orders:
         """Ask for orders.
 
         :raises Interrupted: if ``interrupt`` was called since ``allow``.
         """
-        return Orders.model_validate_json(self._post("poll", body, wait_s, len(self._dispatchers) + 1))
+        return self._call(Orders, "poll", body, wait_s, len(self._dispatchers) + 1)
 
     def report(self, body: bytes) -> Receipt:
         """Deliver events."""
-        return Receipt.model_validate_json(self._post("report", body, 0, len(self._dispatchers) + 1))
+        return self._call(Receipt, "report", body, 0, len(self._dispatchers) + 1)
 
     def allow(self) -> None:
         """Take back an earlier ``interrupt``."""
@@ -89,6 +92,13 @@ class Connection:
                 self._socket.shutdown(socket.SHUT_RDWR)
             except OSError:
                 return  # not connected any more
+
+    def _call(self, kind: type[M], call: str, body: bytes, wait_s: float, tries: int) -> M:
+        content = self._post(call, body, wait_s, tries)
+        try:
+            return kind.model_validate_json(content)
+        except ValidationError as error:
+            raise Unavailable(f"{call} answered what no dispatcher says: {error.error_count()} errors") from None
 
     def _post(self, call: str, body: bytes, wait_s: float, tries: int) -> bytes:
         problem = "no dispatcher is configured"

@@ -73,12 +73,14 @@ class Delivery:
         while self._wait_for_work():
             batch = self._spool.batch(MAX_REPORT_BYTES * 3 // 4, _MAX_EVENTS)
             held = self._holdings.held()
-            if not batch.events and not held:
+            if not batch.events and not (held and self._is_heartbeat_due()):
                 continue
             try:
                 receipt = self._connection.report(_report(batch, held))
             except Unavailable as error:
                 log.warning("report.failed events=%d error=%s", len(batch.events), error)
+                if self._stop_by is not None:
+                    return  # the spool keeps it for the next start
                 self._again(backoff.next_s())
                 continue
             except Refused as error:
@@ -91,8 +93,9 @@ class Delivery:
         self._reported_at = time.monotonic()
         for run_id, fence in batch.finished:
             self._holdings.drop(run_id, fence)
+        if batch.is_cut:
+            self._again(0)
         if batch.events:
-            self._again(0)  # there may be more than fits in one report
             try:
                 self._spool.confirm(batch)
             except OSError as error:
@@ -112,16 +115,19 @@ class Delivery:
         """Wait for news or for the time of a heartbeat; return False when it is time to end."""
         with self._changed:
             while not self._has_news and self._stop_by is None:
-                timeout = self._reported_at + HEARTBEAT_S - time.monotonic() if self._holdings.held() else None
-                if timeout is not None and timeout <= 0:
+                is_holding = bool(self._holdings.held())
+                if is_holding and self._is_heartbeat_due():
                     break
-                self._changed.wait(timeout)
+                self._changed.wait(self._reported_at + HEARTBEAT_S - time.monotonic() if is_holding else None)
             linger_until = time.monotonic() + LINGER_S
             while not self._is_urgent and self._has_news and (left := linger_until - time.monotonic()) > 0:
                 self._changed.wait(left)
             is_over = self._stop_by is not None and (not self._has_news or time.monotonic() > self._stop_by)
             self._has_news = self._is_urgent = False
             return not is_over
+
+    def _is_heartbeat_due(self) -> bool:
+        return time.monotonic() >= self._reported_at + HEARTBEAT_S
 
 
 def _report(batch: Batch, held: list[Held]) -> bytes:

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from threading import Condition, Thread
+from typing import TypeVar
 
 from dispatcher.agents.connection import Backoff, Connection, Interrupted, Refused
 from dispatcher.agents.holdings import Holdings
@@ -15,9 +16,12 @@ from dispatcher.core.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 #: How long an agent without a free slot waits for one before it asks for aborts only, in seconds.
 BUSY_PAUSE_S = 0.5
-#: How long it waits when it was told nothing new, in seconds: an abort is repeated until it is done.
+#: How long it waits after an answer that came at once and held nothing new, in seconds: an abort is repeated until
+#: it is done, and a dispatcher that ends answers everybody.
 REPEAT_PAUSE_S = 1.0
 
 
@@ -42,6 +46,7 @@ class Poller:
         self._refused = refused
         self._changed = Condition()
         self._is_stopping = False
+        self._has_freed_slot = False
         self._asks_for_nothing = False  #: a poll without a free slot is under way or about to be
         self._thread = Thread(target=self._run, name="poller", daemon=True)
 
@@ -52,6 +57,7 @@ class Poller:
     def slot_freed(self) -> None:
         """Ask for more work now, if the poll under way does not do so."""
         with self._changed:
+            self._has_freed_slot = True
             if self._asks_for_nothing:
                 self._connection.interrupt()
             self._changed.notify()
@@ -69,14 +75,15 @@ class Poller:
             if identity is not None:
                 self._connection.identify(identity.agent_id, identity.secret)
             while not self._is_stopping:
+                asked_at = time.monotonic()
                 orders = self._until_answered(self._poll)
                 if orders is not None:
                     self._facts = None
-                    self._take(orders)
+                    self._take(orders, time.monotonic() - asked_at)
         except Refused as error:
             self._refused(error)
 
-    def _until_answered[T](self, call: Callable[[], T]) -> T | None:
+    def _until_answered(self, call: Callable[[], T]) -> T | None:
         """Try *call* until it succeeds; return None if the agent stops or the call is given up."""
         backoff = Backoff()
         while not self._is_stopping:
@@ -102,12 +109,15 @@ class Poller:
         finally:
             self._asks_for_nothing = False
 
-    def _take(self, orders: Orders) -> None:
+    def _take(self, orders: Orders, waited_s: float) -> None:
         new = self._holdings.take(orders.runs)
-        if new or orders.aborts or orders.lost:
-            self._heard(Orders(runs=new, aborts=orders.aborts, lost=orders.lost))
-        if not new and (orders.aborts or orders.lost):
-            self._pause(REPEAT_PAUSE_S, lambda: False)
+        held = {one.run_id for one in self._holdings.held()}
+        lost = [run_id for run_id in orders.lost if run_id in held]
+        if new or orders.aborts or lost:
+            self._heard(Orders(runs=new, aborts=orders.aborts, lost=lost))
+        if not new and (orders.aborts or not orders.lost) and waited_s < REPEAT_PAUSE_S:
+            self._has_freed_slot = False
+            self._pause(REPEAT_PAUSE_S, lambda: self._has_freed_slot)
 
     def _pause(self, timeout_s: float, is_over: Callable[[], bool]) -> None:
         deadline = time.monotonic() + timeout_s

@@ -49,6 +49,7 @@ class Slot:
         self._supervisor = Supervisor(inlet.descriptor, self._hear)
         self._run_id: UUID | None = None
         self._is_aborted = False
+        self._reason = ""
         self._unsent: list[bytes] = []
 
     def serve(self) -> None:
@@ -63,7 +64,7 @@ class Slot:
 
     def _do(self, message: Do) -> None:
         order = message.order
-        self._run_id, self._is_aborted = order.run_id, False
+        self._run_id, self._is_aborted, self._reason = order.run_id, False, ""
         scratch = self._home / "scratch" / str(order.run_id)
         if scratch.exists():
             shutil.rmtree(scratch)  # of an earlier attempt whose slot died
@@ -83,10 +84,14 @@ class Slot:
                 _pass_on(ending, values[task.module])
         finally:
             shutil.rmtree(scratch)
+        self._end(order, ended)
+
+    def _end(self, order: RunOrder, ended: Sequence[Ended]) -> None:
         state = run_state(ended, len(order.tasks), len(order.modules))
         if self._is_aborted and len(ended) < len(order.tasks):
             state = "aborted"
-        self._emit(RunFinished(run_id=order.run_id, fence=order.fence, at=self._now(), state=state))
+        reason = self._reason if state == "aborted" else ""
+        self._emit(RunFinished(run_id=order.run_id, fence=order.fence, at=self._now(), state=state, reason=reason))
         self._send()
         self._run_id = None
 
@@ -131,7 +136,7 @@ class Slot:
 
     def _heed(self, message: Do | Go | Abort) -> None:
         if isinstance(message, Abort) and message.run_id == self._run_id:
-            self._is_aborted = True
+            self._is_aborted, self._reason = True, message.reason
 
     def _finish(self, order: RunOrder, task: TaskOrder, ending: TaskEnding, masker: Masker | None = None) -> None:
         mask = masker.text if masker else str

@@ -30,10 +30,11 @@ class Go(BaseModel):
 
 
 class Abort(BaseModel):
-    """Stop the run and kill everything of it."""
+    """Stop the run and kill everything of it. The end of the run is reported with ``reason``."""
 
     kind: Literal["abort"] = "abort"
     run_id: UUID
+    reason: str = ""
 
 
 SlotMessage = Annotated[Do | Go | Abort, Field(discriminator="kind")]

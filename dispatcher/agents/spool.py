@@ -54,6 +54,7 @@ class Batch:
     events: list[bytes]
     end: int
     finished: list[tuple[UUID, int]]  #: run and fence of the runs that end in it
+    is_cut: bool = False  #: there are more
 
 
 class Spool:
@@ -126,6 +127,7 @@ class Spool:
                 if letter == b"E":
                     length += len(body) + 1
                     if batch.events and (length > max_bytes or len(batch.events) == max_events):
+                        batch.is_cut = True
                         return batch
                     batch.events.append(body)
                     if body.startswith(b'{"kind":"run_finished"') and (match := _EVENT.match(body)):

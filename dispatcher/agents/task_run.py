@@ -92,7 +92,8 @@ class TaskRun:
             return TaskEnding(
                 "timed_out", code, _with_survivors(f"not done after {self.task.timeout_s:g} s", end), killed
             )
-        left = f"left {len(killed)} processes in the background: killed" if killed else ""
+        noun = "process" if len(killed) == 1 else "processes"
+        left = f"left {len(killed)} {noun} in the background: killed" if killed else ""
         if code not in success_codes:
             message = "; ".join(filter(None, [problem, left]))
             return TaskEnding("failed", code, _with_survivors(message, end), killed)

@@ -83,7 +83,7 @@ class Context:
         :raises SchemaTooNew: if it is one that this version does not know.
         """
         # The composition root loads the whole house, which `--help` must not wait for.
-        from dispatcher.bootstrap import new_id, now
+        from dispatcher.real_ports import new_id, now
 
         key = load_or_create_key(self.config.key_file)
         datastore = Datastore(self.config.datastore_url)

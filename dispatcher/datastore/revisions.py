@@ -26,6 +26,7 @@ class Revision(Base):
 
 
 _MEMO = "revisions"
+_CHANGING = "changing"
 _CURRENT = select(Revision.name, Revision.value)
 
 
@@ -41,3 +42,9 @@ def bump(session: Session, name: str) -> None:
     """Note in this transaction that the part *name* changes."""
     session.execute(update(Revision).where(Revision.name == name).values(value=Revision.value + 1))
     session.info.pop(_MEMO, None)
+    session.info.setdefault(_CHANGING, set()).add(name)
+
+
+def is_changing(session: Session, name: str) -> bool:
+    """Whether this transaction changes the part *name*: what it sees may be rolled back and must not be kept."""
+    return name in session.info.get(_CHANGING, ())

@@ -16,16 +16,17 @@ from dispatcher.core.jobs import Invoker, WhatKind, Who, WhoChoice, WhoKind
 from dispatcher.core.parameters import Parameter
 from dispatcher.core.ports import Ports
 from dispatcher.core.states import FINISHED, Event, State, move, outcome
-from dispatcher.datastore.agents import Agent
 from dispatcher.datastore.base import Row
 from dispatcher.datastore.jobs import Job
 from dispatcher.datastore.runs import Run
 from dispatcher.datastore.transactions import after_commit
 from dispatcher.services.plans import Plans, fits_platform
-from dispatcher.services.topology import Topology
+from dispatcher.services.topology import Target, Topology
 
 JOBS: Any = Job.__table__
 RUNS: Any = Run.__table__
+_INSERT_JOB = insert(JOBS)
+_INSERT_RUN = insert(RUNS)
 #: A new job's columns; the number comes from the database.
 _EMPTY = {column: None for column in JOBS.columns.keys() if column != "number"}  # noqa: SIM118 - not a mapping
 #: Child outcomes after which a run book goes on whatever its step says.
@@ -42,23 +43,88 @@ class Activation:
         self._plans = plans
         self._topology = topology
 
+    def insert_and_activate(self, session: Session, job: dict[str, Any]) -> int | None:
+        """Insert the new *job* (its columns), already started; complete *job* with what that changed.
+
+        Return its number, or None if the job has moved on since (a run book): it must be read again then.
+        """
+        if job["is_runbook"]:
+            self.insert(session, job)
+            self.activate(session, job)
+            return None
+        runs, job_changes = self._begin(session, job)
+        job.update(job_changes)
+        number = self.insert(session, job)
+        self._insert_runs(session, runs)
+        if State(job["state"]) in FINISHED and job["parent_id"] is not None:
+            self._step_ended(session, job, State(job["state"]))
+        return number
+
+    def insert(self, session: Session, job: Mapping[str, Any]) -> int:
+        """Insert the new *job* (its columns) as it is; return its number."""
+        key = session.connection().execute(_INSERT_JOB, job).inserted_primary_key
+        assert key is not None  # noqa: S101 - every database gives the key of a row that was inserted alone
+        number: int = key[0]
+        return number
+
     def activate(self, session: Session, job: Row) -> None:
-        """Start *job* (its columns, as stored, state SCHEDULED): make its runs, or begin its first step."""
-        now = self._ports.now()
-        move(State(job["state"]), Event.ACTIVATE)
-        started = {"state": State.ACTIVE, "started_at": now, "sorted_at": now}
+        """Start the stored *job* (its columns, state SCHEDULED): make its runs, or begin its first step."""
         if job["is_runbook"]:
             steps = self._runbook(session, job)["steps"]
+            started = self._started(job)
             self._set(session, job["id"], **started, open_runs=len(steps))
             self._next_step(session, {**job, **started}, 0)
             return
-        targets = [to_who(entry) for entry in job["who"]]
-        agents = self._topology.agents_of(session, targets)
-        open_runs = self._add_runs(session, job, agents)
-        self._set(session, job["id"], **started, open_runs=open_runs)
-        if not open_runs:
-            reason = "" if agents else f"no agent: {', '.join(who.name for who in targets)} has no members"
-            self._finish(session, {**job, **started}, self._outcome(session, job["id"]), reason)
+        runs, changes = self._begin(session, job)
+        self._set(session, job["id"], **changes)
+        self._insert_runs(session, runs)
+        if changes["state"] in FINISHED and job["parent_id"] is not None:
+            self._step_ended(session, job, changes["state"])
+
+    def _started(self, job: Row) -> dict[str, Any]:
+        now = self._ports.now()
+        return {"state": move(State(job["state"]), Event.ACTIVATE), "started_at": now, "sorted_at": now}
+
+    def _begin(self, session: Session, job: Row) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """Return the runs of *job*, and how its start changes it; without any run to do it is over at once."""
+        changes = self._started(job)
+        whos = [to_who(entry) for entry in job["who"]]
+        targets = self._topology.targets_of(session, whos)
+        runs = self._runs(session, job, targets)
+        changes["open_runs"] = sum(run["state"] is State.PENDING for run in runs)
+        if not changes["open_runs"]:
+            reason = "" if targets else f"no agent: {', '.join(who.name for who in whos)} has no members"
+            changes |= {"state": State.SKIPPED, "stopped_at": changes["started_at"], "reason": reason}
+        return runs, changes
+
+    def _runs(self, session: Session, job: Row, targets: Sequence[Target]) -> list[dict[str, Any]]:
+        """Return a new run for each of *targets*; one for whose platform the job has nothing is skipped."""
+        platforms = self._platforms(session, job)
+        now = self._ports.now()
+        runs = []
+        for target in targets:
+            fits = any(fits_platform(supported, target.os) for supported in platforms)
+            runs.append(
+                {
+                    "id": self._ports.new_id(),
+                    "job_id": job["id"],
+                    "agent_id": target.id,
+                    "state": State.PENDING if fits else State.SKIPPED,
+                    "reason": "" if fits else f"nothing in this job is for {target.os}",
+                    "attempt": 0,
+                    "fence": 0,
+                    "begun": False,
+                    "stopped_at": None if fits else now,
+                }
+            )
+        return runs
+
+    def _insert_runs(self, session: Session, runs: Sequence[Mapping[str, Any]]) -> None:
+        if runs:
+            session.connection().execute(_INSERT_RUN, runs)
+        woken = [run["agent_id"] for run in runs if run["state"] is State.PENDING]
+        if woken:
+            after_commit(session, lambda: self._ports.wakeup.agents(woken))
 
     def run_ended(self, session: Session, job_id: UUID, ended: int = 1) -> None:
         """Note that *ended* runs of the job have reached their end; the last one gives the job its outcome."""
@@ -72,34 +138,6 @@ class Activation:
     def end(self, session: Session, job_id: UUID, state: State, reason: str = "") -> None:
         """Give the job this outcome now; a run book it is a step of goes on from there."""
         self._finish(session, self._job(session, job_id), state, reason)
-
-    def _add_runs(self, session: Session, job: Row, agents: Sequence[Agent]) -> int:
-        """Insert a run for each of *agents*; return how many of them have something to do."""
-        platforms = self._platforms(session, job)
-        now = self._ports.now()
-        rows, woken = [], []
-        for agent in agents:
-            fits = any(fits_platform(supported, agent.os) for supported in platforms)
-            rows.append(
-                {
-                    "id": self._ports.new_id(),
-                    "job_id": job["id"],
-                    "agent_id": agent.id,
-                    "state": State.PENDING if fits else State.SKIPPED,
-                    "reason": "" if fits else f"nothing in this job is for {agent.os}",
-                    "attempt": 0,
-                    "fence": 0,
-                    "begun": False,
-                    "stopped_at": None if fits else now,
-                }
-            )
-            if fits:
-                woken.append(agent.id)
-        if rows:
-            session.connection().execute(insert(RUNS), rows)
-        if woken:
-            after_commit(session, lambda: self._ports.wakeup.agents(woken))
-        return len(woken)
 
     def _platforms(self, session: Session, job: Row) -> list[list[str]]:
         found: list[list[str]] = []
@@ -131,11 +169,11 @@ class Activation:
                 problem = f"run books are nested deeper than {MAX_DEPTH}"
         except InvalidValue as error:
             problem = error.message
-        session.connection().execute(insert(JOBS), child)
         if problem:
+            self.insert(session, child)
             self._finish(session, child, State.FAILED, problem)
         else:
-            self.activate(session, child)
+            self.insert_and_activate(session, child)
 
     def _step_job(self, job: Row, position: int, step: StepDocument, values: Sequence[Parameter]) -> dict[str, Any]:
         """Return the columns of a new job for the step; its targets are still to be found."""

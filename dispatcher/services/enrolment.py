@@ -79,6 +79,8 @@ class Enrolment:
             agent = session.scalar(select(Agent).where(Agent.id == agent_id))
             if agent is not None:
                 _note_facts(agent, facts)
+                if session.is_modified(agent):
+                    revisions.bump(session, revisions.TOPOLOGY)
 
     def note_contacts(self, online: Mapping[UUID, datetime], offline: Mapping[UUID, datetime]) -> None:
         """Store in one transaction which agents were last heard when, and which have gone."""

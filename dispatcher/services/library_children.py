@@ -38,7 +38,8 @@ def replace(
     table: Any = model.__table__
     # Positions are unique: rows cannot be moved one by one.
     session.execute(delete(table).where(_belongs(table, owner)))
-    for row in rows:
+    # Those that have a number come first: a database could give it to a new one.
+    for row in sorted(rows, key=lambda row: "number" not in row):
         session.execute(insert(table).values(row))
     return True
 

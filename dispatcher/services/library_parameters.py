@@ -73,8 +73,8 @@ def choice_problem(parameter: Parameter, value: str) -> str:
     """Return what is wrong with *value* for *parameter*; nothing, if it may have it."""
     try:
         merge([parameter], [GivenValue(parameter.name, value)])
-    except InvalidValue:
-        return f"{value!r} is none of {', '.join(parameter.choices)}"
+    except InvalidValue as error:
+        return error.message.removeprefix(f"{error.member}: ")
     return ""
 
 

@@ -27,9 +27,10 @@ from dispatcher.services import library_children
 Key = tuple[WhatKind, UUID]
 Document = dict[str, Any]
 
-#: How deep run books may hold run books, and how many modules a definition may hold, each as often as it occurs.
+#: How many run books may be inside each other, and how many modules in a definition, each as often as it occurs.
 MAX_DEPTH = 10
 MAX_MODULES = 2_000
+_TOO_DEEP = f"run books are nested deeper than {MAX_DEPTH}"
 
 MODELS: dict[WhatKind, type[Module] | type[Project] | type[RunBook]] = {
     WhatKind.MODULE: Module,
@@ -136,32 +137,37 @@ class _Builder:
         self._session = session
         self._affected = affected
         self._built: dict[Key, Document] = {}
-        self._sizes: dict[Key, int] = {}
+        self._sizes: dict[Key, tuple[int, int]] = {}
 
     def document(self, key: Key, outer: tuple[Key, ...]) -> Document:
         """Return the document of *key*, met inside *outer*."""
         path = (*outer, key)
         if key in outer:
             raise InvalidDefinition(path, "the run book contains itself")
-        if len(path) > MAX_DEPTH + 2:  # a project and its module inside the deepest run book
-            raise InvalidDefinition(path, f"run books are nested deeper than {MAX_DEPTH}")
+        if len(path) > MAX_DEPTH + 2:  # a project and its module are inside the innermost run book
+            raise InvalidDefinition(path, _TOO_DEEP)
         if key not in self._built:
             document = self._build(key, path)
-            if self._size(key[0], document) > MAX_MODULES:
+            depth, modules = self._size(key[0], document)
+            if depth > MAX_DEPTH:
+                raise InvalidDefinition(path, _TOO_DEEP)
+            if modules > MAX_MODULES:
                 raise InvalidDefinition(path, f"holds more than {MAX_MODULES} modules")
             self._built[key] = document
         return self._built[key]
 
-    def _size(self, kind: WhatKind, document: Document) -> int:
-        """Return how many modules the document holds."""
+    def _size(self, kind: WhatKind, document: Document) -> tuple[int, int]:
+        """Return how many run books the document has inside each other, and how many modules it holds."""
         key = (kind, UUID(document["id"]))
         if key not in self._sizes:
             if kind is WhatKind.MODULE:
-                self._sizes[key] = 1
+                self._sizes[key] = 0, 1
             elif kind is WhatKind.PROJECT:
-                self._sizes[key] = len(document["modules"])
+                self._sizes[key] = 0, len(document["modules"])
             else:
-                self._sizes[key] = sum(self._size(WhatKind(step["kind"]), step["what"]) for step in document["steps"])
+                inner = [self._size(WhatKind(step["kind"]), step["what"]) for step in document["steps"]]
+                depth = max((depth for depth, _ in inner), default=0) + 1
+                self._sizes[key] = depth, sum(modules for _, modules in inner)
         return self._sizes[key]
 
     def _build(self, key: Key, path: tuple[Key, ...]) -> Document:

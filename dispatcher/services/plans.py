@@ -46,7 +46,8 @@ class Plans:
             if document is not None:
                 self._kept.move_to_end(definition_id)
                 return document
-        stored: Mapping[str, Any] = session.scalars(select(Definition.document).where(Definition.id == definition_id)).one()
+        query = select(Definition.document).where(Definition.id == definition_id)
+        stored: Mapping[str, Any] = session.scalars(query).one()
         with self._lock:
             self._kept[definition_id] = stored
             if len(self._kept) > KEPT:

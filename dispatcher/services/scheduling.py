@@ -6,25 +6,23 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from dispatcher.core.errors import InvalidValue
-from dispatcher.core.jobs import GivenSet, Invoker, Job, JobRequest, WhatChoice, WhatKind, Who
+from dispatcher.core.jobs import GivenSet, Invoker, Job, JobRequest, WhatChoice, WhatKind, Who, WhoKind
 from dispatcher.core.parameters import GivenValue, merge
 from dispatcher.core.permissions import Caller, Node, Right
 from dispatcher.core.ports import Ports
 from dispatcher.core.states import State
+from dispatcher.datastore import revisions
 from dispatcher.datastore.transactions import Datastore, after_commit
-from dispatcher.services.activation import JOBS, Activation, to_entry
+from dispatcher.services.activation import Activation, to_entry
 from dispatcher.services.jobs import Jobs
 from dispatcher.services.library import Library, LibraryEntry
 from dispatcher.services.plans import Plans
 from dispatcher.services.topology import Topology
 
 WHAT_NODES = {WhatKind.MODULE: Node.MODULES, WhatKind.PROJECT: Node.PROJECTS, WhatKind.RUNBOOK: Node.RUNBOOKS}
-
-_INSERT = insert(JOBS)
 
 
 class Scheduling:
@@ -63,19 +61,21 @@ class Scheduling:
             entries = [self._entry(session, choice, place, caller) for place, choice in enumerate(request.what)]
             who = self._topology.resolve(session, request.who)
             for one in who:
-                caller.require(Right.READ, Node.AGENTS if one.is_licensed is not None else Node.TEAMS)
+                caller.require(Right.READ, Node.AGENTS if one.kind is WhoKind.AGENT else Node.TEAMS)
             _check_targets(entries, who)
             row = self._row(request, entries, who, caller, self._ports.now())
-            session.connection().execute(_INSERT, row)
             if row["starts_at"] <= row["created_at"]:
-                self._activation.activate(session, row)
+                number = self._activation.insert_and_activate(session, row)
             else:
+                number = self._activation.insert(session, row)
                 after_commit(session, self._ports.wakeup.engine)
-            return self._jobs.get_in(session, row["id"])
+            if number is None:
+                return self._jobs.get_in(session, row["id"])
+            return self._jobs.to_job(session, {**row, "number": number})
 
     def _entry(self, session: Session, choice: WhatChoice, place: int, caller: Caller) -> LibraryEntry:
         caller.require(Right.READ, WHAT_NODES[choice.kind])
-        entry = self._library.definition(session, choice.kind, choice.id)
+        entry = self._library.definition(session, choice.kind, choice.id, revisions.current(session)[revisions.LIBRARY])
         if entry is None or not entry.enabled:
             raise InvalidValue(f"What[{place}]/ID", f"no {choice.kind.noun} {choice.id}")
         return entry

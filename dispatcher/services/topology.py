@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import select
@@ -17,20 +18,41 @@ from dispatcher.core.errors import InvalidValue
 from dispatcher.core.jobs import Who, WhoChoice, WhoKind
 from dispatcher.core.permissions import Caller, Node, Right
 from dispatcher.core.ports import Ports
+from dispatcher.datastore import revisions
 from dispatcher.datastore.agents import Agent
 from dispatcher.datastore.teams import Team, TeamMember
 from dispatcher.datastore.transactions import Datastore
 
+_AGENTS: Any = Agent.__table__
 #: An agent that has been silent for longer is shown as offline, whatever it said last.
 ONLINE_FOR = timedelta(seconds=90)
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An agent that a job is meant for. Targets are shared: they are kept until the topology changes."""
+
+    id: UUID
+    name: str
+    os: str
+
+
+@dataclass(slots=True)
+class _Kept:
+    """What was found at one revision of the topology."""
+
+    revision: int
+    resolved: dict[tuple[WhoKind, UUID | str], Who] = field(default_factory=dict)
+    targets: dict[UUID, Target] = field(default_factory=dict)
+
+
 class Topology:
-    """Lists agents and teams, and finds the agents that a job is meant for."""
+    """Lists agents and teams, and finds the agents that a job is meant for. May be used by many threads."""
 
     def __init__(self, datastore: Datastore, ports: Ports) -> None:
         self._datastore = datastore
         self._ports = ports
+        self._kept = _Kept(-1)
 
     def who(self, agents: bool, teams: bool, online: bool, licensed: bool, search: str, caller: Caller) -> list[Who]:
         """Return agents, then teams, each sorted by name, that *caller* may read.
@@ -74,16 +96,20 @@ class Topology:
         except _Unknown:
             return self._resolve_one(session, WhoChoice(identifiers, WhoKind.TEAM), member)
 
-    def agents_of(self, session: Session, targets: Iterable[Who]) -> list[Agent]:
-        """Return the agents of *targets*, each once, by name: those named and the present members of the teams."""
-        targets = list(targets)
-        agent_ids = {who.id for who in targets if who.kind is WhoKind.AGENT}
-        team_ids = [who.id for who in targets if who.kind is WhoKind.TEAM]
+    def targets_of(self, session: Session, whos: Sequence[Who]) -> list[Target]:
+        """Return the agents of *whos*, each once, by name: those named and the present members of the teams."""
+        agent_ids = {who.id for who in whos if who.kind is WhoKind.AGENT}
+        team_ids = [who.id for who in whos if who.kind is WhoKind.TEAM]
         if team_ids:
             agent_ids |= self._members(session, team_ids)
-        if not agent_ids:
-            return []
-        return list(session.scalars(select(Agent).where(Agent.id.in_(agent_ids)).order_by(Agent.name, Agent.id)))
+        kept = self._current(session).targets
+        unknown = [agent_id for agent_id in agent_ids if agent_id not in kept]
+        for start in range(0, len(unknown), 1_000):
+            query = select(_AGENTS.c.id, _AGENTS.c.name, _AGENTS.c.os)
+            rows = session.execute(query.where(_AGENTS.c.id.in_(unknown[start : start + 1_000])))
+            kept.update((row.id, Target(row.id, row.name, row.os)) for row in rows)
+        found = [kept[agent_id] for agent_id in agent_ids if agent_id in kept]
+        return sorted(found, key=lambda target: (target.name, target.id))
 
     def _members(self, session: Session, team_ids: Sequence[UUID]) -> set[UUID]:
         members = set(session.scalars(select(TeamMember.agent_id).where(TeamMember.team_id.in_(team_ids))))
@@ -112,14 +138,30 @@ class Topology:
     def _resolve_one(self, session: Session, choice: WhoChoice, member: str) -> Who:
         model: type[Agent] | type[Team] = Agent if choice.kind is WhoKind.AGENT else Team
         noun = choice.kind.name.lower()
+        resolved = self._current(session).resolved
         for identifier in choice.identifiers:
+            known = resolved.get((choice.kind, identifier))
+            if known is not None:
+                return known
             fits = model.id == identifier if isinstance(identifier, UUID) else model.name == identifier
             rows = cast("Sequence[Agent | Team]", session.scalars(select(model).where(fits).limit(2)).all())
             if len(rows) > 1:
                 raise InvalidValue(member, f"the name {identifier!r} fits several {noun}s: use the id")
-            for row in rows:
-                return self._to_who(row) if isinstance(row, Agent) else Who(row.id, row.name, choice.kind)
+            if rows:
+                # Without the flags: they change from moment to moment, and nobody resolves to read them.
+                who = resolved[choice.kind, identifier] = Who(rows[0].id, rows[0].name, choice.kind)
+                return who
         raise _Unknown(member, f"no {noun} {' or '.join(map(str, choice.identifiers)) or '(empty)'}")
+
+    def _current(self, session: Session) -> _Kept:
+        """Return what is kept of the topology as *session* sees it."""
+        if revisions.is_changing(session, revisions.TOPOLOGY):
+            return _Kept(-1)
+        revision = revisions.current(session)[revisions.TOPOLOGY]
+        kept = self._kept
+        if kept.revision != revision:
+            kept = self._kept = _Kept(revision)
+        return kept
 
     def _to_who(self, agent: Agent) -> Who:
         return Who(agent.id, agent.name, WhoKind.AGENT, is_online(agent, self._ports.now()), agent.licensed)

@@ -1,0 +1,1 @@
+"""The performance figures, measured side by side with peers: ``python -m bench`` (Linux only)."""

@@ -1,0 +1,83 @@
+"""Figures: what one measurement gives, and how many of them are put together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from statistics import median
+
+from bench import load
+from bench.houses import Running
+from bench.load import Report
+
+
+@dataclass(slots=True)
+class Round:
+    """One run of load against one server."""
+
+    requests: int
+    errors: int
+    per_second: float
+    per_cpu_second: float
+    p50_ms: float
+    p99_ms: float
+
+
+@dataclass(slots=True)
+class Series:
+    """All rounds of one contestant."""
+
+    name: str
+    rounds: list[Round] = field(default_factory=list)
+
+    def median(self, field_name: str) -> float:
+        """Return the median of one field over the rounds."""
+        return median(float(getattr(one, field_name)) for one in self.rounds)
+
+    def times(self, peer: Series, field_name: str = "per_cpu_second") -> float:
+        """Return the median of how many times the peer's value each round has, pair by pair."""
+        pairs = zip(self.rounds, peer.rounds, strict=True)
+        return median(float(getattr(ours, field_name) / getattr(theirs, field_name)) for ours, theirs in pairs)
+
+    @property
+    def cpu_ms(self) -> float:
+        """The processor time of one request, in milliseconds."""
+        return 1000 / self.median("per_cpu_second")
+
+
+@dataclass(slots=True)
+class Verdict:
+    """A goal, what was measured, and whether that reaches it."""
+
+    text: str
+    measured: str
+    reached: bool
+
+
+@dataclass(slots=True)
+class Figure:
+    """One of the figures, as it is shown and kept."""
+
+    name: str
+    title: str
+    series: list[Series] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def measure(running: Running, request: bytes, seconds: float, core: int, **more: object) -> tuple[Round, Report]:
+    """Put *request* on the server for so many *seconds*, from *core*.
+
+    :raises RuntimeError: if an answer was an error: a wrong answer is not a fast one.
+    """
+    before = running.server.cpu_s()
+    report = load.run(running.target.port, request, seconds, core=core, **more)
+    used = running.server.cpu_s() - before
+    if report.errors:
+        raise RuntimeError(f"{report.errors} of {report.answers} answers were errors, such as:\n{report.sample}")
+    per_second = report.answers / report.seconds
+    return (
+        Round(
+            report.answers, report.errors, per_second, report.answers / max(used, 0.01), report.p50_ms, report.p99_ms
+        ),
+        report,
+    )

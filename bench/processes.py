@@ -1,0 +1,97 @@
+"""Processes: what a server and all its children have used of the processor, and on which core they run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+#: How long a server may take to stop, in seconds, before it is killed.
+STOP_S = 15
+
+
+class Server:
+    """A server process, pinned to one core together with whatever it starts. A context manager: it ends with it."""
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], core: int | None, log: Path) -> None:
+        def pin() -> None:
+            if core is not None:
+                os.sched_setaffinity(0, {core})
+
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                command,
+                env={**os.environ, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=pin,
+            )
+        self._log = log
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+    def check(self) -> None:
+        """Raise RuntimeError if the server has ended, with the end of its log."""
+        if self._process.poll() is not None:
+            raise RuntimeError(f"the server has ended:\n{self._log.read_text()[-2000:]}")
+
+    def cpu_s(self) -> float:
+        """Return the seconds of processor time that the server's whole tree has used so far."""
+        return sum(_ticks(pid) for pid in _tree(self._process.pid)) / TICKS_PER_S
+
+
+def _tree(root: int) -> list[int]:
+    children: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        fields = _fields(stat)
+        if fields:
+            children.setdefault(int(fields[1]), []).append(int(stat.parent.name))
+    found = [root]
+    for pid in found:  # grows while it is walked
+        found += children.get(pid, [])
+    return found
+
+
+def _ticks(pid: int) -> int:
+    """Return the user and system time of the process and of its children that have ended."""
+    fields = _fields(Path(f"/proc/{pid}/stat"))
+    return sum(map(int, fields[11:15]))
+
+
+def _fields(stat: Path) -> list[str]:
+    """Return what follows the name, which may hold blanks and brackets; nothing of a process that is gone."""
+    try:
+        return stat.read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def wait_until(ready: Callable[[], bool], server: Server, seconds: float = 30) -> None:
+    """Return when ``ready()`` is true.
+
+    :raises RuntimeError: if the server ends, or is not ready in time.
+    """
+    deadline = time.monotonic() + seconds
+    while not ready():
+        server.check()
+        if time.monotonic() > deadline:
+            raise RuntimeError("the server is not ready in time")
+        time.sleep(0.05)

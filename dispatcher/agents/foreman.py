@@ -1,0 +1,288 @@
+"""The foreman: the agent's main thread, which deals out runs to slots and keeps the spool.
+
+Threads that call dispatchers hand what they hear to it; only it writes events and talks to slots. One ``sync`` of the
+spool covers everything that has come in meanwhile; a task begins after the sync that covers its start.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import selectors
+import signal
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from uuid import UUID
+
+from pydantic import TypeAdapter
+
+from dispatcher.agents import processes, recovery
+from dispatcher.agents.holdings import Holdings
+from dispatcher.agents.protocol import Message, Orders, RunEvent, RunFinished, RunOrder, TaskStarted, dump
+from dispatcher.agents.slot_messages import Abort, Do, Go
+from dispatcher.agents.slot_process import Assignment, SlotProcess
+from dispatcher.agents.spool import Spool, TakenTask
+from dispatcher.core.ports import Now
+
+log = logging.getLogger(__name__)
+
+#: How many unconfirmed bytes the spool may hold before output is thrown away; everything else is always kept.
+BACKLOG_BYTES = 1 << 28
+#: How long the slots may take to end when the agent stops, in seconds.
+STOP_TIMEOUT_S = 10.0
+#: How long to wait for room when the disk is full, in seconds.
+FULL_DISK_PAUSE_S = 1.0
+#: How many slots may die with a run that had not begun before it is given up.
+MAX_ATTEMPTS = 3
+_EVENT: TypeAdapter[RunEvent] = TypeAdapter(RunEvent)
+
+
+class Foreman:
+    """Runs what the dispatcher orders, in at most *slots* slots. Everything but ``post`` is for one thread."""
+
+    def __init__(
+        self,
+        home: Path,
+        slots: int,
+        *,
+        spool: Spool,
+        holdings: Holdings,
+        facts: dict[str, str],
+        lock: int,
+        now: Now,
+        news: Callable[[bool], None],
+        freed: Callable[[], None],
+    ) -> None:
+        self._home = home
+        self._most_slots = slots
+        self._spool = spool
+        self._holdings = holdings
+        self._facts = facts
+        self._lock = lock
+        self._now = now
+        self._news = news
+        self._freed = freed
+        self._slots: list[SlotProcess] = []
+        self._waiting: deque[Assignment] = deque()
+        self._posted: deque[Callable[[], None]] = deque()
+        self._after_sync: list[Callable[[], None]] = []
+        self._has_news = False
+        self._has_urgent_news = False
+        self._stop_by: float | None = None
+        self._selector = selectors.DefaultSelector()
+        self._bell, self._bell_end = os.pipe()
+        for end in (self._bell, self._bell_end):
+            os.set_blocking(end, False)
+        self._selector.register(self._bell, selectors.EVENT_READ, self._answer_bell)
+
+    def post(self, work: Callable[[], None]) -> None:
+        """Have *work* done by the foreman's thread, soon. May be called from any thread and from signal handlers."""
+        self._posted.append(work)
+        try:
+            os.write(self._bell_end, b"!")
+        except BlockingIOError:
+            return  # so full that it will ring anyway
+
+    def end_on_signals(self) -> None:
+        """Stop when the process is asked to end. Only in the main thread."""
+        # A signal may reach another thread: the bell wakes this one whichever it is.
+        signal.set_wakeup_fd(self._bell_end, warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.post(lambda: self.stop("the agent was stopped")))
+
+    def end_with(self, descriptor: int) -> None:
+        """Stop when *descriptor* is closed at its other end: this agent belongs to another process."""
+
+        def read() -> None:
+            if not os.read(descriptor, 4096):
+                self._selector.unregister(descriptor)
+                self.stop("the dispatcher that started this agent ended")
+
+        self._selector.register(descriptor, selectors.EVENT_READ, read)
+
+    def serve(self) -> None:
+        """Serve until ``stop``, then kill what runs, and return when that is reported or time is up."""
+        self._start_slot()
+        while not self._is_over():
+            timeout = None if self._stop_by is None else max(0.0, self._stop_by - time.monotonic())
+            for key, _ in self._selector.select(timeout):
+                key.data()
+            while self._posted:
+                self._posted.popleft()()
+            self._assign()
+            self._settle()
+        for slot in list(self._slots):
+            self._bury(slot)
+        self._settle()
+
+    def stop(self, why: str) -> None:
+        """Abort what runs and then end. What has not begun is left to the dispatcher."""
+        if self._stop_by is not None:
+            return
+        log.info("agent.stopping reason=%r", why)
+        self._stop_by = time.monotonic() + STOP_TIMEOUT_S
+        while self._waiting:
+            self._forget(self._waiting.popleft().order)
+        for slot in self._slots:
+            self._abort(slot, why)
+
+    def obey(self, orders: Orders) -> None:
+        """Do *orders*: runs that the holdings know already, aborts, and runs that are no longer ours."""
+        for run_id in orders.lost:
+            self._lose(run_id)
+        for order in orders.runs:
+            self._lose(order.run_id, but_fence=order.fence)
+            if self._stop_by is None:
+                self._take(order)
+        for run_id in orders.aborts:
+            self._abort_run(run_id)
+
+    def _take(self, order: RunOrder) -> None:
+        log.info("run.taken run_id=%s fence=%d tasks=%d", order.run_id, order.fence, len(order.tasks))
+        tasks = [TakenTask(task.name, task.repeatable) for task in order.tasks]
+        self._persist(lambda: self._spool.take(order.run_id, order.fence, tasks))
+        self._waiting.append(Assignment(order))
+
+    def _abort_run(self, run_id: UUID) -> None:
+        for slot in self._slots:
+            if slot.assignment is not None and slot.assignment.order.run_id == run_id:
+                self._abort(slot)
+        for assignment in [one for one in self._waiting if one.order.run_id == run_id]:
+            self._waiting.remove(assignment)
+            order = assignment.order
+            self._add(RunFinished(run_id=run_id, fence=order.fence, at=self._now(), state="aborted"))
+            self._ended(order)
+
+    def _lose(self, run_id: UUID, but_fence: int | None = None) -> None:
+        """Kill a run and report nothing more of it."""
+        for slot in self._slots:
+            assignment = slot.assignment
+            if assignment is not None and assignment.order.run_id == run_id and assignment.order.fence != but_fence:
+                log.warning("run.lost run_id=%s fence=%d", run_id, assignment.order.fence)
+                assignment.is_lost = True
+                self._forget(assignment.order)
+                self._abort(slot)
+        for waiting in [one for one in self._waiting if one.order.run_id == run_id]:
+            self._waiting.remove(waiting)
+            self._forget(waiting.order)
+
+    def _forget(self, order: RunOrder) -> None:
+        self._persist(lambda: self._spool.close_run(order.run_id))
+        self._holdings.drop(order.run_id, order.fence)
+
+    def _abort(self, slot: SlotProcess, why: str = "") -> None:
+        if slot.assignment is not None:
+            slot.assignment.is_aborted = True
+            slot.send(Abort(run_id=slot.assignment.order.run_id, reason=why))
+
+    def _assign(self) -> None:
+        while self._waiting and self._stop_by is None:
+            idle = next((slot for slot in self._slots if slot.assignment is None), None)
+            if idle is None and len(self._slots) < self._most_slots:
+                idle = self._start_slot()
+            if idle is None:
+                return
+            idle.assignment = self._waiting.popleft()
+            idle.send(Do(order=idle.assignment.order, facts=self._facts))
+
+    def _start_slot(self) -> SlotProcess:
+        slot = SlotProcess.start(self._home, self._lock)
+        self._slots.append(slot)
+        self._selector.register(slot.descriptor, selectors.EVENT_READ, lambda: self._listen(slot))
+        return slot
+
+    def _listen(self, slot: SlotProcess) -> None:
+        events = slot.read()
+        if events is None:
+            self._bury(slot)
+            return
+        for event in events:
+            self._heed(slot, event)
+
+    def _heed(self, slot: SlotProcess, line: bytes) -> None:
+        assignment = slot.assignment
+        if assignment is None:
+            log.error("slot.confused pid=%d", slot.pid)
+            return
+        is_output = line.startswith(b'{"kind":"output"')
+        if not assignment.is_lost and not (is_output and self._spool.backlog > BACKLOG_BYTES):
+            self._persist(lambda: self._spool.add(line))
+            self._has_news = True
+        if is_output:
+            return
+        event = _EVENT.validate_json(line)
+        self._has_urgent_news = self._has_urgent_news or event.kind in ("task_finished", "run_finished")
+        if isinstance(event, TaskStarted):
+            go = Go(run_id=event.run_id, position=event.position)
+            self._after_sync.append(lambda: slot.send(go))
+        elif isinstance(event, RunFinished):
+            log.info("run.ended run_id=%s state=%s", event.run_id, event.state)
+            slot.assignment = None
+            self._ended(assignment.order)
+
+    def _ended(self, order: RunOrder) -> None:
+        self._has_news = self._has_urgent_news = True
+        self._holdings.ended(order.run_id, order.fence)
+        self._after_sync.append(self._freed)
+
+    def _bury(self, slot: SlotProcess) -> None:
+        """Make an end of a slot that has died or is not needed any more, and of all that it has left behind."""
+        self._selector.unregister(slot.descriptor)
+        code = slot.end()
+        self._slots.remove(slot)
+        killed = processes.kill(time.sleep, spare=frozenset(other.pid for other in self._slots))
+        assignment = slot.assignment
+        if assignment is None:
+            return
+        order = assignment.order
+        log.error("slot.died pid=%d code=%d run_id=%s killed=%s", slot.pid, code, order.run_id, killed.names)
+        run = self._spool.open_run(order.run_id)
+        if run is None or assignment.is_lost:
+            return
+        assignment.attempts += 1
+        if not run.started and not assignment.is_aborted and assignment.attempts < MAX_ATTEMPTS:
+            self._waiting.appendleft(assignment)
+            return
+        for event in recovery.last_words(run, "the slot died", self._now(), is_aborted=assignment.is_aborted):
+            self._add(event)
+        self._ended(order)
+
+    def _add(self, event: Message) -> None:
+        self._persist(lambda: self._spool.add(dump(event)))
+
+    def _settle(self) -> None:
+        """Sync what has been written since the last time, then do what waits for that."""
+        if self._after_sync or self._has_urgent_news:
+            self._persist(self._spool.sync)
+        done, self._after_sync = self._after_sync, []
+        for action in done:
+            action()
+        if self._has_news:
+            self._news(self._has_urgent_news)
+        self._has_news = self._has_urgent_news = False
+
+    def _persist(self, write: Callable[[], None]) -> None:
+        """Do *write*; while the disk is full or broken, wait: nothing is begun meanwhile and no end is forgotten."""
+        while True:
+            try:
+                write()
+            except OSError as error:
+                log.error("spool.failed error=%s", error)
+                if self._stop_by is not None and time.monotonic() > self._stop_by:
+                    return
+                time.sleep(FULL_DISK_PAUSE_S)
+            else:
+                return
+
+    def _is_over(self) -> bool:
+        if self._stop_by is None:
+            return False
+        return time.monotonic() >= self._stop_by or all(slot.assignment is None for slot in self._slots)
+
+    def _answer_bell(self) -> None:
+        try:
+            os.read(self._bell, 4096)
+        except BlockingIOError:
+            return  # rung for something that has been done already

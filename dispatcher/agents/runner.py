@@ -1,0 +1,198 @@
+"""The agent: enrols once, then runs what its dispatcher orders, until it is asked to end.
+
+Three threads: the poller waits for orders, the delivery reports, the foreman (the main thread) does everything else.
+Tasks run below child processes, the slots.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import UUID
+
+from dispatcher.agents import identity, processes, recovery
+from dispatcher.agents.connection import Connection, Refused
+from dispatcher.agents.delivery import Delivery
+from dispatcher.agents.facts import read_facts, task_facts
+from dispatcher.agents.foreman import Foreman
+from dispatcher.agents.holdings import Holdings
+from dispatcher.agents.identity import StoredIdentity
+from dispatcher.agents.poller import Poller
+from dispatcher.agents.protocol import Enrol, Facts, Orders, dump
+from dispatcher.agents.spool import Spool
+from dispatcher.agents.task_run import WORK
+from dispatcher.core.errors import InvalidValue
+from dispatcher.core.ports import Now
+
+log = logging.getLogger(__name__)
+
+STOPPED = 0
+#: The exit code when no dispatcher accepts the agent.
+REFUSED = 4
+#: The exit code after an error of the agent itself.
+CRASHED = 70
+#: How long the agent goes on reporting after its last task has ended, in seconds.
+LAST_REPORT_S = 5.0
+
+
+@dataclass(slots=True)
+class AgentSettings:
+    """What an agent has to be told."""
+
+    dispatchers: list[str]  #: URLs, in the order they are tried
+    name: str
+    home: Path  #: identity, spool and working directory; made if missing
+    enrol_token: str = ""  #: not needed once the home holds an identity
+    agent_id: UUID | None = None  #: the entry to take over that was made before it enrolled
+    slots: int = 2  #: how many runs at a time
+    local: bool = False  #: end when standard input ends: the agent is the child of a server
+    facts: Mapping[str, str] = field(default_factory=dict)  #: more facts for team rules and ``@[Name]``
+    ca_file: str | None = None  #: certificates to trust instead of the usual ones
+
+
+def run(settings: AgentSettings, now: Now) -> int:
+    """Run an agent until it is asked to end (SIGTERM, SIGINT); return its exit code.
+
+    An agent that cannot reach a dispatcher goes on trying.
+
+    :raises InvalidValue: if no dispatcher is known.
+    :raises ValueError: if the stored identity is damaged.
+    """
+    home = settings.home.absolute()
+    (home / WORK).mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = _lock(home)
+    try:
+        return _Agent(settings, home, lock, now).run()
+    finally:
+        os.close(lock)
+
+
+class _Agent:
+    def __init__(self, settings: AgentSettings, home: Path, lock: int, now: Now) -> None:
+        shutil.rmtree(home / "scratch", ignore_errors=True)  # what a killed agent has left, as far as it goes
+        processes.become_subreaper()
+        self._settings = settings
+        self._home = home
+        self._exit_code = STOPPED
+        self._spool = Spool(home / "spool.log")
+        holdings = Holdings(settings.slots, _recover(self._spool, now))
+        self._identity = identity.load(home)
+        self._dispatchers = settings.dispatchers or (self._identity.dispatchers if self._identity else [])
+        if not self._dispatchers:
+            raise InvalidValue("dispatchers", "the URL of at least one is needed")
+        facts = read_facts(self._dispatchers[0], settings.facts)
+        self._facts = facts
+        self._reporting = Connection(self._dispatchers, settings.ca_file)
+        polling = Connection(self._dispatchers, settings.ca_file)
+        self._foreman = Foreman(
+            home,
+            settings.slots,
+            spool=self._spool,
+            holdings=holdings,
+            facts=task_facts(settings.name, facts),
+            lock=lock,
+            now=now,
+            news=lambda is_urgent: self._delivery.news(is_urgent=is_urgent),
+            freed=lambda: self._poller.slot_freed(),
+        )
+        self._poller = Poller(
+            polling,
+            holdings,
+            facts,
+            enrol=self._identify,
+            heard=lambda orders: self._foreman.post(lambda: self._foreman.obey(orders)),
+            refused=self._refused,
+        )
+        self._delivery = Delivery(
+            self._reporting,
+            self._spool,
+            holdings,
+            standing=lambda aborts, lost: self._foreman.post(
+                lambda: self._foreman.obey(Orders(aborts=aborts, lost=lost))
+            ),
+            refused=self._refused,
+        )
+
+    def run(self) -> int:
+        """Run until the end; return the exit code."""
+        threading.excepthook = self._crashed
+        self._foreman.end_on_signals()
+        if self._settings.local:
+            self._foreman.end_with(sys.stdin.fileno())
+        self._poller.start()
+        self._foreman.serve()
+        self._poller.stop()
+        self._delivery.stop(LAST_REPORT_S)
+        self._spool.close()
+        log.info("agent.stopped")
+        return self._exit_code
+
+    def _identify(self, connection: Connection) -> StoredIdentity:
+        """Return the stored identity, or enrol and store it; the delivery may begin then."""
+        known = self._identity or self._enrol(connection, self._facts)
+        self._reporting.identify(known.agent_id, known.secret)
+        self._delivery.start()
+        return known
+
+    def _enrol(self, connection: Connection, facts: Facts) -> StoredIdentity:
+        settings = self._settings
+        message = Enrol(token=settings.enrol_token, name=settings.name, agent_id=settings.agent_id, facts=facts)
+        given = connection.enrol(message)
+        known = StoredIdentity(
+            agent_id=given.agent_id, secret=given.secret, name=settings.name, dispatchers=self._dispatchers
+        )
+        identity.save(self._home, known)
+        log.info("agent.enrolled agent_id=%s name=%r", known.agent_id, known.name)
+        return known
+
+    def _refused(self, error: Refused) -> None:
+        log.error("agent.refused error=%s", error.message)
+        self._exit_code = REFUSED
+        self._foreman.post(lambda: self._foreman.stop("no dispatcher accepts this agent"))
+
+    def _crashed(self, crash: threading.ExceptHookArgs) -> None:
+        """End rather than go on without one of the threads: whoever started the agent starts it again."""
+        if crash.exc_value is not None:
+            log.critical("agent.crashed", exc_info=crash.exc_value)
+        self._exit_code = CRASHED
+        self._foreman.post(lambda: self._foreman.stop("the agent crashed"))
+
+
+def _recover(spool: Spool, now: Now) -> dict[UUID, int]:
+    """End the runs that an earlier agent did not finish; return run and fence of those that are to be reported."""
+    unreported = spool.undelivered_runs()
+    for run in spool.open_runs():
+        if recovery.is_harmless(run):
+            # Nothing is said: the lease ends, and the dispatcher orders it again.
+            spool.close_run(run.run_id)
+            unreported.pop(run.run_id, None)
+            continue
+        log.warning("run.cut_off run_id=%s", run.run_id)
+        for event in recovery.last_words(run, "the agent stopped", now()):
+            spool.add(dump(event))
+        unreported[run.run_id] = run.fence
+    spool.sync()
+    return unreported
+
+
+def _lock(home: Path) -> int:
+    """Wait until this process has *home* for itself; return the descriptor that holds it.
+
+    The slots inherit it: an agent that follows a killed one waits until those have killed what they ran.
+    """
+    descriptor = os.open(home / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    if sys.platform != "win32":
+        import fcntl
+
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.warning("agent.waiting home=%s reason='another agent uses it'", home)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return descriptor

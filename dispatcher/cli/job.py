@@ -1,0 +1,337 @@
+"""``dispatcher job``: jobs on a running server."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from dispatcher.cli import job_result
+from dispatcher.cli.choices import Wire, bare, fill_in, find_what, find_who, to_guid
+from dispatcher.cli.client import DEFAULT_URL, Answer, Client, from_date, to_date
+from dispatcher.cli.exits import JOB_FAILED, USAGE, Failed
+from dispatcher.cli.output import console, show_facts, show_table
+from dispatcher.core.jobs import Stage
+from dispatcher.core.states import FINISHED, State
+
+#: Pauses between two looks at a job, in seconds: the first, and the longest.
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
+#: The status by which a job is aborted (contract section 2.4).
+_ABORTING = 2
+
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print the server's JSON as received.")
+
+
+class _JobId(click.ParamType[str]):
+    """A job's id, with braces or without; becomes the bare one."""
+
+    name = "id"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        guid = to_guid(str(value))
+        if guid is None:
+            self.fail(f"{value!r} is no job id", param, ctx)
+        return str(guid)
+
+
+_job_id = click.argument("job_id", metavar="ID", type=_JobId())
+
+
+@click.group()
+@click.option("--url", envvar="DISPATCHER_URL", default=DEFAULT_URL, show_default=True, help="The server.")
+@click.option("--login", envvar="DISPATCHER_LOGIN", default="", help="The login's name; none if the server needs none.")
+@click.option("--password", envvar="DISPATCHER_PASSWORD", default="", hidden=True)
+@click.pass_context
+def job(context: click.Context, url: str, login: str, password: str) -> None:
+    """Schedule jobs on a running server, watch them, read their results.
+
+    The environment variables DISPATCHER_URL, DISPATCHER_LOGIN and DISPATCHER_PASSWORD say which server, and who
+    you are there.
+
+    Exit codes: 0 done, 1 the job failed, 2 wrong usage, 3 unreachable, 4 refused.
+    """
+    context.obj = Client(url, login, password)
+
+
+@job.command()
+@click.option("--module", metavar="NAME_OR_ID", help="Run this module.")
+@click.option("--project", metavar="NAME_OR_ID", help="Run this project.")
+@click.option("--runbook", metavar="NAME_OR_ID", help="Run this run book; it may name its agents itself.")
+@click.option("--agent", "agents", metavar="NAME_OR_ID", multiple=True, help="Run on this agent; repeatable.")
+@click.option("--team", "teams", metavar="NAME_OR_ID", multiple=True, help="Run on this team; repeatable.")
+@click.option(
+    "--parameter",
+    "parameters",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="Give a parameter a value (USER:PASSWORD for credentials); repeatable.",
+)
+@click.option(
+    "--parameter-file",
+    "files",
+    metavar="NAME=FILE",
+    multiple=True,
+    help="Take a value from a file (other users can see a command line); repeatable.",
+)
+@click.option("--at", metavar="TIME", help="Start at this moment (ISO 8601; this computer's zone if it names none).")
+@click.option("--description", help="What lists show.  [the name of what is run]")
+@click.option("--wait", is_flag=True, help="Wait for the end; exit with 1 unless the job completed.")
+@_as_json
+@click.pass_obj
+def submit(
+    client: Client,
+    module: str | None,
+    project: str | None,
+    runbook: str | None,
+    agents: Sequence[str],
+    teams: Sequence[str],
+    parameters: Sequence[str],
+    files: Sequence[str],
+    at: str | None,
+    description: str | None,
+    wait: bool,
+    as_json: bool,
+) -> None:
+    """Schedule a module, project or run book, and print the new job's id.
+
+    \b
+    Examples:
+      dispatcher job submit --module 'Say hello' --agent pc-042 --wait
+      dispatcher job submit --project 'Prepare a computer' --team Pilot --parameter Line=hello
+      dispatcher job submit --runbook 'Patch ring' --at 2026-12-24T22:00
+    """
+    kind, name = _one_of(module=module, project=project, runbook=runbook)
+    if kind != "runbook" and not agents and not teams:
+        raise click.UsageError("say where to run it: --agent or --team")
+    values, when = _values(parameters, files), _when(at)
+    what = find_what(client, kind, name)
+    request = {
+        "Description": what["Name"] if description is None else description,
+        "Parameters": fill_in(client, kind, what, values),
+        "What": [what],
+        "When": when,
+        "Who": find_who(client, agents, teams),
+    }
+    _report(client, client.send("POST", "jobs", request), wait, as_json)
+
+
+@job.command("list")
+@click.option("--stage", type=click.Choice([stage.name.lower() for stage in Stage]), default="all", show_default=True)
+@click.option("--runbook-jobs", is_flag=True, help="Show the jobs that run books started, too.")
+@click.option("--recurring-jobs", is_flag=True, help="Show the jobs that recurring schedules started, too.")
+@click.option("--page", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("--page-size", type=click.IntRange(1, 1000), default=50, show_default=True)
+@_as_json
+@click.pass_obj
+def list_jobs(
+    client: Client, stage: str, runbook_jobs: bool, recurring_jobs: bool, page: int, page_size: int, as_json: bool
+) -> None:
+    """List jobs, the latest first."""
+    answer = client.get(
+        "jobs",
+        stage=stage.capitalize(),
+        runbookjobs=runbook_jobs,
+        recurringjobs=recurring_jobs,
+        page=page,
+        pagesize=page_size,
+    )
+    if as_json:
+        click.echo(answer.text)
+        return
+    rows = [
+        (
+            bare(one["JobID"]),
+            _state(one).text,
+            _local(one["Status"]["StartDateTime"]),
+            one["Description"],
+            _names(one["What"]),
+            _names(one["Who"]),
+        )
+        for one in answer.value["Items"]
+    ]
+    show_table(("ID", "STATUS", "STARTED", "DESCRIPTION", "WHAT", "WHO"), rows)
+    if answer.value["PageCount"] > 1:
+        click.echo(f"Page {page} of {answer.value['PageCount']}.", err=True)
+
+
+@job.command()
+@_job_id
+@_as_json
+@click.pass_obj
+def show(client: Client, job_id: str, as_json: bool) -> None:
+    """Show the job ID: what runs where since when, and with which parameters."""
+    answer = client.get(f"jobs/{job_id}")
+    if as_json:
+        click.echo(answer.text)
+    else:
+        _show(answer.value)
+
+
+@job.command()
+@_job_id
+@_as_json
+@click.pass_obj
+def abort(client: Client, job_id: str, as_json: bool) -> None:
+    """Abort the job ID: no further task starts, and what runs is killed."""
+    answer = client.send("PUT", f"jobs/{job_id}", {"Type": _ABORTING})
+    click.echo(answer.text if as_json else f"The job is now: {_state(answer.value).text}.")
+
+
+@job.command()
+@_job_id
+@_as_json
+@click.pass_obj
+def wait(client: Client, job_id: str, as_json: bool) -> None:
+    """Wait until the job ID has ended; exit with 1 unless it completed."""
+    answer = _watch(client, job_id)
+    if as_json:
+        click.echo(answer.text)
+    _check_end(answer)
+
+
+@job.command()
+@_job_id
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Save the result document there.")
+@click.option("--detailed", is_flag=True, help="With every task and what it wrote.")
+@_as_json
+@click.pass_obj
+def result(client: Client, job_id: str, output: Path | None, detailed: bool, as_json: bool) -> None:
+    """Show the results of the job ID; while it runs, as far as they are known.
+
+    \b
+    Examples:
+      dispatcher job result ID --detailed
+      dispatcher job result ID --detailed --output result.xml
+    """
+    answer = client.get(f"jobs/{job_id}/results", overview=True, detailed=detailed)
+    if as_json:
+        click.echo(answer.text)
+        return
+    document = job_result.decode(answer.value)
+    if output is None:
+        job_result.show(job_result.parse(document))
+        return
+    try:
+        output.write_bytes(document)
+    except OSError as error:
+        raise Failed(f"{output}: {error.strerror}", USAGE) from error
+    click.echo(f"Wrote {len(document)} bytes to {output}.")
+
+
+def _one_of(**names: str | None) -> tuple[str, str]:
+    chosen = [(kind, name) for kind, name in names.items() if name is not None]
+    if len(chosen) != 1:
+        raise click.UsageError(f"give one of {', '.join('--' + kind for kind in names)}")
+    return chosen[0]
+
+
+def _values(parameters: Sequence[str], files: Sequence[str]) -> dict[str, str]:
+    values = dict(_pair(text, "--parameter") for text in parameters)
+    for name, path in (_pair(text, "--parameter-file") for text in files):
+        try:
+            values[name] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise click.UsageError(f"--parameter-file {name}: {error}") from error
+    return values
+
+
+def _pair(text: str, option: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not sign or not name:
+        raise click.UsageError(f"{option} {text}: must be NAME=VALUE")
+    return name, value
+
+
+def _when(at: str | None) -> Wire:
+    if at is None:
+        return {"Immediate": True, "IsLocalTime": False, "UseWakeOnLAN": False}
+    try:
+        moment = datetime.fromisoformat(at).astimezone()
+    except (ValueError, OverflowError):
+        raise click.UsageError(f"--at {at}: must be a moment such as 2026-12-24T22:00") from None
+    return {"Immediate": False, "IsLocalTime": False, "ScheduledDateTime": to_date(moment), "UseWakeOnLAN": False}
+
+
+def _report(client: Client, answer: Answer, wait: bool, as_json: bool) -> None:
+    """Print what was scheduled; with *wait* follow it to its end, and end as it does."""
+    job_id = bare(answer.value["JobID"])
+    if not as_json:
+        click.echo(job_id)
+    if wait:
+        answer = _watch(client, job_id)
+    if as_json:
+        click.echo(answer.text)
+    if wait:
+        _check_end(answer)
+
+
+def _watch(client: Client, job_id: str) -> Answer:
+    """Return the job once it has ended; meanwhile show at a terminal how many of its agents are done."""
+    target = console(to_stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[agents]}"), TimeElapsedColumn())
+    pause = FIRST_PAUSE_S
+    with Progress(*columns, console=target, disable=not target.is_terminal, transient=True) as bar:
+        shown = bar.add_task("", total=None, agents="")
+        while True:
+            answer = client.get(f"jobs/{job_id}")
+            state = _state(answer.value)
+            if state in FINISHED:
+                break
+            if target.is_terminal:
+                results = client.get(f"jobs/{job_id}/results", overview=True, detailed=False)
+                done, total = job_result.progress(job_result.parse(job_result.decode(results.value)))
+                bar.update(
+                    shown, description=state.text, completed=done, total=total or None, agents=f"{done}/{total} agents"
+                )
+            time.sleep(pause)
+            pause = min(pause * 1.5, LONGEST_PAUSE_S)
+    return answer
+
+
+def _check_end(answer: Answer) -> None:
+    state = _state(answer.value)
+    if state is not State.COMPLETED:
+        raise Failed(f"the job ended: {state.text}", JOB_FAILED)
+
+
+def _show(one: Wire) -> None:
+    status = one["Status"]
+    show_facts(
+        (
+            ("Job", bare(one["JobID"])),
+            ("Description", one["Description"]),
+            ("Status", _state(one).text),
+            ("Started", _local(status["StartDateTime"])),
+            ("Stopped", _local(status.get("StopDateTime"))),
+            ("What", _names(one["What"])),
+            ("Who", _names(one["Who"])),
+            ("By", status.get("JobInvokerInfo")),
+        )
+    )
+    rows = [
+        (container["TaskContainerName"], parameter["Name"], parameter["Value1"])
+        for container in one["Parameters"] or ()
+        for parameter in container["JobParameters"]
+    ]
+    if rows:
+        click.echo()
+        show_table(("OF", "PARAMETER", "VALUE"), rows)
+
+
+def _state(one: Wire) -> State:
+    return State(one["Status"]["Type"])
+
+
+def _names(items: Sequence[Wire] | None) -> str:
+    return ", ".join(item["Name"] or bare(item["ID"]) for item in items or ())
+
+
+def _local(text: str | None) -> str:
+    """Return a date of the service in this computer's zone; nothing if it is empty."""
+    moment = from_date(text)
+    return "" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,18 @@
+"""The real ports: the clock on the wall, and ids that nobody has seen before. Nothing else may ask for either."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+import uuid_utils.compat
+
+
+def now() -> datetime:
+    """Return the present moment, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def new_id() -> UUID:
+    """Return a new uuid7: unique, and sorted by the time it was made."""
+    return uuid_utils.compat.uuid7()

@@ -1,0 +1,273 @@
+"""Requests are let in with the right credentials only, and guessing is slow and soon refused."""
+
+from __future__ import annotations
+
+import base64
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from argon2 import PasswordHasher
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dispatcher.core.errors import NotAuthenticated, Unavailable
+from dispatcher.core.permissions import ANONYMOUS, SYSTEM, Node, Right
+from dispatcher.core.ports import Ports
+from dispatcher.datastore import revisions
+from dispatcher.datastore.transactions import Datastore
+from dispatcher.services.logins import Logins
+from dispatcher.services.passwords import Passwords
+from dispatcher.services.security import HASHING_AT_ONCE, MAX_VERIFICATIONS, TRUST, Security, to_credentials
+
+
+class CountedPasswords(Passwords):
+    """Cheap hashes that note each check; ``gate`` holds checks back, as slow hashes would."""
+
+    def __init__(self) -> None:
+        super().__init__(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        self.checks: list[tuple[bool, str]] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.running = 0
+        self.most_running = 0
+        self._lock = threading.Lock()
+
+    def check(self, stored: str | None, password: str) -> bool:
+        with self._lock:
+            self.running += 1
+            self.most_running = max(self.most_running, self.running)
+        assert self.gate.wait(10)
+        with self._lock:
+            self.running -= 1
+            self.checks.append((stored is not None, password))
+        return super().check(stored, password)
+
+
+@pytest.fixture
+def passwords() -> CountedPasswords:
+    return CountedPasswords()
+
+
+@pytest.fixture
+def logins(datastore: Datastore, ports: Ports, passwords: CountedPasswords) -> Logins:
+    return Logins(datastore, ports, passwords)
+
+
+@pytest.fixture
+def security(datastore: Datastore, ports: Ports, passwords: CountedPasswords) -> Security:
+    return Security(datastore, ports, passwords)
+
+
+def basic(name: str, password: str, encoding: str = "utf-8") -> str:
+    return "Basic " + base64.b64encode(f"{name}:{password}".encode(encoding)).decode()
+
+
+def fail(security: Security, header: str | None, address: str = "10.0.0.1") -> None:
+    with pytest.raises(NotAuthenticated):
+        security.authenticate(header, address)
+
+
+@pytest.mark.parametrize("header", [None, "", "Basic Og==", "Basic !", "Bearer x", basic("a", "b")])
+def test_without_logins_everybody_is_anonymous(security: Security, header: str | None) -> None:
+    assert not security.has_logins()
+    assert security.authenticate(header, "10.0.0.1") is ANONYMOUS
+
+
+def test_right_credentials_give_the_login_with_its_rights(logins: Logins, security: Security) -> None:
+    logins.add("admin", "pw", SYSTEM)
+    logins.add("Reader", "pw2", SYSTEM, role="Read Only")
+    caller = security.authenticate(basic("READER", "pw2"), "10.0.0.1")
+    assert caller.name == "Reader"
+    assert caller.may(Right.READ, Node.MODULES)
+    assert not caller.may(Right.MODIFY, Node.MODULES)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_names_and_passwords_come_in_either_encoding(logins: Logins, security: Security, encoding: str) -> None:
+    logins.add("Jürgen", "pässword: with colon", SYSTEM)
+    header = basic("jÜrgen", "pässword: with colon", encoding)
+    assert security.authenticate(header, "10.0.0.1").name == "Jürgen"
+
+
+@pytest.mark.parametrize(
+    "header", [None, "", "Basic", "Basic ", "Basic Og==", "Basic !!!", "Basic bm9jb2xvbg==", "Bearer abc", "Basic \xe9"]
+)
+def test_missing_and_broken_credentials_are_refused(logins: Logins, security: Security, header: str | None) -> None:
+    logins.add("admin", "pw", SYSTEM)
+    fail(security, header)
+
+
+@pytest.mark.parametrize(("kind", "password"), [("windows", "pw"), ("dispatcher", None), ("windows", None)])
+def test_login_of_other_kind_or_without_password_demands_but_never_authenticates(
+    logins: Logins, security: Security, kind: str, password: str | None
+) -> None:
+    logins.add("admin", password, SYSTEM, kind=kind)
+    assert security.has_logins()
+    for header in (None, basic("admin", ""), basic("admin", "pw")):
+        fail(security, header)
+
+
+def test_login_that_is_the_only_one_and_disabled_still_demands_credentials(logins: Logins, security: Security) -> None:
+    logins.add("admin", "pw", SYSTEM)
+    logins.disable("admin", SYSTEM)
+    fail(security, None)
+    fail(security, basic("admin", "pw"))
+
+
+def test_domain_is_part_of_the_name(logins: Logins, security: Security) -> None:
+    logins.add("admin", "pw", SYSTEM)
+    fail(security, basic("DOMAIN\\admin", "pw"))
+
+
+def test_verified_credentials_are_not_hashed_again_for_a_while(
+    logins: Logins, security: Security, passwords: CountedPasswords, clock
+) -> None:
+    logins.add("admin", "pw", SYSTEM)
+    for _ in range(5):
+        security.authenticate(basic("admin", "pw"), "10.0.0.1")
+    assert len(passwords.checks) == 1
+    clock.turn(TRUST)
+    security.authenticate(basic("admin", "pw"), "10.0.0.1")
+    assert len(passwords.checks) == 2
+
+
+def test_changes_of_logins_hold_from_the_next_request_on(logins: Logins, security: Security) -> None:
+    assert security.authenticate(None, "10.0.0.1") is ANONYMOUS
+    logins.add("admin", "pw", SYSTEM)
+    fail(security, None)
+    security.authenticate(basic("admin", "pw"), "10.0.0.1")
+    logins.set_password("admin", "new", SYSTEM)
+    fail(security, basic("admin", "pw"))
+    security.authenticate(basic("admin", "new"), "10.0.0.1")
+    logins.disable("admin", SYSTEM)
+    fail(security, basic("admin", "new"))
+
+
+def test_known_revision_saves_the_query(datastore: Datastore, logins: Logins, security: Security) -> None:
+    logins.add("admin", "pw", SYSTEM)
+    with datastore.read() as session:
+        revision = revisions.current(session)[revisions.SECURITY]
+    security.authenticate(basic("admin", "pw"), "10.0.0.1", revision)
+    datastore.engine.dispose()
+    with datastore.engine.connect(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(datastore, "read", None)
+        assert security.authenticate(basic("admin", "pw"), "10.0.0.1", revision).name == "admin"
+
+
+def test_unknown_names_cost_a_hash_like_known_ones(
+    logins: Logins, security: Security, passwords: CountedPasswords
+) -> None:
+    logins.add("admin", "pw", SYSTEM)
+    logins.add("blank", None, SYSTEM)
+    for name in ("admin", "nobody", "blank"):
+        fail(security, basic(name, "guess"))
+    assert len(passwords.checks) == 3
+
+
+def test_ten_failures_lock_the_name_out_at_the_address_only(
+    logins: Logins, security: Security, passwords: CountedPasswords, clock
+) -> None:
+    logins.add("admin", "pw", SYSTEM)
+    logins.add("other", "pw", SYSTEM)
+    for number in range(10):
+        fail(security, basic("admin", f"guess {number}"))
+    fail(security, basic("admin", "pw"))
+    fail(security, basic("ADMIN", "pw"))
+    assert len(passwords.checks) == 10
+    assert security.authenticate(basic("admin", "pw"), "10.0.0.2").name == "admin"
+    assert security.authenticate(basic("other", "pw"), "10.0.0.1").name == "other"
+    clock.turn(timedelta(minutes=15) - timedelta(seconds=1))
+    fail(security, basic("admin", "pw"))
+    clock.turn(timedelta(seconds=1))
+    assert security.authenticate(basic("admin", "pw"), "10.0.0.1").name == "admin"
+
+
+def test_lock_out_holds_for_remembered_credentials_too(logins: Logins, security: Security) -> None:
+    logins.add("admin", "pw", SYSTEM)
+    security.authenticate(basic("admin", "pw"), "10.0.0.1")
+    for number in range(10):
+        fail(security, basic("admin", f"guess {number}"))
+    fail(security, basic("admin", "pw"))
+
+
+def test_requests_without_credentials_never_count(logins: Logins, security: Security) -> None:
+    logins.add("admin", "pw", SYSTEM)
+    for _ in range(30):
+        fail(security, None)
+        fail(security, "Basic")
+    assert security.authenticate(basic("admin", "pw"), "10.0.0.1").name == "admin"
+
+
+def test_failures_far_apart_lock_nobody_out(logins: Logins, security: Security, clock) -> None:
+    logins.add("admin", "pw", SYSTEM)
+    for number in range(40):
+        fail(security, basic("admin", f"guess {number}"))
+        clock.turn(timedelta(minutes=2))
+    assert security.authenticate(basic("admin", "pw"), "10.0.0.1").name == "admin"
+
+
+def test_same_credentials_at_once_are_hashed_once(
+    logins: Logins, security: Security, passwords: CountedPasswords
+) -> None:
+    logins.add("admin", "pw", SYSTEM)
+    passwords.gate.clear()
+    with ThreadPoolExecutor(16) as pool:
+        answers = [pool.submit(security.authenticate, basic("admin", "pw"), "10.0.0.1") for _ in range(16)]
+        while passwords.running < 1:
+            time.sleep(0.001)
+        passwords.gate.set()
+        assert {answer.result().name for answer in answers} == {"admin"}
+    assert len(passwords.checks) == 1
+
+
+def test_flood_of_guesses_hashes_few_at_once_and_refuses_the_rest(
+    logins: Logins, security: Security, passwords: CountedPasswords
+) -> None:
+    logins.add("admin", "pw", SYSTEM)
+    passwords.gate.clear()
+    with ThreadPoolExecutor(30) as pool:
+        answers = [pool.submit(security.authenticate, basic("x", str(number)), "10.0.0.1") for number in range(30)]
+        while sum(answer.done() for answer in answers) < 30 - MAX_VERIFICATIONS:
+            time.sleep(0.001)
+        passwords.gate.set()
+        kinds = [type(answer.exception()) for answer in answers]
+    assert kinds.count(Unavailable) == 30 - MAX_VERIFICATIONS
+    assert kinds.count(NotAuthenticated) == MAX_VERIFICATIONS
+    assert passwords.most_running <= HASHING_AT_ONCE
+
+
+def test_a_failing_check_reaches_its_caller_and_blocks_nobody(
+    logins: Logins, security: Security, passwords: CountedPasswords
+) -> None:
+    logins.add("admin", "pw", SYSTEM)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_hasher", None)
+        for _ in range(MAX_VERIFICATIONS + 1):
+            with pytest.raises(AttributeError):
+                security.authenticate(basic("admin", "pw"), "10.0.0.1")
+    assert security.authenticate(basic("admin", "pw"), "10.0.0.1").name == "admin"
+
+
+@given(st.text(st.characters(exclude_characters=":", exclude_categories=["Cs"])), st.text())
+def test_credentials_round_trip(name: str, password: str) -> None:
+    found = to_credentials(basic(name, password))
+    assert found is not None
+    assert (found.name, found.password) == (name, password)
+
+
+@given(st.text())
+def test_any_header_is_read_without_an_error(header: str) -> None:
+    for text in (header, f"Basic {header}"):
+        found = to_credentials(text)
+        assert found is None or isinstance(found.name, str)
+
+
+def test_credentials_do_not_show_the_password() -> None:
+    assert "geheim" not in repr(to_credentials(basic("a", "geheim")))
+
+
+def test_real_hash_parameters_are_the_recommended_ones() -> None:
+    assert Passwords().hash("pw").startswith("$argon2id$v=19$m=19456,t=2,p=1$")

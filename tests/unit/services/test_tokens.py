@@ -1,0 +1,85 @@
+"""Enrolment tokens work until they expire, once if they are meant so, and are not stored."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from dispatcher.core.errors import Forbidden, InvalidValue, NotAuthenticated
+from dispatcher.core.permissions import SYSTEM, Caller
+from dispatcher.core.ports import Ports
+from dispatcher.datastore.tokens import Token
+from dispatcher.datastore.transactions import Datastore
+from dispatcher.services.tokens import Tokens
+
+
+@pytest.fixture
+def tokens(datastore: Datastore, ports: Ports) -> Tokens:
+    return Tokens(datastore, ports)
+
+
+def spend(datastore: Datastore, tokens: Tokens, token: str) -> None:
+    with datastore.begin() as session:
+        tokens.spend_enrol_token(session, token)
+
+
+def test_token_serves_many_agents(datastore: Datastore, tokens: Tokens) -> None:
+    token = tokens.create_enrol_token(SYSTEM)
+    for _ in range(3):
+        spend(datastore, tokens, token)
+
+
+def test_once_token_serves_one_agent(datastore: Datastore, tokens: Tokens) -> None:
+    token = tokens.create_enrol_token(SYSTEM, once=True)
+    spend(datastore, tokens, token)
+    with pytest.raises(NotAuthenticated):
+        spend(datastore, tokens, token)
+
+
+def test_once_token_is_unspent_when_the_enrolment_fails(datastore: Datastore, tokens: Tokens) -> None:
+    token = tokens.create_enrol_token(SYSTEM, once=True)
+    with pytest.raises(ZeroDivisionError), datastore.begin() as session:
+        tokens.spend_enrol_token(session, token)
+        _ = 1 / 0
+    spend(datastore, tokens, token)
+
+
+def test_token_expires(datastore: Datastore, tokens: Tokens, clock) -> None:  # type: ignore[no-untyped-def]
+    token = tokens.create_enrol_token(SYSTEM, hours=2)
+    clock.turn(timedelta(hours=2) - timedelta(microseconds=1))
+    spend(datastore, tokens, token)
+    clock.turn(timedelta(microseconds=1))
+    with pytest.raises(NotAuthenticated):
+        spend(datastore, tokens, token)
+
+
+@pytest.mark.parametrize("token", ["", "x", "\ud800", "ä" * 100])
+def test_unknown_token_is_refused(datastore: Datastore, tokens: Tokens, token: str) -> None:
+    tokens.create_enrol_token(SYSTEM)
+    with pytest.raises(NotAuthenticated):
+        spend(datastore, tokens, token)
+
+
+def test_only_the_hash_is_stored_and_expired_ones_go(datastore: Datastore, tokens: Tokens, clock) -> None:  # type: ignore[no-untyped-def]
+    first = tokens.create_enrol_token(SYSTEM, hours=1)
+    with datastore.read() as session:
+        stored = session.scalars(select(Token)).one()
+    assert first.encode() not in stored.hash
+    assert len(first) >= 43
+    clock.turn(timedelta(hours=1))
+    tokens.create_enrol_token(SYSTEM)
+    with datastore.read() as session:
+        assert [token.id for token in session.scalars(select(Token))] != [stored.id]
+
+
+@pytest.mark.parametrize("hours", [0, -1, 8785])
+def test_impossible_lifetime_is_refused(tokens: Tokens, hours: int) -> None:
+    with pytest.raises(InvalidValue):
+        tokens.create_enrol_token(SYSTEM, hours=hours)
+
+
+def test_making_one_needs_the_right(tokens: Tokens) -> None:
+    with pytest.raises(Forbidden):
+        tokens.create_enrol_token(Caller("nobody"))
