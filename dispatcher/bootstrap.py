@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+import structlog
+
 from dispatcher.agents.gateway import Gateway
 from dispatcher.bindings.ivanti_automation import binding as ivanti_automation
 from dispatcher.core.ports import Ports
@@ -18,6 +20,10 @@ from dispatcher.services.secrets import Secrets
 from dispatcher.web.agents import AgentsApp
 from dispatcher.web.app import Limits, WebApp
 from dispatcher.web.health import Health
+from dispatcher.wire.http import Binding
+from dispatcher.wire.quotas import Quotas
+
+log = structlog.get_logger(__name__)
 
 
 class Bell:
@@ -50,7 +56,7 @@ class House:
     agents: AgentsApp
 
 
-def build_house(datastore: Datastore, secrets: Secrets, *, lease: timedelta, limits: Limits) -> House:
+def build_house(datastore: Datastore, secrets: Secrets, *, lease: timedelta, limits: Limits, quotas: Quotas) -> House:
     """Return a dispatcher over *datastore*, whose schema must be current."""
     bell = Bell()
     ports = Ports(now, new_id, bell)
@@ -58,6 +64,17 @@ def build_house(datastore: Datastore, secrets: Secrets, *, lease: timedelta, lim
     bell.gateway = gateway = Gateway(hall, now)
     # Two leases: an agent whose call fails waits up to one before it tries again.
     bell.clock = clock = Clock(hall.clockwork, hall.leasing, now, grace=2 * lease)
-    bindings = [ivanti_automation.build(hall)]
+    bindings = [_ivanti_automation(hall, quotas)]
     web = WebApp(bindings, hall.security, Health(hall), new_id, limits)
     return House(ports, hall, gateway, clock, web, AgentsApp(gateway))
+
+
+def _ivanti_automation(hall: Hall, quotas: Quotas) -> Binding:
+    settings = hall.settings.current()
+    return ivanti_automation.build(
+        hall,
+        log=log.exception,
+        base_path=settings.text("webapi.scheduling_base_path"),
+        realm=settings.text("webapi.realm"),
+        quotas=quotas,
+    )

@@ -35,29 +35,14 @@ def configure(
     """
     stream = stream or sys.stderr
     is_json = format == "json" or (format == "auto" and not stream.isatty())
-    shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.ExtraAdder(),
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-        mask_secrets,
-        structlog.processors.format_exc_info,
-    ]
-    last: list[Processor] = (
-        [structlog.processors.JSONRenderer()]
-        if is_json
-        else [
-            escape_controls,
-            structlog.dev.ConsoleRenderer(
-                colors=stream.isatty(), timestamp_key="time", exception_formatter=structlog.dev.plain_traceback
-            ),
-        ]
-    )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+            foreign_pre_chain=_SHARED,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *([structlog.processors.JSONRenderer()] if is_json else _for_people(stream.isatty())),
+            ],
         )
     )
     root = logging.getLogger()
@@ -67,7 +52,7 @@ def configure(
         processors=[
             structlog.stdlib.filter_by_level,
             structlog.stdlib.PositionalArgumentsFormatter(),
-            *shared,
+            *_SHARED,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -93,6 +78,25 @@ def escape_controls(_logger: WrappedLogger, _method: str, event: EventDict) -> E
 def visible(text: str, keep: str = "") -> str:
     """Return *text* with its control characters escaped as Python writes them, but for those in *keep*."""
     return _UNSAFE.sub(lambda match: match[0] if match[0] in keep else _escape(match[0]), text)
+
+
+#: What is done to our own events and to those of the standard library's loggers alike.
+_SHARED: list[Processor] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.ExtraAdder(),
+    structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+    mask_secrets,
+    structlog.processors.format_exc_info,
+]
+
+
+def _for_people(colors: bool) -> list[Processor]:
+    plain = structlog.dev.plain_traceback
+    return [
+        escape_controls,
+        structlog.dev.ConsoleRenderer(colors=colors, timestamp_key="time", exception_formatter=plain),
+    ]
 
 
 def _escape(character: str) -> str:

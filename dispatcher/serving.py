@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 
+from dispatcher import logs
 from dispatcher.bootstrap import House, build_house
 from dispatcher.config import Address, Config
 from dispatcher.core.errors import Conflict
@@ -23,6 +24,7 @@ from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.secrets import Secrets, load_or_create_key
 from dispatcher.web.app import Limits
 from dispatcher.web.listeners import listen, serve
+from dispatcher.wire.quotas import Quotas
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +46,9 @@ class Addresses:
     agents: str
 
 
-def run(config: Config, *, prepare: Callable[[House, Datastore, Secrets], None], ready: Callable[[Addresses], None]) -> None:
+def run(
+    config: Config, *, prepare: Callable[[House, Datastore, Secrets], None], ready: Callable[[Addresses], None]
+) -> None:
     """Serve until SIGINT or SIGTERM.
 
     The schema is created or upgraded first, then *prepare* is called (to load a demo library, say); *ready* is
@@ -53,6 +57,7 @@ def run(config: Config, *, prepare: Callable[[House, Datastore, Secrets], None],
     :raises UnsafeListener: if it would listen off loopback without logins or with plain passwords, unasked.
     :raises OSError: if an address cannot be listened on.
     """
+    logs.configure(config.log.level, config.log.format)
     with ExitStack() as closing:
         datastore = Datastore(config.datastore_url)
         closing.callback(datastore.close)
@@ -72,7 +77,18 @@ def _build(config: Config, datastore: Datastore, secrets: Secrets) -> House:
         threads=config.limits.threads,
         max_waiting=config.limits.max_waiting,
     )
-    return build_house(datastore, secrets, lease=timedelta(seconds=config.engine.lease_s), limits=limits)
+    quotas = Quotas(
+        message_bytes=config.limits.max_body_bytes,
+        string_chars=config.limits.string_chars,
+        xml_depth=config.limits.xml_depth,
+        xml_attributes=config.limits.xml_attributes,
+        xml_elements=config.limits.xml_elements,
+        xml_name_chars=config.limits.xml_name_chars,
+        json_depth=config.limits.json_depth,
+        json_integer_digits=config.limits.json_integer_digits,
+    )
+    lease = timedelta(seconds=config.engine.lease_s)
+    return build_house(datastore, secrets, lease=lease, limits=limits, quotas=quotas)
 
 
 def _check_safety(config: Config, house: House) -> None:
@@ -97,7 +113,8 @@ async def _serve(config: Config, house: House, ready: Callable[[Addresses], None
     agents = listen(config.agents.listen.host, config.agents.listen.port)
     scheme = "https" if config.web.tls_cert else "http"
     addresses = Addresses(
-        _url(scheme, config.web.listen, web.getsockname()[1]), _url(scheme, config.agents.listen, agents.getsockname()[1])
+        _url(scheme, config.web.listen, web.getsockname()[1]),
+        _url(scheme, config.agents.listen, agents.getsockname()[1]),
     )
     await house.gateway.start()
     # In a thread: it writes to the datastore before it returns.
@@ -154,6 +171,6 @@ def _run_loop(main: Coroutine[Any, Any, None]) -> None:
     if sys.platform == "win32":
         asyncio.run(main)
     else:
-        import uvloop  # noqa: PLC0415 - not to be had on Windows
+        import uvloop
 
         uvloop.run(main)

@@ -20,6 +20,8 @@ from dispatcher.services.hall import Hall, build_hall
 from dispatcher.services.library_import import import_texts
 from dispatcher.services.secrets import Secrets
 
+pytest_plugins = ["real_server"]
+
 
 @dataclass
 class Clock:

@@ -44,7 +44,7 @@ class Gateway:
         self._hall = hall
         self._contacts = Contacts(hall.enrolment, now)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="gateway")
-        self._waiting: dict[UUID, asyncio.Future[None]] = {}
+        self._waiting: dict[UUID, asyncio.Future[bool]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = False
 
@@ -127,6 +127,8 @@ class Gateway:
             finally:
                 if self._waiting.get(agent_id) is future:
                     del self._waiting[agent_id]
+            if future.done() and not future.result():
+                return Answer(200, protocol.dump(protocol.Orders()))  # a newer poll waits in place of this one
             if gone.done():
                 self._contacts.hung_up(agent_id)
                 return Answer(499, b"")
@@ -141,12 +143,12 @@ class Gateway:
             return None
         return protocol.Orders(runs=[to_order(run) for run in runs], aborts=standing.aborts, lost=standing.lost)
 
-    def _register(self, agent_id: UUID) -> asyncio.Future[None]:
-        """Return a future that the next wake-up of the agent fulfils; an older poll of the same agent is answered."""
+    def _register(self, agent_id: UUID) -> asyncio.Future[bool]:
+        """Return a future that becomes true by the agent's next wake-up, and false by a newer poll of it."""
         assert self._loop is not None  # noqa: S101 - started before it serves
         older = self._waiting.get(agent_id)
         if older is not None and not older.done():
-            older.set_result(None)
+            older.set_result(False)
         future = self._waiting[agent_id] = self._loop.create_future()
         return future
 
@@ -154,7 +156,7 @@ class Gateway:
         for agent_id in agent_ids:
             future = self._waiting.get(agent_id)
             if future is not None and not future.done():
-                future.set_result(None)
+                future.set_result(True)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)

@@ -20,6 +20,9 @@ T = TypeVar("T")
 
 #: How long an agent without a free slot waits for one before it asks for aborts only, in seconds.
 BUSY_PAUSE_S = 0.5
+#: How long it leaves the interpreter to the foreman after handing over a run, in seconds: building the next request
+#: at once would delay the run's start by more than this delays the request.
+HAND_OVER_S = 0.002
 #: How long it waits after an answer that came at once and held nothing new, in seconds: an abort is repeated until
 #: it is done, and a dispatcher that ends answers everybody.
 REPEAT_PAUSE_S = 1.0
@@ -115,7 +118,9 @@ class Poller:
         lost = [run_id for run_id in orders.lost if run_id in held]
         if new or orders.aborts or lost:
             self._heard(Orders(runs=new, aborts=orders.aborts, lost=lost))
-        if not new and (orders.aborts or not orders.lost) and waited_s < REPEAT_PAUSE_S:
+        if new:
+            time.sleep(HAND_OVER_S)
+        elif (orders.aborts or not orders.lost) and waited_s < REPEAT_PAUSE_S:
             self._has_freed_slot = False
             self._pause(REPEAT_PAUSE_S, lambda: self._has_freed_slot)
 

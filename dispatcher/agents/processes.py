@@ -140,6 +140,27 @@ def kill(wait: Callable[[float], None], session: int | None = None, spare: froze
     return killed
 
 
+def kill_marked(variable: str, prefix: str) -> list[str]:
+    """Kill every process that has an environment *variable* beginning with *prefix*; return them as "pid name".
+
+    This finds what outlived the death of both its agent and its slot, but for what has cleaned its environment.
+    """
+    names: list[str] = []
+    while found := [one for one in psutil.process_iter() if _environment(one).get(variable, "").startswith(prefix)]:
+        names += [name_of(process) for process in found]
+        for process in found:
+            process.kill()
+        psutil.wait_procs(found, KILL_TIMEOUT_S)
+    return names
+
+
+def _environment(process: psutil.Process) -> dict[str, str]:
+    try:
+        return process.environ()
+    except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+        return {}
+
+
 def _stopped_descendants(session: int | None, spare: frozenset[int]) -> set[psutil.Process]:
     stopped: set[psutil.Process] = set()
     while new := set(descendants(session, spare)) - stopped:

@@ -26,9 +26,10 @@ from dispatcher.agents.identity import StoredIdentity
 from dispatcher.agents.poller import Poller
 from dispatcher.agents.protocol import Enrol, Facts, Orders, dump
 from dispatcher.agents.spool import Spool
-from dispatcher.agents.task_run import WORK
+from dispatcher.agents.task_run import SCRATCH, WORK
 from dispatcher.core.errors import InvalidValue
 from dispatcher.core.ports import Now
+from dispatcher.tasks import outputs
 
 log = logging.getLogger(__name__)
 
@@ -75,13 +76,17 @@ def run(settings: AgentSettings, now: Now) -> int:
 
 class _Agent:
     def __init__(self, settings: AgentSettings, home: Path, lock: int, now: Now) -> None:
-        shutil.rmtree(home / "scratch", ignore_errors=True)  # what a killed agent has left, as far as it goes
         processes.become_subreaper()
         self._settings = settings
         self._home = home
         self._exit_code = STOPPED
         self._spool = Spool(home / "spool.log")
+        if self._spool.open_runs():
+            killed = processes.kill_marked(outputs.VARIABLE, str(home / SCRATCH))
+            log.warning("agent.was_killed left_running=%s", killed)
         holdings = Holdings(settings.slots, _recover(self._spool, now))
+        if (home / SCRATCH).exists():
+            shutil.rmtree(home / SCRATCH)  # of runs that a killed agent did
         self._identity = identity.load(home)
         self._dispatchers = settings.dispatchers or (self._identity.dispatchers if self._identity else [])
         if not self._dispatchers:

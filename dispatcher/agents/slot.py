@@ -32,7 +32,7 @@ from dispatcher.agents.protocol import (
 )
 from dispatcher.agents.slot_messages import Abort, Do, Go
 from dispatcher.agents.supervisor import Supervisor
-from dispatcher.agents.task_run import TaskRun
+from dispatcher.agents.task_run import SCRATCH, TaskRun
 from dispatcher.core.ports import Now
 from dispatcher.tasks.outcome import Ended, run_state
 from dispatcher.tasks.types import TaskEnding
@@ -65,7 +65,7 @@ class Slot:
     def _do(self, message: Do) -> None:
         order = message.order
         self._run_id, self._is_aborted, self._reason = order.run_id, False, ""
-        scratch = self._home / "scratch" / str(order.run_id)
+        scratch = self._home / SCRATCH / str(order.run_id)
         if scratch.exists():
             shutil.rmtree(scratch)  # of an earlier attempt whose slot died
         scratch.mkdir(mode=0o700, parents=True)
@@ -82,9 +82,9 @@ class Slot:
                 ending = self._task(run, Masker(secrets))
                 ended.append(Ended(ending.state, task.on_error == "stop"))
                 _pass_on(ending, values[task.module])
+            self._end(order, ended)
         finally:
             shutil.rmtree(scratch)
-        self._end(order, ended)
 
     def _end(self, order: RunOrder, ended: Sequence[Ended]) -> None:
         state = run_state(ended, len(order.tasks), len(order.modules))

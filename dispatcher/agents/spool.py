@@ -22,6 +22,9 @@ from uuid import UUID
 
 log = logging.getLogger(__name__)
 
+#: The file grows by so many bytes at a time, filled with zeros: a sync that need not record a new length waits for
+#: nobody else who writes to the same file system.
+ALLOCATE_BYTES = 1 << 20
 #: The file is rewritten when so many bytes of it are confirmed.
 COMPACT_BYTES = 1 << 20
 _EVENT = re.compile(rb'\{"kind":"([a-z_]+)","run_id":"([0-9a-f-]{36})","fence":(\d+)(?:,"position":(\d+))?')
@@ -70,6 +73,7 @@ class Spool:
         self._open_runs: dict[UUID, OpenRun] = {}
         self._confirmed = 0
         self._size = 0
+        self._allocated = 0
         self._undelivered: dict[UUID, int] = {}
         self._load()
 
@@ -156,11 +160,15 @@ class Spool:
 
     def _append(self, letter: bytes, body: bytes) -> None:
         line = _line(letter, body)
-        try:
-            _write(self._descriptor, line, self._size)
-        except OSError:
-            os.ftruncate(self._descriptor, self._size)
-            raise
+        if self._size + len(line) > self._allocated:
+            wanted = self._size + len(line) + ALLOCATE_BYTES
+            try:
+                _write(self._descriptor, bytes(wanted - self._allocated), self._allocated)
+            except OSError:
+                os.ftruncate(self._descriptor, self._allocated)
+                raise
+            self._allocated = wanted
+        _write(self._descriptor, line, self._size)
         self._size += len(line)
 
     def _note(self, event: bytes) -> None:
@@ -190,9 +198,10 @@ class Spool:
             elif letter == b"C":
                 self._open_runs.pop(UUID(body.decode()), None)
             self._size = end
-        if self._size < size:
-            log.warning("spool.cut file=%s kept=%d lost=%d", self._file, self._size, size - self._size)
-            os.ftruncate(self._descriptor, self._size)
+        if os.pread(self._descriptor, size - self._size, self._size).strip(b"\0"):
+            log.warning("spool.cut file=%s kept=%d bytes", self._file, self._size)
+        os.ftruncate(self._descriptor, self._size)
+        self._allocated = self._size
         for _, letter, body in _lines(self._descriptor, self._confirmed, self._size):
             match = _EVENT.match(body)
             if letter == b"E" and match:
@@ -220,7 +229,8 @@ class Spool:
             raise
         _sync_directory(self._file.parent)
         os.close(self._descriptor)
-        self._descriptor, self._confirmed, self._size = descriptor, len(head), size
+        self._descriptor, self._confirmed = descriptor, len(head)
+        self._size = self._allocated = size
 
 
 def _line(letter: bytes, body: bytes) -> bytes:

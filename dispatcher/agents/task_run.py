@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 #: Where processes run by default, below the agent's home.
 WORK = "work"
+#: Where each run has a directory of its own while it lasts, below the agent's home.
+SCRATCH = "scratch"
 #: Variables of the agent itself, which may hold its token, and names that only an order may set.
 _OWN_PREFIXES = ("DISPATCHER_", "PARAM_", "VAR_", "FACT_")
 _MAX_MESSAGE = 10_000

@@ -15,7 +15,7 @@ Wire = dict[str, Any]
 """An object as the service sends and takes it."""
 
 #: The kinds of what can be run, as the service's paths call them, and how people do.
-WHATS = {"module": "module", "project": "project", "runbook": "run book"}
+NOUNS = {"module": "module", "project": "project", "runbook": "run book"}
 #: The type of parameter whose value has two parts (contract section 3.7).
 CREDENTIALS = 2
 
@@ -35,7 +35,7 @@ def bare(guid: str) -> str:
 
 def find_what(client: Client, kind: str, name: str) -> Wire:
     """Return the module, project or run book with this id or name, to be posted back as it is."""
-    return _only_one(client.get(f"what/{kind}s").value, name, WHATS[kind])
+    return _only_one(client.get(f"what/{kind}s").value, name, NOUNS[kind])
 
 
 def find_who(client: Client, agents: Iterable[str], teams: Iterable[str]) -> list[Wire]:

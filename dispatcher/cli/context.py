@@ -15,6 +15,7 @@ from dispatcher.core.errors import Conflict
 from dispatcher.core.ports import NoWakeup, Ports
 from dispatcher.datastore import schema
 from dispatcher.datastore.transactions import Datastore
+from dispatcher.real_ports import new_id, now
 from dispatcher.services.secrets import Secrets, load_or_create_key
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -82,9 +83,6 @@ class Context:
         :raises SchemaOutdated: if the schema is an older one.
         :raises SchemaTooNew: if it is one that this version does not know.
         """
-        # The composition root loads the whole house, which `--help` must not wait for.
-        from dispatcher.real_ports import new_id, now
-
         key = load_or_create_key(self.config.key_file)
         datastore = Datastore(self.config.datastore_url)
         try:

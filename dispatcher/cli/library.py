@@ -7,14 +7,16 @@ from collections.abc import Sequence
 from typing import IO
 
 import click
-from rich.console import Console
-from rich.table import Column, Table
 
 from dispatcher.cli.context import Context
+from dispatcher.cli.exits import USAGE
+from dispatcher.cli.output import show_table
 from dispatcher.services import library_export, library_import
 from dispatcher.services.library_import import ImportReport
 from dispatcher.services.library_items import Outcome
 from dispatcher.services.library_problems import LibraryErrors
+
+_FILE = click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True)
 
 
 @click.group()
@@ -27,26 +29,26 @@ def library() -> None:
     Examples:
       dispatcher library import modules.yaml teams.yaml
       dispatcher library export library.yaml
-    """  # noqa: D301 - click wants the backspace itself
+    """
 
 
 @library.command("import")
-@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.File("rb"))
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=_FILE)
 @click.option("--json", "as_json", is_flag=True, help="Print what became of every entry as JSON.")
 @click.pass_obj
-def import_(context: Context, files: Sequence[IO[bytes]], as_json: bool) -> None:
+def import_(context: Context, files: Sequence[str], as_json: bool) -> None:
     """Import library files, all of them or none; - is standard input.
 
     Importing the same files again changes nothing. Whatever is wrong with them is listed, a line each, as
     FILE:LINE: PATH: TEXT.
     """
+    contents = {name: _read(name) for name in files}
     with context.open() as opened:
-        contents = {file.name: file.read() for file in files}
         try:
             report = library_import.import_texts(opened.datastore, opened.ports, opened.secrets, contents)
         except LibraryErrors as error:
             click.echo(error.message, err=True)
-            raise click.exceptions.Exit(2) from error
+            raise click.exceptions.Exit(USAGE) from error
     if as_json:
         click.echo(_to_json(report))
     else:
@@ -63,6 +65,12 @@ def export(context: Context, file: IO[str]) -> None:
     file.write(text)
 
 
+def _read(name: str) -> bytes:
+    with click.open_file(name, "rb") as file:
+        content: bytes = file.read()
+    return content
+
+
 def _to_json(report: ImportReport) -> str:
     entries = [
         {"section": entry.section, "name": entry.name, "id": str(entry.id), "outcome": entry.outcome.value}
@@ -74,9 +82,7 @@ def _to_json(report: ImportReport) -> str:
 def _show(report: ImportReport) -> None:
     changed = [entry for entry in report.entries if entry.outcome is not Outcome.UNCHANGED]
     if changed:
-        table = Table("Section", "Name", Column("Id", no_wrap=True), "Outcome")
-        for entry in changed:
-            table.add_row(entry.section, entry.name, str(entry.id), entry.outcome.value)
-        Console(markup=False).print(table)
+        columns = ("ID", "SECTION", "NAME", "OUTCOME")
+        show_table(columns, ((entry.id, entry.section, entry.name, entry.outcome.value) for entry in changed))
     counts = (f"{report.count(outcome)} {outcome.value}" for outcome in Outcome)
     click.echo(", ".join(counts))

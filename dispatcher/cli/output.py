@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 
+import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -30,7 +31,7 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None
         table.add_column(column, no_wrap=number == 0 or not target.is_terminal, overflow="fold")
     for row in rows:
         table.add_row(*(Text(visible(str(cell))) for cell in row))
-    target.print(table)
+    _print(target, table)
 
 
 def show_facts(facts: Iterable[tuple[str, object]]) -> None:
@@ -42,7 +43,18 @@ def show_facts(facts: Iterable[tuple[str, object]]) -> None:
     for name, value in facts:
         if value not in (None, ""):
             table.add_row(name, Text(visible(str(value))))
-    target.print(table)
+    _print(target, table)
+
+
+def _print(target: Console, table: Table) -> None:
+    if target.is_terminal:
+        target.print(table)
+        return
+    with target.capture() as captured:
+        target.print(table)
+    # The blanks that fill the last column are of no use to a program.
+    for line in captured.get().splitlines():
+        click.echo(line.rstrip())
 
 
 def yes_no(value: bool) -> str:

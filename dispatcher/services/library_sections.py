@@ -46,7 +46,10 @@ class Section(Protocol):
         """Note what is wrong with the entry itself. An item with problems is not claimed."""
 
     def claim(self, importing: Importing, item: Item[Any]) -> None:
-        """Give the item the row with its id, else its place, else a new one; leave it None if that cannot be."""
+        """Give the item the row with its id, else its place, else a new one; leave it None if that cannot be.
+
+        The row has an ``id``, and for ``item.changed`` the columns of ``Updated``.
+        """
 
     def fill(self, importing: Importing, item: Item[Any]) -> None:
         """Make the row what the entry says; ``item.changed`` if it was not."""

@@ -224,4 +224,3 @@ class _Builder:
     def _is_enabled(self, key: Key) -> bool:
         row = row_of(self._session, key)
         return row is not None and row.enabled
-

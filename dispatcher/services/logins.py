@@ -88,36 +88,20 @@ class Logins:
         :raises InvalidValue: if the name, password, language or kind cannot be.
         """
         caller.require(Right.MODIFY, Node.SECURITY)
-        name = _checked_name(name)
-        if kind not in KINDS:
-            raise InvalidValue("kind", f"{kind!r} is none of {', '.join(KINDS)}")
-        if language not in LANGUAGES:
-            raise InvalidValue("language", f"{language!r} is none of {', '.join(LANGUAGES)}")
-        password_hash = None if password is None else self._hash(password)
-        with self._datastore.begin() as session:
-            # First of all, because the lock on its row lets nobody else add the first login meanwhile.
-            revisions.bump(session, revisions.SECURITY)
-            roles = _roles_for(session, role)
-            login = Login(
-                id=self._ports.new_id(),
-                name=name,
-                name_key=name_key(name),
-                kind=kind,
-                password_hash=password_hash,
-                language=language,
-                enabled=True,
-                first_login_pending=first_login_pending,
-                updated_at=self._ports.now(),
-                updated_by=caller.name,
-            )
-            session.add(login)
-            try:
-                session.flush()
-            except IntegrityError:
-                raise LoginExists(name) from None
-            session.add_all(LoginRole(login_id=login.id, role_id=role_id) for role_id in roles.values())
-            view = _view(login, roles)
-        _log.info("login.added", login=name, roles=view.roles, by=caller.name)
+        login = Login(
+            id=self._ports.new_id(),
+            name=_checked_name(name),
+            name_key=name_key(name),
+            kind=_one_of("kind", kind, KINDS),
+            password_hash=None if password is None else self._hash(password),
+            language=_one_of("language", language, LANGUAGES),
+            enabled=True,
+            first_login_pending=first_login_pending,
+            updated_at=self._ports.now(),
+            updated_by=caller.name,
+        )
+        view = self._store(login, role)
+        _log.info("login.added", login=view.name, roles=view.roles, by=caller.name)
         return view
 
     def list(self, caller: Caller) -> list[LoginView]:
@@ -150,6 +134,19 @@ class Logins:
         """
         caller.require(Right.MODIFY, Node.SECURITY)
         self._change(name, caller, password_hash=self._hash(password))
+
+    def _store(self, login: Login, role: str | None) -> LoginView:
+        with self._datastore.begin() as session:
+            # First of all, because the lock on its row lets nobody else add the first login meanwhile.
+            revisions.bump(session, revisions.SECURITY)
+            roles = _roles_for(session, role)
+            session.add(login)
+            try:
+                session.flush()
+            except IntegrityError:
+                raise LoginExists(login.name) from None
+            session.add_all(LoginRole(login_id=login.id, role_id=role_id) for role_id in roles.values())
+            return _view(login, roles)
 
     def _change(self, name: str, caller: Caller, **values: object) -> None:
         caller.require(Right.MODIFY, Node.SECURITY)
@@ -194,6 +191,12 @@ def _checked_name(name: str) -> str:
     if any(unicodedata.category(character)[0] == "C" for character in name):
         raise InvalidValue("name", "must not contain control characters")
     return name
+
+
+def _one_of(member: str, value: str, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise InvalidValue(member, f"{value!r} is none of {', '.join(choices)}")
+    return value
 
 
 def _roles_for(session: Session, role: str | None) -> dict[str, UUID]:

@@ -15,9 +15,7 @@ from dispatcher.wire.quotas import Quotas
 _STRING = rb'"(?:[^"\\]++|\\.)*+"?'
 _ENDS = rb"(?=[ \t\r\n]*+[}\]])"
 # One match takes everything up to the next trailing comma, which is left out of the group.
-_UP_TO_TRAILING_COMMA = re.compile(
-    rb'((?:[^",]++|' + _STRING + rb"|,(?!" + _ENDS + rb"))*+),?", re.DOTALL
-)
+_UP_TO_TRAILING_COMMA = re.compile(rb'((?:[^",]++|' + _STRING + rb"|,(?!" + _ENDS + rb"))*+),?", re.DOTALL)
 
 
 def read_json(body: bytes, charset: str | None, quotas: Quotas) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import tomllib
 from pathlib import Path
@@ -33,7 +34,7 @@ def test_sample_configuration_changes_nothing_as_it_is() -> None:
 
 def test_every_setting_of_the_sample_is_explained() -> None:
     lines = SAMPLE.read_text(encoding="utf-8").splitlines()
-    for before, line in zip(lines, lines[1:], strict=False):
+    for before, line in itertools.pairwise(lines):
         if SETTING.match(line):
             assert before.startswith("# ") or before == '#tls_cert = ""', f"no explanation before {line}"
 

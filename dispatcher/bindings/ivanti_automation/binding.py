@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from dispatcher.bindings.ivanti_automation.examples import EXAMPLES
@@ -120,19 +120,31 @@ class IvantiAutomation:
 def build(
     hall: Hall, *, log: Log, base_path: str = BASE_PATH, realm: str = REALM, quotas: Quotas | None = None
 ) -> IvantiAutomation:
-    """Return the binding over *hall*, served below *base_path*."""
+    """Return the binding over *hall*, served below *base_path*; *log* is told of what nobody foresaw."""
     quotas = quotas or Quotas()
     base_path = "/" + base_path.strip("/")
     operations = operations_of(SchedulingService)
     wsdl = WsdlDocuments(SchedulingService, NAMES)
-    return IvantiAutomation(
-        SoapEndpoint(operations),
-        WebHttpEndpoint(operations),
-        wsdl,
-        HelpPages(operations, Samples(EXAMPLES), wsdl.schemas, _limits(quotas)),
-        base_path=base_path,
-        realm=realm,
+
+    def context(request: Request) -> Guest:
+        return Guest(hall, request.caller)
+
+    zone = hall.settings.site_zone
+    soap = SoapEndpoint(
+        operations, namespace=NAMES.namespace, faults=STATUSES, context=context, site_zone=zone, log=log, quotas=quotas
     )
+    rest = WebHttpEndpoint(
+        operations,
+        base_path=base_path,
+        soap=soap,
+        faults=STATUSES,
+        context=context,
+        site_zone=zone,
+        log=log,
+        quotas=quotas,
+    )
+    help_pages = HelpPages(operations, Samples(EXAMPLES), wsdl.schemas, _limits(quotas))
+    return IvantiAutomation(soap, rest, wsdl, help_pages, base_path=base_path, realm=realm)
 
 
 def _limits(quotas: Quotas) -> dict[str, str]:

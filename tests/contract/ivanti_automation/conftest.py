@@ -1,181 +1,105 @@
-"""A hall with one module, one run book, one agent and one team, whose clock stands still; and the binding over it."""
+"""A datastore with one module, one run book, one agent, one team and one finished job; and the binding over it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, tzinfo
-from types import SimpleNamespace
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 from dispatcher.bindings.ivanti_automation.binding import IvantiAutomation, build
-from dispatcher.core.errors import Forbidden, InvalidMove, InvalidValue, JobNotFound, WhatNotFound
-from dispatcher.core.jobs import (
-    STAGES,
-    Invoker,
-    Job,
-    JobPage,
-    JobRequest,
-    ParameterSet,
-    Stage,
-    What,
-    WhatKind,
-    When,
-    Who,
-    WhoKind,
-)
-from dispatcher.core.parameters import Parameter, ParameterType, merge
-from dispatcher.core.permissions import Caller
-from dispatcher.core.results import JobResult, RunResult, TaskResult
-from dispatcher.core.states import FINISHED, State
+from dispatcher.core.jobs import JobRequest, WhatChoice, WhatKind, When, WhoChoice, WhoKind
+from dispatcher.core.permissions import Caller, Right, everything
+from dispatcher.core.states import Event
+from dispatcher.services.hall import Hall
+from dispatcher.services.reporting import News, Output, RunFinished, RunStarted, TaskFinished, TaskStarted
 
-NOW = datetime(2025, 10, 9, 8, 53, 20, tzinfo=UTC)
-LATER = datetime(2025, 10, 9, 8, 54, 20, tzinfo=UTC)
-PATCH = What(UUID("5cf59e5a-343c-4d85-a83c-8b18e4731040"), "Patch", WhatKind.MODULE, "Installs patches.", "Demo")
-RING = What(UUID("0a8b2c4d-0000-4000-8000-00000000b00c"), "Patch ring", WhatKind.RUNBOOK)
-AGENT = Who(UUID("6ae2e5b5-d5c8-4728-a10a-12e25bd5f995"), "PC-042", WhoKind.AGENT, is_online=True, is_licensed=True)
-TEAM = Who(UUID("6ae2e5b5-d5c8-4728-a10a-12e25bd5f9aa"), "Ring 1", WhoKind.TEAM)
-PARAMETERS = [
-    Parameter("Ring", ParameterType.LIST, "1", "1;2;3", "first;second;third"),
-    Parameter("Account", ParameterType.CREDENTIALS, r"corp\patcher", "s3cret"),
-]
-FINISHED_ID = UUID("55d1e5fd-cd92-481e-abdb-62ed86288d1f")
-NEW_ID = UUID("019a0000-0000-7000-8000-000000000001")
+PATCH = UUID("5cf59e5a-343c-4d85-a83c-8b18e4731040")
+AGENT = UUID("6ae2e5b5-d5c8-4728-a10a-12e25bd5f995")
+DONE = UUID("55d1e5fd-cd92-481e-abdb-62ed86288d1f")
+API = Caller("api", everything(Right.MODIFY))
+LIBRARY = r"""
+agents:
+  - {name: PC-042, id: 6ae2e5b5-d5c8-4728-a10a-12e25bd5f995}
+teams:
+  - {name: Ring 1, id: 6ae2e5b5-d5c8-4728-a10a-12e25bd5f9aa, agents: [PC-042]}
+modules:
+  - name: Patch
+    id: 5cf59e5a-343c-4d85-a83c-8b18e4731040
+    folder: Demo/Patching
+    description: Installs <patches> & more.
+    parameters:
+      - {name: Ring, type: list, value: '1', choices: ['1', '2', '3'], labels: [first, second, third], hint: Which one}
+      - {name: Account, type: credentials, value: 'corp\patcher'}
+      - {name: Unused, value: never asked}
+      - {name: Count, value: '3', output: true, input: false}
+    tasks:
+      - {type: command, name: install, settings: {command: 'echo "$[Ring] $[Account]"'}}
+runbooks:
+  - name: Patch ring
+    id: 0a8b2c4d-0000-4000-8000-00000000b00c
+    parameters:
+      - {name: Ring, value: '1'}
+    steps:
+      - {name: first, module: Patch, who: [{ask: true}], parameters: {Ring: '$[Ring]'}}
+"""
 
 
 @dataclass
-class FakeHall:
-    """The services that the binding calls, over a dictionary of jobs."""
+class Ids:
+    """Hands out ids in order, but first those that a test has put in line."""
 
-    stored: dict[UUID, Job] = field(default_factory=dict)
-    zone: tzinfo = UTC
+    upcoming: list[UUID] = field(default_factory=list)
+    last: int = 0
 
-    def __post_init__(self) -> None:
-        self.scheduling = self.aborting = self.library = self.topology = self
-        self.jobs = SimpleNamespace(get=self.get, page=self.page)
-        self.results = SimpleNamespace(collect=self.collect)
-        self.settings = SimpleNamespace(site_zone=lambda: self.zone)
-        done = self._job(FINISHED_ID, JobRequest([], [], When(), "Patch ring 1"), [PATCH], [AGENT], "api")
-        self.stored[FINISHED_ID] = replace(done, state=State.COMPLETED, stopped_at=LATER)
-
-    def submit(self, request: JobRequest, caller: Caller) -> Job:
-        known = {one.id: one for one in (PATCH, RING)}
-        for position, choice in enumerate(request.what):
-            if choice.id not in known:
-                raise InvalidValue(f"What[{position}]/ID", f"no {choice.kind.noun} {choice.id}")
-        what = [known[choice.id] for choice in request.what]
-        by_name = {name: one for one in (AGENT, TEAM) for name in (one.id, one.name)}
-        who = [next(by_name[name] for name in choice.identifiers if name in by_name) for choice in request.who]
-        if not who and PATCH in what:
-            raise InvalidValue("Who", "names no agent or team")
-        self.stored[NEW_ID] = self._job(NEW_ID, request, what, who, caller.name)
-        return self.stored[NEW_ID]
-
-    def _job(self, job_id: UUID, request: JobRequest, what: list[What], who: list[Who], login: str) -> Job:
-        given = request.parameters[0].values if request.parameters else []
-        sets = [ParameterSet(one, merge(PARAMETERS, given), job_id) for one in what]
-        state = State.ACTIVE if request.when.immediate else State.SCHEDULED
-        return Job(
-            id=job_id,
-            number=1,
-            description=request.description,
-            state=state,
-            invoker=Invoker.USER,
-            invoker_info=login,
-            started_at=request.when.starts_at or NOW,
-            stopped_at=None,
-            when=request.when,
-            what=what,
-            who=who,
-            parameters=sets,
-            in_parallel=request.in_parallel,
-            outside_launch_window=request.outside_launch_window,
-            tags=request.tags,
-        )
-
-    def get(self, job_id: UUID, caller: Caller) -> Job:
-        if job_id not in self.stored:
-            raise JobNotFound(job_id)
-        return self.stored[job_id]
-
-    def page(
-        self, stage: Stage, runbook_jobs: bool, recurring_jobs: bool, page: int, page_size: int, caller: Caller
-    ) -> JobPage:
-        history = frozenset(State).difference(*STAGES.values())
-        wanted = {Stage.ALL: frozenset(State), Stage.HISTORY: history, **STAGES}[stage]
-        jobs = [job for job in self.stored.values() if job.state in wanted]
-        return JobPage(jobs[(page - 1) * page_size : page * page_size], page, page_size, len(jobs))
-
-    def abort(self, job_id: UUID, caller: Caller) -> Job:
-        job = self.get(job_id, caller)
-        if caller.name == "reader":
-            raise Forbidden(caller.name, "Modify", "Jobs/Scheduling")
-        if job.state not in FINISHED:
-            job = self.stored[job_id] = replace(job, state=State.ABORTING)
-        return job
-
-    def disable(self, job_id: UUID, caller: Caller) -> Job:
-        job = self.get(job_id, caller)
-        if job.state is not State.SCHEDULED:
-            raise InvalidMove(f"disable: not possible for something {job.state.text}")
-        self.stored[job_id] = replace(job, state=State.DISABLED)
-        return self.stored[job_id]
-
-    def enable(self, job_id: UUID, caller: Caller) -> Job:
-        self.stored[job_id] = replace(self.get(job_id, caller), state=State.SCHEDULED)
-        return self.stored[job_id]
-
-    def collect(self, job_id: UUID, detailed: bool, caller: Caller) -> list[JobResult]:
-        job = self.get(job_id, caller)
-        task = TaskResult(
-            task_id=UUID("11111111-2222-3333-4444-555555555555"),
-            name="install",
-            type="command",
-            module=PATCH,
-            position=0,
-            state=State.COMPLETED,
-            exit_code=0,
-            output="3 patches installed é\n",
-            output_bytes=23,
-            started_at=NOW,
-            stopped_at=LATER,
-        )
-        run = RunResult(AGENT, State.COMPLETED, NOW, LATER, tasks=[task] if detailed else [])
-        return [JobResult(job, [run])]
-
-    def whats(self, kind: WhatKind, caller: Caller) -> list[What]:
-        return [one for one in (PATCH, RING) if one.kind is kind]
-
-    def inputs(self, kind: WhatKind, what_id: UUID, caller: Caller) -> ParameterSet:
-        if (kind, what_id) == (PATCH.kind, PATCH.id):
-            return ParameterSet(PATCH, PARAMETERS)
-        if (kind, what_id) == (RING.kind, RING.id):
-            return ParameterSet(RING, [])
-        raise WhatNotFound(what_id)
-
-    def outputs(self, kind: WhatKind, what_id: UUID, caller: Caller) -> ParameterSet:
-        return ParameterSet(self.inputs(kind, what_id, caller).what, [Parameter("Count", value1="3")])
-
-    def who(self, agents: bool, teams: bool, online: bool, licensed: bool, search: str, caller: Caller) -> list[Who]:
-        chosen = [AGENT] * agents + [TEAM] * teams
-        return [one for one in chosen if search.lower() in one.name.lower()]
+    def __call__(self) -> UUID:
+        if self.upcoming:
+            return self.upcoming.pop(0)
+        self.last += 1
+        return UUID(int=(0x019A << 112) | (7 << 76) | (2 << 62) | self.last)
 
 
 @pytest.fixture
-def hall() -> FakeHall:
-    return FakeHall()
+def new_id() -> Ids:
+    return Ids()
 
 
 @pytest.fixture
-def logged() -> list[tuple[str, BaseException]]:
-    """What was logged: request ids with the exceptions that nobody expected."""
+def finished_job(hall: Hall, load_library: Callable[[str], None], enrol: Any, clock: Any, new_id: Ids) -> None:
+    """What the golden messages speak of: a job that PC-042 did within a minute."""
+    clock.moment = datetime(2025, 10, 9, 8, 53, 20, tzinfo=UTC)
+    load_library(LIBRARY)
+    enrol("PC-042")
+    new_id.upcoming.append(DONE)
+    request = JobRequest(
+        what=[WhatChoice(PATCH, WhatKind.MODULE)],
+        who=[WhoChoice([AGENT], WhoKind.AGENT)],
+        when=When(),
+        description="Patch ring 1",
+    )
+    assert hall.scheduling.submit(request, API).id == DONE
+    (run,) = hall.leasing.lease(AGENT, 1)
+    started, stopped = clock.moment, clock.moment + timedelta(minutes=1)
+    clock.moment = stopped
+    events = [
+        RunStarted(started),
+        TaskStarted(0, started),
+        Output(0, 0, "3 patches installed \u00e9\n".encode()),
+        TaskFinished(0, stopped, Event.COMPLETE, exit_code=0),
+        RunFinished(stopped, Event.COMPLETE),
+    ]
+    hall.reporting.report(AGENT, [News(run.id, run.fence, event) for event in events], [])
+
+
+@pytest.fixture
+def logged() -> list[dict[str, object]]:
+    """What was logged of errors that nobody expected."""
     return []
 
 
 @pytest.fixture
-def binding(hall: Any, logged: list[tuple[str, BaseException]]) -> IvantiAutomation:
-    log: Callable[[str, BaseException], None] = lambda request_id, error: logged.append((request_id, error))  # noqa: E731
-    return build(hall, log=log)
+def binding(hall: Hall, finished_job: None, logged: list[dict[str, object]]) -> IvantiAutomation:
+    return build(hall, log=lambda event, **details: logged.append({"event": event, **details}))

@@ -120,12 +120,12 @@ def test_zeep_works_over_soap_12_too(zeep_client: zeep.Client) -> None:
 
 
 def test_suds_schedules_and_reads_back(suds_client: Any) -> None:
-    job = suds_client.factory.create(f"{DATA}Job")
-    what = suds_client.factory.create(f"{DATA}JobWhat")
-    who = suds_client.factory.create(f"{DATA}JobWho")
-    what.ID, what.Type, who.ID, who.Type = PATCH, "Module", "PC-042", "Agent"
-    job.Description, job.What.JobWhat, job.Who.JobWho, job.When.Immediate = "Over suds", [what], [who], True
-    job.Status = job.Parameters = None
+    job = {
+        "Description": "Over suds",
+        "What": {"JobWhat": [{"ID": PATCH, "Type": "Module"}]},
+        "When": {"Immediate": True},
+        "Who": {"JobWho": [{"ID": "PC-042", "Type": "Agent"}]},
+    }
 
     scheduled = suds_client.service.ScheduleJob(job)
 

@@ -55,6 +55,7 @@ class StandIn:
     def __init__(self) -> None:
         self.changed = threading.Condition()
         self.is_down = self.is_closing = self.is_revoked = False
+        self.takes_reports = True
         self.agent_id, self.secret = uuid4(), "s3cret"
         self.orders: list[RunOrder] = []
         self.aborts: set[UUID] = set()
@@ -113,7 +114,7 @@ class StandIn:
 
     def answer(self, path: str, authorization: str, body: bytes) -> tuple[int, bytes]:
         with self.changed:
-            if self.is_down:
+            if self.is_down or (path == f"{PATH}/report" and not self.takes_reports):
                 return 503, b'{"error":"unavailable","message":"down"}'
             if path == f"{PATH}/enrol":
                 return self._enrol(Enrol.model_validate_json(body))

@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, select
 
 from dispatcher.core.errors import Forbidden, WhatNotFound
 from dispatcher.core.jobs import ParameterSet, WhatKind
 from dispatcher.core.permissions import ANONYMOUS, Caller, Node, Right
 from dispatcher.core.ports import Ports
+from dispatcher.datastore.revisions import LIBRARY, Revision
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.library import Library, LibraryEntry
 from dispatcher.services.library_import import import_texts
@@ -162,9 +163,7 @@ def test_a_definition_is_the_newest_with_secrets_open(library: Library, load: Lo
     assert _definition(library, datastore, WhatKind.MODULE, UNKNOWN) is None
 
 
-def test_disabling_is_seen_although_it_makes_no_version(
-    library: Library, load: Load, datastore: Datastore
-) -> None:
+def test_disabling_is_seen_although_it_makes_no_version(library: Library, load: Load, datastore: Datastore) -> None:
     load("modules: [{name: M}]")
     key = what_id(library, WhatKind.MODULE, "M")
     before = _definition(library, datastore, WhatKind.MODULE, key)
@@ -177,20 +176,19 @@ def test_disabling_is_seen_although_it_makes_no_version(
     assert library.whats(WhatKind.MODULE, ANONYMOUS) == []
 
 
-def test_a_definition_that_is_kept_costs_one_query_or_none(
-    library: Library, load: Load, datastore: Datastore
-) -> None:
+def test_a_definition_that_is_kept_costs_one_query_or_none(library: Library, load: Load, datastore: Datastore) -> None:
     load(SAMPLE)
     key = what_id(library, WhatKind.MODULE, "beta")
     entry = _definition(library, datastore, WhatKind.MODULE, key)
     statements: list[str] = []
     event.listen(datastore.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
     assert _definition(library, datastore, WhatKind.MODULE, key) is entry
-    assert len(statements) == 1
+    assert [text.split()[0] for text in statements] == ["BEGIN", "SELECT"]
     with datastore.read() as session:
-        revision = library._kept.revision
+        revision = session.scalars(select(Revision.value).where(Revision.name == LIBRARY)).one()
+        statements.clear()
         assert library.definition(session, WhatKind.MODULE, key, revision) is entry
-    assert len(statements) == 1
+    assert statements == []
 
 
 class _RollBackError(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
@@ -110,6 +111,12 @@ def test_the_documented_sample_is_imported(datastore: Datastore, load: Load) -> 
         alias = session.scalars(select(Alias)).one()
         assert (alias.dialect, alias.kind, alias.external_id) == (
             "exastro_ita", "workspace", "organization_1/workspace_1")  # fmt: skip
+
+
+def test_the_sample_in_the_documentation_is_imported(load: Load) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "library.rst").read_text()
+    block = text.partition(".. code-block:: yaml\n")[2].partition("\n``dispatcher serve --demo``")[0]
+    assert load(textwrap.dedent(block)).count(Outcome.CREATED) == 5
 
 
 def test_importing_twice_changes_nothing(datastore: Datastore, load: Load) -> None:
@@ -269,7 +276,7 @@ def test_parameters_have_aliases(datastore: Datastore, load: Load) -> None:
         assert session.scalars(select(Alias.object_id)).one() == session.scalars(select(Parameter.id)).one()
 
 
-def test_several_files_are_one(load: Load, datastore: Datastore, ports: Ports, secrets: Secrets, tmp_path: Path) -> None:
+def test_several_files_are_one(datastore: Datastore, ports: Ports, secrets: Secrets, tmp_path: Path) -> None:
     one, other = tmp_path / "one.yaml", tmp_path / "other.yaml"
     one.write_text("projects: [{name: P, modules: [{module: M}]}]")
     other.write_text("modules: [{name: M}]")
@@ -369,7 +376,9 @@ def test_problems_are_told_with_their_place(datastore: Datastore, load: Load, te
 
 
 def test_all_problems_are_told_at_once_and_broken_entries_make_no_others(load: Load) -> None:
-    found = problems_of(load, """
+    found = problems_of(
+        load,
+        """
 modules:
   - {name: Broken, colour: red}
   - {name: M, tasks: [{name: t, type: command, settings: {command: '$[X] $[Y]'}}]}
@@ -377,7 +386,8 @@ projects:
   - {name: P, modules: [{module: Broken}, {module: M}, {module: None}]}
 teams:
   - {name: T, rule: 'os'}
-""")
+""",
+    )
     assert [line.split(": ")[0] for line in found] == [f"a.yaml:{line}" for line in (3, 4, 4, 6, 8)]
     assert "no module is called 'None'" in found[3]
 

@@ -43,13 +43,11 @@ def test_another_key_opens_nothing() -> None:
         Secrets(b"x" * 32).open(SECRETS.seal("geheim"))
 
 
-@given(st.data())
-def test_every_change_of_a_sealed_value_is_noticed(data: st.DataObject) -> None:
+def test_every_change_of_a_sealed_value_is_noticed() -> None:
     sealed = SECRETS.seal("8 bytes!")  # so that no bit of the base64 is padding
-    at = data.draw(st.integers(len("v1:"), len(sealed) - 1))
-    other = data.draw(st.sampled_from([c for c in "ABCxyz019+/" if c != sealed[at]]))
-    with pytest.raises(SecretUnreadable):
-        SECRETS.open(sealed[:at] + other + sealed[at + 1 :])
+    for at, character in enumerate(sealed):
+        with pytest.raises(SecretUnreadable):
+            SECRETS.open(sealed[:at] + ("B" if character == "A" else "A") + sealed[at + 1 :])
 
 
 @given(st.text())

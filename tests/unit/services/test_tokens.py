@@ -40,9 +40,14 @@ def test_once_token_serves_one_agent(datastore: Datastore, tokens: Tokens) -> No
 
 def test_once_token_is_unspent_when_the_enrolment_fails(datastore: Datastore, tokens: Tokens) -> None:
     token = tokens.create_enrol_token(SYSTEM, once=True)
-    with pytest.raises(ZeroDivisionError), datastore.begin() as session:
-        tokens.spend_enrol_token(session, token)
-        _ = 1 / 0
+
+    def enrol_on_a_full_disk() -> None:
+        with datastore.begin() as session:
+            tokens.spend_enrol_token(session, token)
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        enrol_on_a_full_disk()
     spend(datastore, tokens, token)
 
 

@@ -1,0 +1,222 @@
+"""SOAP: one endpoint for SOAP 1.1 and 1.2, document/literal wrapped; the envelope decides, the answer is in kind.
+
+The operation is the one that the body's element names, whatever the SOAPAction and the namespaces say (contract
+section 8.7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Any
+
+from dispatcher.core.errors import BadRequest, DispatcherError, InvalidValue, NotAuthenticated, Unavailable
+from dispatcher.wire.faults import FaultTable, Log, Unexpected, status_of, unexpected
+from dispatcher.wire.http import Request, Response
+from dispatcher.wire.negotiation import body_format
+from dispatcher.wire.operations import Operation
+from dispatcher.wire.quotas import Quotas
+from dispatcher.wire.xml_codec import arguments_decoder, escape, result_encoder
+from dispatcher.wire.xml_reader import read_xml
+
+_DISPATCHER = "http://schemas.microsoft.com/net/2005/12/windowscommunicationfoundation/dispatcher"
+_ADDRESSING_NONE = "http://schemas.microsoft.com/ws/2005/05/addressing/none"
+_EXCEPTION_DETAIL = "http://schemas.datacontract.org/2004/07/System.ServiceModel"
+#: Headers of these may say that they must be understood: addressing asks for nothing that is not done anyway.
+_UNDERSTOOD = frozenset(
+    {"http://www.w3.org/2005/08/addressing", "http://schemas.xmlsoap.org/ws/2004/08/addressing", _ADDRESSING_NONE}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version of SOAP: its namespace and what depends on it."""
+
+    namespace: str
+    content_type: str
+    sender: str
+    receiver: str
+    sender_status: int
+
+    def envelope(self, body: str) -> bytes:
+        """Return *body* in an envelope, in UTF-8."""
+        return f'<s:Envelope xmlns:s="{self.namespace}"><s:Body>{body}</s:Body></s:Envelope>'.encode()
+
+
+SOAP_11 = Version("http://schemas.xmlsoap.org/soap/envelope/", "text/xml; charset=utf-8", "Client", "Server", 500)
+SOAP_12 = Version(
+    "http://www.w3.org/2003/05/soap-envelope", "application/soap+xml; charset=utf-8", "Sender", "Receiver", 400
+)
+_VERSIONS = {version.namespace: version for version in (SOAP_11, SOAP_12)}
+
+
+class _SoapError(BadRequest):
+    """What is wrong with the envelope itself; ``name`` and ``namespace`` are the fault code that WCF gives."""
+
+    code = "soap.bad_envelope"
+
+    def __init__(self, message: str, name: str = "DeserializationFailed", namespace: str = _DISPATCHER) -> None:
+        super().__init__(message)
+        self.name = name
+        self.namespace = namespace
+
+
+class SoapEndpoint:
+    """Answers SOAP messages by calling the declared operations."""
+
+    def __init__(
+        self,
+        operations: Mapping[str, Operation],
+        *,
+        namespace: str,
+        faults: FaultTable,
+        context: Callable[[Request], Any],
+        site_zone: Callable[[], tzinfo],
+        log: Log,
+        quotas: Quotas,
+    ) -> None:
+        self._calls = {name: _Call(operation, namespace) for name, operation in operations.items()}
+        self._folded = {name.casefold(): call for name, call in self._calls.items()}
+        self._faults = faults
+        self._context = context
+        self._site_zone = site_zone
+        self._log = log
+        self._quotas = quotas
+
+    def accepts(self, request: Request) -> bool:
+        """Whether *request* looks like a SOAP message, for addresses where it might be something else."""
+        if "soapaction" in request.headers or "soap+xml" in request.headers.get("content-type", ""):
+            return True
+        return b"Envelope" in request.body[:1024].replace(b"\0", b"")
+
+    def __call__(self, request: Request) -> Response:
+        """Answer the message in *request*; whatever is wrong with it becomes a fault."""
+        version = SOAP_12 if "soap+xml" in request.headers.get("content-type", "") else SOAP_11
+        try:
+            charset = body_format(request.headers.get("content-type", ""))[1]
+            envelope = read_xml(request.body, charset, self._quotas, soap=True)
+            version = _version_of(envelope)
+            element = _body_of(envelope, version)
+            return self._call_for(element)(element, version, self._context(request), self._site_zone())
+        except DispatcherError as error:
+            return self._fault(error, version)
+        except Exception:
+            return self._fault(unexpected(self._log, request), version)
+
+    def refused(self, request: Request, status: int, reason: str) -> Response:
+        """Return the fault for a request that was refused before its envelope was looked at."""
+        version = SOAP_12 if "soap+xml" in request.headers.get("content-type", "") else SOAP_11
+        return self._fault(BadRequest(reason) if status < 500 else Unavailable(reason), version)
+
+    def envelope(self, operation: Operation, value: Any) -> bytes:
+        """Return *value*, a result of *operation*, as its SOAP 1.2 response."""
+        return SOAP_12.envelope(self._calls[operation.name].response(value))
+
+    def _call_for(self, element: Any) -> _Call:
+        name = element.tag.rpartition("}")[2]
+        call = self._calls.get(name) or self._folded.get(name.casefold())
+        if call is None:
+            raise _SoapError(f"there is no operation {name[:100]}", "ActionNotSupported", _ADDRESSING_NONE)
+        return call
+
+    def _fault(self, error: DispatcherError, version: Version) -> Response:
+        status = status_of(self._faults, error)
+        is_sender = status < 500
+        http_status = version.sender_status if is_sender else 500
+        if isinstance(error, NotAuthenticated):
+            http_status = 401
+        fault = _FAULTS[version](version, version.sender if is_sender else version.receiver, error)
+        return Response(http_status, version.envelope(fault), version.content_type)
+
+
+class _Call:
+    """An operation with the codecs of its messages."""
+
+    def __init__(self, operation: Operation, namespace: str) -> None:
+        self._function = operation.function
+        self._decode = arguments_decoder(operation.arguments)
+        result = f"{operation.name}Result"
+        self._encode = result_encoder(operation.returns, result) if operation.returns is not None else lambda _: ""
+        self._open = f'<{operation.name}Response xmlns="{namespace}">'
+        self._close = f"</{operation.name}Response>"
+
+    def __call__(self, element: Any, version: Version, context: Any, zone: tzinfo) -> Response:
+        value = self._function(context, *self._decode(element, zone))
+        return Response(200, version.envelope(self.response(value)), version.content_type)
+
+    def response(self, value: Any) -> str:
+        return self._open + self._encode(value) + self._close
+
+
+def _version_of(envelope: Any) -> Version:
+    namespace, _, name = envelope.tag.rpartition("}")
+    version = _VERSIONS.get(namespace[1:])
+    if name != "Envelope" or version is None:
+        raise _SoapError(f"the message is no SOAP envelope but {name[:100]}", "VersionMismatch", SOAP_11.namespace)
+    return version
+
+
+def _body_of(envelope: Any, version: Version) -> Any:
+    """Return the one element in the one body, after a look at the headers."""
+    prefix = f"{{{version.namespace}}}"
+    bodies = envelope.findall(prefix + "Body")
+    if len(bodies) != 1:
+        raise _SoapError(f"the envelope has {len(bodies)} bodies in place of one")
+    for header in envelope.iterfind(f"{prefix}Header/*"):
+        must = header.get(prefix + "mustUnderstand", "").strip()
+        namespace = header.tag.rpartition("}")[0][1:]
+        if must in ("1", "true") and namespace not in _UNDERSTOOD:
+            raise _SoapError(f"the header {header.tag[:200]} is not understood", "MustUnderstand", version.namespace)
+    if len(bodies[0]) != 1:
+        raise _SoapError(f"the body has {len(bodies[0])} elements in place of one")
+    return bodies[0][0]
+
+
+def _code_of(error: DispatcherError) -> tuple[str, str] | None:
+    """Return name and namespace of WCF's fault code for *error*; None where SOAP's own code is enough."""
+    if isinstance(error, _SoapError):
+        return error.name, error.namespace
+    if isinstance(error, Unexpected):
+        return "InternalServiceFault", _DISPATCHER
+    if isinstance(error, BadRequest) and not isinstance(error, InvalidValue):
+        return "DeserializationFailed", _DISPATCHER
+    return None
+
+
+def _detail(error: DispatcherError) -> str:
+    # The one detail that every stack reads: Mono's client fails on any other (contract section 12).
+    return (
+        f'<ExceptionDetail xmlns="{_EXCEPTION_DETAIL}" xmlns:i="http://www.w3.org/2001/XMLSchema-instance">'
+        f'<HelpLink i:nil="true"/><InnerException i:nil="true"/><Message>{escape(error.message)}</Message>'
+        f'<StackTrace i:nil="true"/><Type>{escape(error.code)}</Type></ExceptionDetail>'
+    )
+
+
+def _fault_11(version: Version, side: str, error: DispatcherError) -> str:
+    code = _code_of(error)
+    if code is None or code[1] == version.namespace:
+        faultcode = f"<faultcode>s:{code[0] if code else side}</faultcode>"
+    else:
+        faultcode = f'<faultcode xmlns:a="{code[1]}">a:{code[0]}</faultcode>'
+    return (
+        f'<s:Fault>{faultcode}<faultstring xml:lang="en-US">{escape(error.message)}</faultstring>'
+        f"<detail>{_detail(error)}</detail></s:Fault>"
+    )
+
+
+def _fault_12(version: Version, side: str, error: DispatcherError) -> str:
+    code = _code_of(error)
+    subcode = ""
+    if code is not None and code[0] in ("MustUnderstand", "VersionMismatch"):
+        side = code[0]
+    elif code is not None:
+        subcode = f'<s:Subcode><s:Value xmlns:a="{code[1]}">a:{code[0]}</s:Value></s:Subcode>'
+    return (
+        f"<s:Fault><s:Code><s:Value>s:{side}</s:Value>{subcode}</s:Code>"
+        f'<s:Reason><s:Text xml:lang="en-US">{escape(error.message)}</s:Text></s:Reason>'
+        f"<s:Detail>{_detail(error)}</s:Detail></s:Fault>"
+    )
+
+
+_FAULTS = {SOAP_11: _fault_11, SOAP_12: _fault_12}

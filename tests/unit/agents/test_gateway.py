@@ -1,0 +1,206 @@
+"""The gateway: polls wait without a thread, wake at once, and nobody is let in without a secret."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from dispatcher.agents import protocol
+from dispatcher.agents.gateway import Answer, Gateway
+from dispatcher.core.jobs import JobRequest, WhatChoice, WhatKind, When, WhoChoice, WhoKind
+from dispatcher.core.permissions import SYSTEM
+from dispatcher.services.hall import Hall
+
+MODULE = UUID("00000000-0000-4000-8000-000000000001")
+LIBRARY = f"""
+modules:
+  - name: Greet
+    id: {MODULE}
+    parameters: [{{name: Login, type: credentials, value: admin}}]
+    tasks: [{{type: command, name: greet, settings: {{command: 'echo "$[Login]"'}}, timeout_s: 5, repeatable: true}}]
+"""
+
+
+class Caller:
+    """An agent as far as the gateway can tell."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self.gateway = gateway
+        self.authorization = ""
+        self.id = UUID(int=0)
+
+    async def enrol(self, token: str, name: str = "one") -> None:
+        answer = await self.call("enrol", protocol.Enrol(token=token, name=name))
+        identity = protocol.Identity.model_validate_json(answer.body)
+        self.id = identity.agent_id
+        self.authorization = protocol.credentials(identity.agent_id, identity.secret)
+
+    async def call(
+        self, path: str, message: protocol.Message | bytes, gone: asyncio.Future[None] | None = None
+    ) -> Answer:
+        body = message if isinstance(message, bytes) else protocol.dump(message)
+        gone = gone or asyncio.get_running_loop().create_future()
+        return await self.gateway.handle(path, self.authorization, body, gone)
+
+    async def poll(self, wait_s: float = 10, **rest: Any) -> protocol.Orders:
+        answer = await self.call("poll", protocol.Poll(free=1, wait_s=wait_s, **rest))
+        assert answer.status == 200, answer.body
+        return protocol.Orders.model_validate_json(answer.body)
+
+
+@pytest.fixture
+def run(hall: Hall, clock: Any, load_library: Callable[[str], None]) -> Callable[..., None]:
+    """Run a scenario on a loop, with a started gateway and an enrolled agent."""
+    load_library(LIBRARY)
+
+    def run(scenario: Callable[[Caller], Awaitable[None]]) -> None:
+        async def main() -> None:
+            gateway = Gateway(hall, clock)
+            await gateway.start()
+            caller = Caller(gateway)
+            await caller.enrol(hall.tokens.create_enrol_token(SYSTEM))
+            try:
+                await asyncio.wait_for(scenario(caller), 20)
+            finally:
+                gateway.release()
+                await gateway.stop()
+
+        asyncio.run(main())
+
+    return run
+
+
+def submit(hall: Hall, agent: UUID) -> UUID:
+    request = JobRequest([WhatChoice(MODULE, WhatKind.MODULE)], [WhoChoice([agent], WhoKind.AGENT)], When())
+    return hall.scheduling.submit(request, SYSTEM).id
+
+
+async def until_waiting(gateway: Gateway, agent: UUID) -> None:
+    while agent not in gateway._waiting:
+        await asyncio.sleep(0.001)
+
+
+def test_work_that_is_there_is_given_at_once(hall: Hall, run: Callable[..., None]) -> None:
+    async def scenario(agent: Caller) -> None:
+        job = await asyncio.to_thread(submit, hall, agent.id)
+        [order] = (await agent.poll()).runs
+        assert order.job_id == job
+        assert [(task.name, task.timeout_s, task.repeatable) for task in order.tasks] == [("greet", 5.0, True)]
+        [value] = order.modules[0].values
+        assert (value.name, value.value, value.secret, value.password) == ("Login", "admin", True, "")
+
+    run(scenario)
+
+
+def test_a_waiting_poll_is_woken_by_work(hall: Hall, run: Callable[..., None]) -> None:
+    async def scenario(agent: Caller) -> None:
+        polling = asyncio.create_task(agent.poll(wait_s=60))
+        await until_waiting(agent.gateway, agent.id)
+        await asyncio.to_thread(submit, hall, agent.id)
+        agent.gateway.wake([agent.id])
+        assert len((await polling).runs) == 1
+
+    run(scenario)
+
+
+def test_a_waiting_poll_is_woken_by_an_abort(hall: Hall, run: Callable[..., None]) -> None:
+    async def scenario(agent: Caller) -> None:
+        job = await asyncio.to_thread(submit, hall, agent.id)
+        [order] = (await agent.poll()).runs
+        held = protocol.Held(run_id=order.run_id, fence=order.fence)
+        polling = asyncio.create_task(agent.poll(wait_s=60, holding=[held]))
+        await until_waiting(agent.gateway, agent.id)
+        await asyncio.to_thread(hall.aborting.abort, job, SYSTEM)
+        agent.gateway.wake([agent.id])
+        assert (await polling).aborts == [order.run_id]
+
+    run(scenario)
+
+
+def test_a_poll_ends_empty_when_its_time_is_over(run: Callable[..., None]) -> None:
+    async def scenario(agent: Caller) -> None:
+        assert await agent.poll(wait_s=0.05) == protocol.Orders()
+
+    run(scenario)
+
+
+def test_a_second_poll_of_the_same_agent_lets_the_first_one_go(hall: Hall, run: Callable[..., None]) -> None:
+    async def scenario(agent: Caller) -> None:
+        first = asyncio.create_task(agent.poll(wait_s=60))
+        await until_waiting(agent.gateway, agent.id)
+        second = asyncio.create_task(agent.poll(wait_s=60))
+        assert await first == protocol.Orders()
+        await asyncio.to_thread(submit, hall, agent.id)
+        agent.gateway.wake([agent.id])
+        assert len((await second).runs) == 1
+
+    run(scenario)
+
+
+def test_an_agent_is_online_while_it_polls_and_offline_after_it_hung_up(
+    hall: Hall, run: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dispatcher.agents.contacts.RECONNECT_S", 0.01)
+
+    def online() -> list[bool | None]:
+        return [who.is_online for who in hall.topology.who(True, False, False, False, "", SYSTEM)]
+
+    async def until(expected: list[bool | None]) -> None:
+        while await asyncio.to_thread(online) != expected:
+            await asyncio.sleep(0.01)
+
+    async def scenario(agent: Caller) -> None:
+        gone = asyncio.get_running_loop().create_future()
+        polling = asyncio.create_task(agent.call("poll", protocol.Poll(free=1, wait_s=60), gone))
+        await until([True])
+        await until_waiting(agent.gateway, agent.id)
+        gone.set_result(None)
+        assert (await polling).status == 499
+        await until([False])
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("authorization", ["", "Basic eDp5", "Agent nonsense", f"Agent {UUID(int=1)}:x"])
+def test_nobody_is_let_in_without_a_secret(run: Callable[..., None], authorization: str) -> None:
+    async def scenario(agent: Caller) -> None:
+        agent.authorization = authorization
+        for path in ("poll", "report"):
+            answer = await agent.call(path, b"{}")
+            assert answer.status == 401
+            assert protocol.Refusal.model_validate_json(answer.body).error == "security.not_authenticated"
+
+    run(scenario)
+
+
+def test_a_token_that_is_spent_or_unknown_enrols_nobody(hall: Hall, run: Callable[..., None]) -> None:
+    async def scenario(agent: Caller) -> None:
+        token = await asyncio.to_thread(hall.tokens.create_enrol_token, SYSTEM, once=True)
+        assert (await agent.call("enrol", protocol.Enrol(token=token, name="a"))).status == 200
+        assert (await agent.call("enrol", protocol.Enrol(token=token, name="b"))).status == 401
+        assert (await agent.call("enrol", protocol.Enrol(token="guess", name="c"))).status == 401
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{", b'{"free": -1}', b'{"free": 1, "holding": [{}]}', b"\xff", b"[" * 100_000]
+)
+def test_malformed_messages_are_refused_with_the_member(run: Callable[..., None], body: bytes) -> None:
+    async def scenario(agent: Caller) -> None:
+        answer = await agent.call("poll", body)
+        assert answer.status == 400
+        assert protocol.Refusal.model_validate_json(answer.body).error == "request.bad"
+
+    run(scenario)
+
+
+def test_unknown_calls_are_not_found(run: Callable[..., None]) -> None:
+    async def scenario(agent: Caller) -> None:
+        assert (await agent.call("elsewhere", b"{}")).status == 404
+
+    run(scenario)
