@@ -140,7 +140,6 @@ class Foreman:
             self._abort_run(run_id)
 
     def _take(self, order: RunOrder) -> None:
-        log.info("run.taken run_id=%s fence=%d tasks=%d", order.run_id, order.fence, len(order.tasks))
         tasks = [TakenTask(task.name, task.repeatable) for task in order.tasks]
         self._persist(lambda: self._spool.take(order.run_id, order.fence, tasks))
         self._waiting.append(Assignment(order))
@@ -185,7 +184,9 @@ class Foreman:
             if idle is None:
                 return
             idle.assignment = self._waiting.popleft()
-            idle.send(Do(order=idle.assignment.order, facts=self._facts))
+            order = idle.assignment.order
+            idle.send(Do(order=order, facts=self._facts))
+            log.info("run.given run_id=%s fence=%d slot=%d", order.run_id, order.fence, idle.pid)
 
     def _start_slot(self) -> SlotProcess:
         slot = SlotProcess.start(self._home, self._lock)

@@ -138,7 +138,8 @@ class Gateway:
         if not held and not self._hall.leasing.has_orders([agent_id]):
             return None
         standing = self._hall.leasing.standing(agent_id, held)
-        runs = self._hall.leasing.lease(agent_id, free)
+        allowed = self._hall.settings.current().number("agents.parallel_runs") - len(held)
+        runs = self._hall.leasing.lease(agent_id, min(free, allowed))
         if not (standing.aborts or standing.lost or runs):
             return None
         return protocol.Orders(runs=[to_order(run) for run in runs], aborts=standing.aborts, lost=standing.lost)

@@ -81,12 +81,8 @@ class _Agent:
         self._home = home
         self._exit_code = STOPPED
         self._spool = Spool(home / "spool.log")
-        if self._spool.open_runs():
-            killed = processes.kill_marked(outputs.VARIABLE, str(home / SCRATCH))
-            log.warning("agent.was_killed left_running=%s", killed)
+        _clear(home, self._spool)
         holdings = Holdings(settings.slots, _recover(self._spool, now))
-        if (home / SCRATCH).exists():
-            shutil.rmtree(home / SCRATCH)  # of runs that a killed agent did
         self._identity = identity.load(home)
         self._dispatchers = settings.dispatchers or (self._identity.dispatchers if self._identity else [])
         if not self._dispatchers:
@@ -167,6 +163,15 @@ class _Agent:
             log.critical("agent.crashed", exc_info=crash.exc_value)
         self._exit_code = CRASHED
         self._foreman.post(lambda: self._foreman.stop("the agent crashed"))
+
+
+def _clear(home: Path, spool: Spool) -> None:
+    """Put away what an agent that was killed has left: processes whose slot was killed too, and their files."""
+    if spool.open_runs():
+        killed = processes.kill_marked(outputs.VARIABLE, str(home / SCRATCH))
+        log.warning("agent.was_killed left_running=%s", killed)
+    if (home / SCRATCH).exists():
+        shutil.rmtree(home / SCRATCH)
 
 
 def _recover(spool: Spool, now: Now) -> dict[UUID, int]:

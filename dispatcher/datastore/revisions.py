@@ -1,10 +1,11 @@
-"""Revisions: counters by which caches notice that something was changed, by whichever process."""
+"""Revisions: marks by which caches notice that something was changed, by whichever process."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from secrets import randbits
 
-from sqlalchemy import String, select, update
+from sqlalchemy import BigInteger, String, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from dispatcher.datastore.base import Base
@@ -17,30 +18,33 @@ NAMES = (LIBRARY, TOPOLOGY, SECURITY, SETTINGS)
 
 
 class Revision(Base):
-    """How often the named part was changed. The rows are made by the first migration."""
+    """The mark of the named part: another one after every change. The rows are made by the first migration."""
 
     __tablename__ = "revision"
 
     name: Mapped[str] = mapped_column(String(20), primary_key=True)
-    value: Mapped[int]
+    value: Mapped[int] = mapped_column(BigInteger)
 
 
 _MEMO = "revisions"
 _CHANGING = "changing"
-_CURRENT = select(Revision.name, Revision.value)
+#: All marks.
+CURRENT = select(Revision.name, Revision.value)
 
 
 def current(session: Session) -> Mapping[str, int]:
-    """Return all counters as this session's transaction sees them, read once per session."""
+    """Return all marks as this session's transaction sees them, read once per session."""
     memo: dict[str, int] | None = session.info.get(_MEMO)
     if memo is None:
-        memo = session.info[_MEMO] = dict(session.connection().execute(_CURRENT).tuples().all())
+        memo = session.info[_MEMO] = dict(session.connection().execute(CURRENT).tuples().all())
     return memo
 
 
 def bump(session: Session, name: str) -> None:
     """Note in this transaction that the part *name* changes."""
-    session.execute(update(Revision).where(Revision.name == name).values(value=Revision.value + 1))
+    # Not the next number but one that never comes again: a transaction that sees this one's changes may fill a cache,
+    # and when the commit of both fails, the next change must not be taken for what that cache holds.
+    session.execute(update(Revision).where(Revision.name == name).values(value=randbits(62)))
     session.info.pop(_MEMO, None)
     session.info.setdefault(_CHANGING, set()).add(name)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-from sqlalchemy import URL, Connection
+from sqlalchemy import URL, Connection, PoolProxiedConnection
 from sqlalchemy.orm import Session
 
+from dispatcher.datastore import revisions
 from dispatcher.datastore.engines import open_engine, traits_of
 from dispatcher.datastore.groupcommit import GroupCommit
 
@@ -24,6 +25,8 @@ class Datastore:
         self.traits = traits_of(self.engine)
         self._writer = GroupCommit(self.engine) if self.traits.single_writer else None
         self._local = threading.local()
+        self._kept: list[PoolProxiedConnection] = []
+        self._current_sql = str(revisions.CURRENT.compile(self.engine))
 
     @contextmanager
     def begin(self) -> Iterator[Session]:
@@ -65,8 +68,28 @@ class Datastore:
         with Session(self.engine, autoflush=False, expire_on_commit=False) as session:
             yield session
 
+    def revisions(self) -> Mapping[str, int]:
+        """Return all revision marks as they are now.
+
+        Every request asks for them, so where that is possible a thread keeps a connection of its own for it.
+        """
+        outer: Session | None = getattr(self._local, "session", None)
+        if outer is not None:
+            return revisions.current(outer)
+        if not self.traits.single_writer:
+            with self.engine.connect() as connection:
+                return dict(connection.execute(revisions.CURRENT).tuples().all())
+        cursor = getattr(self._local, "cursor", None)
+        if cursor is None:
+            raw = self.engine.raw_connection()
+            self._kept.append(raw)
+            cursor = self._local.cursor = raw.cursor()
+        return dict(cursor.execute(self._current_sql).fetchall())
+
     def close(self) -> None:
         """Finish open commits and close all connections."""
+        for connection in self._kept:
+            connection.invalidate()
         if self._writer is not None:
             self._writer.close()
         self.engine.dispose()

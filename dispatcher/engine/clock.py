@@ -16,6 +16,8 @@ log = structlog.get_logger(__name__)
 
 #: The longest sleep: other processes may schedule something without being able to wake this one.
 LONGEST_SLEEP = timedelta(seconds=10)
+#: How often launch timeouts are looked at.
+OVERDUE_EVERY = timedelta(minutes=1)
 #: The shortest sleep after the datastore was out of order.
 PAUSE_S = 1.0
 
@@ -28,6 +30,7 @@ class Clock:
         self._leasing = leasing
         self._now = now
         self._grace = grace
+        self._next_overdue = now()
         self._woken = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -57,9 +60,16 @@ class Clock:
         while self._clockwork.activate_due() == BATCH and not self._stopping:
             pass
         self._leasing.take_back()
+        self._cancel_overdue()
         moment = self._clockwork.next_moment()
         left = LONGEST_SLEEP if moment is None else min(moment - self._now(), LONGEST_SLEEP)
         return max(left.total_seconds(), 0.0)
+
+    def _cancel_overdue(self) -> None:
+        """Look for what waited too long, now and then: launch timeouts are long and need no punctuality."""
+        if self._now() >= self._next_overdue:
+            self._next_overdue = self._now() + OVERDUE_EVERY
+            self._clockwork.cancel_overdue()
 
     def _guarded(self, turn: Callable[[], float]) -> float:
         try:

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select, update
 
 from dispatcher.core.ports import Ports
 from dispatcher.core.states import State
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.activation import JOBS, RUNS, Activation
+from dispatcher.services.settings import Settings
 
 #: How many due jobs are started in one transaction.
 BATCH = 100
 
 
 class Clockwork:
-    """Starts the jobs that are due."""
+    """Starts the jobs that are due, and ends those that waited too long."""
 
-    def __init__(self, datastore: Datastore, ports: Ports, activation: Activation) -> None:
+    def __init__(self, datastore: Datastore, ports: Ports, activation: Activation, settings: Settings) -> None:
         self._datastore = datastore
         self._ports = ports
         self._activation = activation
+        self._settings = settings
 
     def activate_due(self) -> int:
         """Start the scheduled jobs whose time has come, earliest first, at most ``BATCH``; return how many."""
@@ -38,6 +40,27 @@ class Clockwork:
             for job in due:
                 self._activation.activate(session, job)
         return len(due)
+
+    def cancel_overdue(self) -> int:
+        """Cancel the runs that no agent fetched within the launch timeout; return how many jobs that concerned."""
+        timeout = timedelta(seconds=self._settings.current().number("jobs.launch_timeout_s"))
+        now = self._ports.now()
+        with self._datastore.begin() as session:
+            waiting = (RUNS.c.state == State.PENDING) & RUNS.c.leased_until.is_(None)
+            jobs = session.scalars(
+                select(JOBS.c.id)
+                .where(JOBS.c.state == State.ACTIVE, JOBS.c.starts_at <= now - timeout)
+                .where(exists().where(RUNS.c.job_id == JOBS.c.id, waiting))
+                .limit(BATCH)
+            ).all()
+            for job_id in jobs:
+                ended = session.connection().execute(
+                    update(RUNS)
+                    .where(RUNS.c.job_id == job_id, waiting)
+                    .values(state=State.CANCELLED, stopped_at=now, reason=f"no agent fetched it within {timeout}")
+                )
+                self._activation.run_ended(session, job_id, ended.rowcount)
+        return len(jobs)
 
     def next_moment(self) -> datetime | None:
         """Return when the next job is due or the next lease is over, whichever comes first; None for neither."""

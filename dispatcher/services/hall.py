@@ -48,6 +48,7 @@ class Hall:
 def build_hall(datastore: Datastore, ports: Ports, secrets: Secrets, *, lease: timedelta) -> Hall:
     """Return the services over *datastore*; *lease* is how long a run may go without news of it."""
     tokens = Tokens(datastore, ports)
+    settings = Settings(datastore, ports)
     library = Library(datastore, ports, secrets)
     topology = Topology(datastore, ports)
     plans = Plans(secrets)
@@ -56,7 +57,7 @@ def build_hall(datastore: Datastore, ports: Ports, secrets: Secrets, *, lease: t
     leasing = Leasing(datastore, ports, plans=plans, activation=activation, lease=lease)
     return Hall(
         aborting=Aborting(datastore, ports, activation=activation, jobs=jobs),
-        clockwork=Clockwork(datastore, ports, activation),
+        clockwork=Clockwork(datastore, ports, activation, settings),
         enrolment=Enrolment(datastore, ports, tokens),
         jobs=jobs,
         leasing=leasing,
@@ -67,7 +68,7 @@ def build_hall(datastore: Datastore, ports: Ports, secrets: Secrets, *, lease: t
             datastore, ports, library=library, topology=topology, plans=plans, activation=activation, jobs=jobs
         ),
         security=Security(datastore, ports, Passwords()),
-        settings=Settings(datastore, ports),
+        settings=settings,
         tokens=tokens,
         topology=topology,
     )

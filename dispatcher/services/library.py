@@ -19,8 +19,8 @@ from dispatcher.core.parameters import Parameter
 from dispatcher.core.permissions import Caller, Node, Right
 from dispatcher.core.ports import Ports
 from dispatcher.core.references import Kind, Reference
+from dispatcher.datastore import revisions
 from dispatcher.datastore.folders import Folder
-from dispatcher.datastore.revisions import LIBRARY, Revision
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services import library_versions
 from dispatcher.services.secrets import Secrets
@@ -84,7 +84,7 @@ class Library:
         if not caller.may(Right.READ, NODES[kind]):
             return []
         with self._datastore.read() as session:
-            kept = self._current(session, None)
+            kept = self._current(session)
             if kind not in kept.whats:
                 kept.whats[kind] = _whats(session, kind)
             return list(kept.whats[kind])
@@ -110,15 +110,12 @@ class Library:
         entry = self._readable(kind, what_id, caller)
         return _parameter_set(entry, [one for one in entry.parameters if one.is_output])
 
-    def definition(
-        self, session: Session, kind: WhatKind, what_id: UUID, revision: int | None = None
-    ) -> LibraryEntry | None:
+    def definition(self, session: Session, kind: WhatKind, what_id: UUID) -> LibraryEntry | None:
         """Return the newest version of the object, enabled or not; None if there is no such object of this kind.
 
-        It is kept in memory until the library changes. *revision* is that of the library, if the caller has read it
-        in this transaction already.
+        It is kept in memory until the library changes.
         """
-        kept = self._current(session, revision)
+        kept = self._current(session)
         key = (kind, what_id)
         entry = kept.entries.get(key)
         if entry is None:
@@ -135,12 +132,11 @@ class Library:
             raise WhatNotFound(what_id)
         return entry
 
-    def _current(self, session: Session, revision: int | None) -> _Kept:
+    def _current(self, session: Session) -> _Kept:
         """Return what is kept of the library as *session* sees it."""
-        if library_versions.is_changing(session):
+        if revisions.is_changing(session, revisions.LIBRARY):
             return _Kept(-1)  # what this transaction sees may be rolled back
-        if revision is None:
-            revision = session.scalars(select(Revision.value).where(Revision.name == LIBRARY)).one()
+        revision = revisions.current(session)[revisions.LIBRARY]
         with self._lock:
             if self._kept.revision != revision:
                 self._kept = _Kept(revision)

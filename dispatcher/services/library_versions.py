@@ -37,7 +37,6 @@ MODELS: dict[WhatKind, type[Module] | type[Project] | type[RunBook]] = {
     WhatKind.PROJECT: Project,
     WhatKind.RUNBOOK: RunBook,
 }
-_CHANGED = "library_changed"
 _PARAMETER_COLUMNS = ("name", "type", "value1", "value2", "value3", "description", "hint", "is_input", "is_output")
 _TASK_COLUMNS = ("name", "type", "settings", "timeout_s", "on_error", "repeatable")
 
@@ -67,12 +66,6 @@ def freeze(session: Session, ports: Ports, changed: Collection[Key]) -> None:
     for key in sorted(affected):
         _store(session, ports, key, builder.document(key, ()))
     revisions.bump(session, revisions.LIBRARY)
-    session.info[_CHANGED] = True
-
-
-def is_changing(session: Session) -> bool:
-    """Whether the library was changed in the transaction of *session*: nothing may be cached from it."""
-    return _CHANGED in session.info
 
 
 def row_of(session: Session, key: Key) -> Module | Project | RunBook | None:

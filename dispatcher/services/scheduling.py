@@ -14,7 +14,6 @@ from dispatcher.core.parameters import GivenValue, merge
 from dispatcher.core.permissions import Caller, Node, Right
 from dispatcher.core.ports import Ports
 from dispatcher.core.states import State
-from dispatcher.datastore import revisions
 from dispatcher.datastore.transactions import Datastore, after_commit
 from dispatcher.services.activation import Activation, to_entry
 from dispatcher.services.jobs import Jobs
@@ -75,7 +74,7 @@ class Scheduling:
 
     def _entry(self, session: Session, choice: WhatChoice, place: int, caller: Caller) -> LibraryEntry:
         caller.require(Right.READ, WHAT_NODES[choice.kind])
-        entry = self._library.definition(session, choice.kind, choice.id, revisions.current(session)[revisions.LIBRARY])
+        entry = self._library.definition(session, choice.kind, choice.id)
         if entry is None or not entry.enabled:
             raise InvalidValue(f"What[{place}]/ID", f"no {choice.kind.noun} {choice.id}")
         return entry

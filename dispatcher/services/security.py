@@ -74,14 +74,13 @@ class Security:
 
     def has_logins(self) -> bool:
         """Whether any login exists, of whatever kind and enabled or not: then credentials are needed."""
-        return self._current(None).has_logins
+        return self._current().has_logins
 
-    def authenticate(self, authorization: str | None, address: str, revision: int | None = None) -> Caller:
+    def authenticate(self, authorization: str | None, address: str) -> Caller:
         """Return who sends a request with this ``Authorization`` header from the network *address*.
 
         Without logins that is the anonymous caller, whatever the header says. Otherwise HTTP Basic with the name
-        and password of an enabled login is needed (contract sections 1.1 and 11). A caller that already knows the
-        ``security`` revision passes it and saves a query.
+        and password of an enabled login is needed (contract sections 1.1 and 11).
 
         After 10 failures in 15 minutes for one name from one address every further attempt is refused at once,
         right or wrong, known name or not: the quickness says nothing that the attacker does not know, and a
@@ -90,7 +89,7 @@ class Security:
         :raises NotAuthenticated: if there are no credentials, or wrong ones, or too many were wrong before.
         :raises Unavailable: if too many different credentials are being verified at this moment.
         """
-        known = self._current(revision)
+        known = self._current()
         if not known.has_logins:
             return ANONYMOUS
         credentials = to_credentials(authorization)
@@ -110,14 +109,12 @@ class Security:
             raise NotAuthenticated
         return caller
 
-    def _current(self, revision: int | None) -> _Known:
+    def _current(self) -> _Known:
         known = self._known
-        if known is not None and revision == known.revision:
+        if known is not None and self._datastore.revisions()[revisions.SECURITY] == known.revision:
             return known
         with self._datastore.read() as session:
             revision = revisions.current(session)[revisions.SECURITY]
-            if known is not None and revision == known.revision:
-                return known
             has_logins = session.scalar(select(Login.id).limit(1)) is not None
         known = self._known = _Known(revision, has_logins, OrderedDict())
         return known

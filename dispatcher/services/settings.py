@@ -91,18 +91,13 @@ class Settings:
         self._ports = ports
         self._snapshot: Snapshot | None = None
 
-    def current(self, revision: int | None = None) -> Snapshot:
-        """Return the settings as they are now: kept until the ``settings`` revision changes.
-
-        A caller that already knows that revision passes it and saves a query.
-        """
+    def current(self) -> Snapshot:
+        """Return the settings as they are now: kept until the ``settings`` revision changes."""
         snapshot = self._snapshot
-        if snapshot is not None and revision == snapshot.revision:
+        if snapshot is not None and self._datastore.revisions()[revisions.SETTINGS] == snapshot.revision:
             return snapshot
         with self._datastore.read() as session:
             revision = revisions.current(session)[revisions.SETTINGS]
-            if snapshot is not None and revision == snapshot.revision:
-                return snapshot
             rows = session.execute(select(Setting.name, Setting.dispatcher, Setting.value)).all()
         stored = {(name, owner): REGISTRY[name].parse(name, text) for name, owner, text in rows if name in REGISTRY}
         snapshot = self._snapshot = Snapshot(revision, stored)

@@ -9,7 +9,7 @@ from dispatcher.core.errors import InvalidValue
 #: The environment variable that names the file.
 VARIABLE = "DISPATCHER_OUTPUT"
 #: The largest file that is read, in bytes.
-MAX_BYTES = 262_144
+MAX_BYTES = 131_072
 
 
 def read(file: Path) -> dict[str, str]:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import structlog
 
-from dispatcher.core.errors import NotAuthenticated
+from dispatcher.core.errors import NotAuthenticated, Unavailable
 from dispatcher.core.ports import NewId
 from dispatcher.services.security import Security
 from dispatcher.web.health import Health
@@ -77,6 +77,8 @@ class WebApp:
                 if not binding.is_public(request):
                     return binding.unauthenticated(request)
             return binding(request)
+        except Unavailable as error:
+            return _refuse(request, binding, 503, error.message)
         except Exception:
             log.exception("web.failed", request=request.id, method=request.method, path=request.path)
             return _refuse(request, binding, 500, f"unexpected error {request.id}")

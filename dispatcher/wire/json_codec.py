@@ -131,7 +131,7 @@ def _array_decoder(read_item: Decode) -> Decode:
         items = []
         index = 0
         try:
-            for index, item in enumerate(value):
+            for index, item in enumerate(value):  # noqa: B007 - the error names it
                 if item is not None:
                     items.append(read_item(item, zone))
         except WrongValue as wrong:

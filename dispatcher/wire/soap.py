@@ -205,7 +205,7 @@ def _fault_11(version: Version, side: str, error: DispatcherError) -> str:
     )
 
 
-def _fault_12(version: Version, side: str, error: DispatcherError) -> str:
+def _fault_12(_version: Version, side: str, error: DispatcherError) -> str:
     code = _code_of(error)
     subcode = ""
     if code is not None and code[0] in ("MustUnderstand", "VersionMismatch"):

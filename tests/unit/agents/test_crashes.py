@@ -257,3 +257,20 @@ def test_agent_and_slot_killed_together(gateway, new_agent, an_order, tmp_path, 
     new_agent()
     assert gateway.finished(order.run_id).reason == "outcome unknown: the agent stopped while task 1 ran"
     gone(pid)
+
+
+def test_full_disk_lets_nothing_begin_until_there_is_room(gateway, agent, an_order, tmp_path) -> None:
+    gateway.wait(lambda: gateway.polls)
+    process = psutil.Process(agent.process.pid)
+    before = process.rlimit(psutil.RLIMIT_FSIZE)
+    process.rlimit(psutil.RLIMIT_FSIZE, (4096, before[1]))
+    order = an_order(f"echo begun >> {tmp_path}/log")
+    gateway.order(order)
+    deadline = time.monotonic() + 10
+    while "spool.failed" not in agent.log.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert not (tmp_path / "log").exists()
+    process.rlimit(psutil.RLIMIT_FSIZE, before)
+    assert gateway.finished(order.run_id).state == "completed"
+    assert (tmp_path / "log").read_text() == "begun\n"

@@ -59,3 +59,18 @@ def test_does_the_tasks_in_order_and_reports_each(gateway, agent, an_order, tmp_
     gateway.wait(
         lambda: not agent.home.joinpath("scratch").exists() or not list(agent.home.joinpath("scratch").iterdir())
     )
+
+
+def test_powershell_gets_a_file_with_its_mark(gateway, new_agent, an_order, tmp_path, monkeypatch) -> None:
+    fake = tmp_path / "bin" / "pwsh"
+    fake.parent.mkdir()
+    fake.write_text(
+        '#!/bin/sh\nfor last; do :; done\nstat -c %a "$last"; od -An -tx1 -N3 "$last"; tail -c +4 "$last"\n'
+    )
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", str(fake.parent), prepend=":")
+    new_agent()
+    order = an_order({"type": "script", "settings": {"language": "powershell", "text": "Write-Host $[no]"}})
+    gateway.order(order)
+    assert gateway.finished(order.run_id).state == "completed"
+    assert gateway.output(order.run_id).decode().split("\n") == ["600", " ef bb bf", "Write-Host $[no]"]

@@ -11,6 +11,16 @@ import pytest
 from dispatcher.agents.protocol import Value
 
 
+@pytest.fixture
+def gateway(shared_gateway):
+    return shared_gateway
+
+
+@pytest.fixture
+def agent(shared_agent):
+    return shared_agent
+
+
 def task(command: str, **more) -> dict:
     settings = {"command": command, **more.pop("settings", {})}
     return {"settings": settings, **more}
@@ -129,12 +139,13 @@ def test_much_output_arrives_whole_and_needs_no_memory(gateway, agent, an_order)
     small = an_order("true")
     gateway.order(small)
     gateway.finished(small.run_id)
-    before = [psutil.Process(agent.process.pid).memory_info().rss, agent.slots()[0].memory_info().rss]
+    processes = [psutil.Process(agent.process.pid), *agent.slots()]
+    before = [process.memory_info().rss for process in processes]
     gateway.order(order)
     gateway.finished(order.run_id)
-    after = [psutil.Process(agent.process.pid).memory_info().rss, agent.slots()[0].memory_info().rss]
+    after = [process.memory_info().rss for process in processes]
     assert gateway.output(order.run_id) == b"x" * 20_000_000
-    assert [now - then < 10_000_000 for now, then in zip(after, before, strict=True)] == [True, True]
+    assert max(now - then for now, then in zip(after, before, strict=True)) < 10_000_000
     assert (agent.home / "spool.log").stat().st_size < 20_000_000
 
 
@@ -197,7 +208,7 @@ def test_abort_leaves_nothing_alive(gateway, agent, an_order, tmp_path, read_num
     assert (first.state, second.state) == ("aborted", "skipped")
     assert str(pid) in {name.split()[0] for name in first.killed}
     gone(pid)
-    assert agent.slots()[0].children(recursive=True) == []
+    assert [slot.children(recursive=True) for slot in agent.slots() if slot.children()] == []
 
 
 def test_abort_stops_a_fork_bomb(gateway, agent, an_order, tmp_path) -> None:
@@ -209,7 +220,7 @@ def test_abort_stops_a_fork_bomb(gateway, agent, an_order, tmp_path) -> None:
     gateway.abort(order.run_id)
     assert gateway.finished(order.run_id, 30).state == "aborted"
     assert len(gateway.of(order.run_id, "task_finished")[0].killed) > 20
-    assert agent.slots()[0].children(recursive=True) == []
+    assert [slot.children(recursive=True) for slot in agent.slots() if slot.children()] == []
 
 
 def test_two_runs_go_side_by_side_and_a_third_waits_on_the_server(gateway, agent, an_order) -> None:
@@ -226,18 +237,3 @@ def test_two_runs_go_side_by_side_and_a_third_waits_on_the_server(gateway, agent
     assert gateway.finished(third.run_id).state == "completed"
     gateway.abort(long[1].run_id)
     gateway.finished(long[1].run_id)
-
-
-def test_powershell_gets_a_file_with_its_mark(gateway, new_agent, an_order, tmp_path, monkeypatch) -> None:
-    fake = tmp_path / "bin" / "pwsh"
-    fake.parent.mkdir()
-    fake.write_text(
-        '#!/bin/sh\nfor last; do :; done\nstat -c %a "$last"; od -An -tx1 -N3 "$last"; tail -c +4 "$last"\n'
-    )
-    fake.chmod(0o755)
-    monkeypatch.setenv("PATH", str(fake.parent), prepend=":")
-    new_agent()
-    order = an_order({"type": "script", "settings": {"language": "powershell", "text": "Write-Host $[no]"}})
-    gateway.order(order)
-    assert gateway.finished(order.run_id).state == "completed"
-    assert gateway.output(order.run_id).decode().split("\n") == ["600", " ef bb bf", "Write-Host $[no]"]

@@ -85,11 +85,23 @@ def test_a_closed_datastore_refuses(datastore: Datastore) -> None:
 
 def test_a_revision_is_read_once_and_seen_by_other_sessions_after_a_bump(datastore: Datastore) -> None:
     with datastore.begin() as session:
-        assert revisions.current(session)["library"] == 0
+        before = revisions.current(session)
         revisions.bump(session, revisions.LIBRARY)
-        assert revisions.current(session)["library"] == 1
+        after = revisions.current(session)
     with datastore.read() as session:
-        assert revisions.current(session) == {"library": 1, "topology": 0, "security": 0, "settings": 0}
+        assert revisions.current(session) == after == datastore.revisions()
+    assert {name for name in before if before[name] != after[name]} == {"library"}
+
+
+def test_a_mark_never_comes_again_after_a_failure(datastore: Datastore) -> None:
+    seen: list[int] = []
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError), datastore.begin() as session:
+            revisions.bump(session, revisions.LIBRARY)
+            seen.append(revisions.current(session)["library"])
+            raise ZeroDivisionError
+    assert len(set(seen)) == 3
+    assert datastore.revisions()["library"] not in seen
 
 
 def in_threads(bodies: list[Callable[[], None]]) -> None:

@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import event
 
 from dispatcher.core.errors import Forbidden, WhatNotFound
 from dispatcher.core.jobs import ParameterSet, WhatKind
 from dispatcher.core.permissions import ANONYMOUS, Caller, Node, Right
 from dispatcher.core.ports import Ports
-from dispatcher.datastore.revisions import LIBRARY, Revision
+from dispatcher.datastore import revisions
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.library import Library, LibraryEntry
 from dispatcher.services.library_import import import_texts
@@ -185,9 +185,9 @@ def test_a_definition_that_is_kept_costs_one_query_or_none(library: Library, loa
     assert _definition(library, datastore, WhatKind.MODULE, key) is entry
     assert [text.split()[0] for text in statements] == ["BEGIN", "SELECT"]
     with datastore.read() as session:
-        revision = session.scalars(select(Revision.value).where(Revision.name == LIBRARY)).one()
+        assert revisions.current(session)
         statements.clear()
-        assert library.definition(session, WhatKind.MODULE, key, revision) is entry
+        assert library.definition(session, WhatKind.MODULE, key) is entry
     assert statements == []
 
 

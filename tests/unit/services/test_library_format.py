@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from dispatcher.core.ports import Ports
 from dispatcher.datastore.folders import Folder
-from dispatcher.datastore.revisions import SETTINGS, Revision
+from dispatcher.datastore.revisions import SETTINGS
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services import library_format
 from dispatcher.services.library_entries import NamedEntry
@@ -68,13 +68,13 @@ def notes(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("notes")
 def test_a_section_of_a_dialect_is_part_of_the_format(datastore: Datastore, ports: Ports, secrets: Secrets) -> None:
     text = b"notes: [{name: N, module: M}]\nmodules: [{name: M}]"
+    before = datastore.revisions()[SETTINGS]
     assert [entry.section for entry in import_texts(datastore, ports, secrets, {"a": text}).entries] == [
         "modules",
         "notes",
     ]
     assert export(datastore).endswith("notes:\n  - name: N\n    module: M\n")
-    with datastore.read() as session:
-        assert session.scalars(select(Revision.value).where(Revision.name == SETTINGS)).one() == 1
+    assert datastore.revisions()[SETTINGS] != before
     with pytest.raises(LibraryErrors) as caught:
         import_texts(datastore, ports, secrets, {"a": b"notes: [{name: bad, module: M}, {name: N, module: X}]"})
     assert [problem.path for problem in caught.value.problems] == ["notes[0].name", "notes[1].module"]

@@ -12,12 +12,10 @@ import pytest
 from argon2 import PasswordHasher
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import event
 
 from dispatcher.core.errors import NotAuthenticated, Unavailable
 from dispatcher.core.permissions import ANONYMOUS, SYSTEM, Node, Right
 from dispatcher.core.ports import Ports
-from dispatcher.datastore import revisions
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.logins import Logins
 from dispatcher.services.passwords import Passwords
@@ -148,19 +146,6 @@ def test_changes_of_logins_hold_from_the_next_request_on(logins: Logins, securit
     security.authenticate(basic("admin", "new"), "10.0.0.1")
     logins.disable("admin", SYSTEM)
     fail(security, basic("admin", "new"))
-
-
-def test_known_revision_saves_the_query(datastore: Datastore, logins: Logins, security: Security) -> None:
-    logins.add("admin", "pw", SYSTEM)
-    with datastore.read() as session:
-        revision = revisions.current(session)[revisions.SECURITY]
-    security.authenticate(basic("admin", "pw"), "10.0.0.1", revision)
-    queries: list[str] = []
-    event.listen(datastore.engine, "before_cursor_execute", lambda *args: queries.append(args[2]))
-    assert security.authenticate(basic("admin", "pw"), "10.0.0.1", revision).name == "admin"
-    assert queries == []
-    assert security.authenticate(basic("admin", "pw"), "10.0.0.1").name == "admin"
-    assert len([query for query in queries if query.startswith("SELECT")]) == 1
 
 
 def test_unknown_names_cost_a_hash_like_known_ones(

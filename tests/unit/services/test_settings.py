@@ -10,7 +10,6 @@ import pytest
 from dispatcher.core.errors import Forbidden, InvalidValue, SettingNotFound
 from dispatcher.core.permissions import SYSTEM, Caller, Right, everything
 from dispatcher.core.ports import Ports
-from dispatcher.datastore import revisions
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.setting_kinds import REGISTRY
 from dispatcher.services.settings import Settings
@@ -70,15 +69,6 @@ def test_global_is_no_value_of_the_environment(settings: Settings) -> None:
 def test_setting_of_the_environment_is_none_of_a_dispatcher(settings: Settings) -> None:
     with pytest.raises(InvalidValue, match="whole environment"):
         settings.set("jobs.launch_timeout_s", "60", SYSTEM, "east")
-
-
-def test_known_revision_saves_the_query(datastore: Datastore, settings: Settings) -> None:
-    with datastore.read() as session:
-        revision = revisions.current(session)[revisions.SETTINGS]
-    snapshot = settings.current(revision)
-    assert settings.current(revision) is snapshot
-    settings.set("webapi.realm", "Jobs", SYSTEM)
-    assert settings.current(revision + 1).text("webapi.realm") == "Jobs"
 
 
 def test_change_wakes_the_engine(settings: Settings, wakeup) -> None:

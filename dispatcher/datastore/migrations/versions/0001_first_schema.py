@@ -131,7 +131,7 @@ def upgrade() -> None:
     op.create_table(
         "revision",
         sa.Column("name", sa.String(length=20), nullable=False),
-        sa.Column("value", sa.Integer(), nullable=False),
+        sa.Column("value", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_revision")),
     )
     op.create_table(

@@ -1,13 +1,17 @@
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from dispatcher.bindings.ivanti_automation import contract, translate
 from dispatcher.core.errors import InvalidValue
 from dispatcher.core.jobs import (
+    GivenSet,
     Job,
     JobPage,
     ParameterSet,
@@ -22,6 +26,7 @@ from dispatcher.core.jobs import (
 )
 from dispatcher.core.parameters import GivenValue, Parameter, ParameterType
 from dispatcher.core.states import State
+from dispatcher.wire.json_codec import encode_json, json_decoder
 from dispatcher.wire.types import new
 
 PATCH = UUID("5cf59e5a-343c-4d85-a83c-8b18e4731040")
@@ -148,6 +153,19 @@ def test_job_sent_back_asks_for_the_same_again(a_job: Callable[..., Job]) -> Non
     assert request.who[0].identifiers[0] == PC_042
     assert (request.when, request.description) == (job.when, job.description)
     assert (request.in_parallel, request.tags) == (True, "night")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # the builder keeps nothing
+@given(text=st.text(), tags=st.none() | st.text(), value=st.text())
+def test_texts_survive_the_wire_in_json(a_job: Callable[..., Job], text: str, tags: str | None, value: str) -> None:
+    patch = What(PATCH, "Patch", WhatKind.MODULE)
+    parameters = [ParameterSet(patch, [Parameter("Ring", value1=value)])]
+    sent = encode_json(contract.Job, translate.to_wire_job(a_job(description=text, tags=tags, parameters=parameters)))
+
+    request = translate.to_job_request(json_decoder(contract.Job)(json.loads(sent), UTC))
+
+    assert (request.description, request.tags) == (text, tags)
+    assert request.parameters == [GivenSet(PATCH, [GivenValue("Ring", value, "")])]
 
 
 def test_page_echoes_the_number_asked_for_past_the_end(a_job: Callable[..., Job]) -> None:
