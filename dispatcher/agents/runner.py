@@ -87,8 +87,7 @@ class _Agent:
         self._dispatchers = settings.dispatchers or (self._identity.dispatchers if self._identity else [])
         if not self._dispatchers:
             raise InvalidValue("dispatchers", "the URL of at least one is needed")
-        facts = read_facts(self._dispatchers[0], settings.facts)
-        self._facts = facts
+        self._facts = facts = read_facts(self._dispatchers[0], settings.facts)
         self._reporting = Connection(self._dispatchers, settings.ca_file)
         polling = Connection(self._dispatchers, settings.ca_file)
         self._foreman = Foreman(
@@ -107,18 +106,19 @@ class _Agent:
             holdings,
             facts,
             enrol=self._identify,
-            heard=lambda orders: self._foreman.post(lambda: self._foreman.obey(orders)),
+            heard=self._obey,
             refused=self._refused,
         )
         self._delivery = Delivery(
             self._reporting,
             self._spool,
             holdings,
-            standing=lambda aborts, lost: self._foreman.post(
-                lambda: self._foreman.obey(Orders(aborts=aborts, lost=lost))
-            ),
+            standing=lambda aborts, lost: self._obey(Orders(aborts=aborts, lost=lost)),
             refused=self._refused,
         )
+
+    def _obey(self, orders: Orders) -> None:
+        self._foreman.post(lambda: self._foreman.obey(orders))
 
     def run(self) -> int:
         """Run until the end; return the exit code."""

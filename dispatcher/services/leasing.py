@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from dispatcher.core.definitions import PlannedModule
@@ -16,6 +16,7 @@ from dispatcher.core.ports import Ports
 from dispatcher.core.states import FINISHED, Event, State, move
 from dispatcher.datastore.agents import Agent
 from dispatcher.datastore.base import Row
+from dispatcher.datastore.runs import OutputChunk, TaskResult
 from dispatcher.datastore.transactions import Datastore, after_commit
 from dispatcher.services.activation import JOBS, RUNS, Activation
 from dispatcher.services.plans import Plans
@@ -38,6 +39,9 @@ class Standing:
     aborts: list[UUID]
     lost: list[UUID]
 
+
+TASK_RESULTS: Any = TaskResult.__table__
+CHUNKS: Any = OutputChunk.__table__
 
 _WAITING = (
     select(RUNS.c.id, RUNS.c.fence, RUNS.c.attempt, RUNS.c.job_id, JOBS.c.what, JOBS.c.parameters)
@@ -152,16 +156,12 @@ class Leasing:
     def take_back(self) -> int:
         """End or requeue the runs whose lease is over; return how many there were.
 
-        One that had not begun waits again; one that had begun has failed with an unknown outcome, unless it was to
-        be aborted.
+        One that had not begun, or of which only repeatable tasks had, waits again; another one that had begun has
+        failed with an unknown outcome, unless it was to be aborted.
         """
         now = self._ports.now()
         with self._datastore.begin() as session:
-            query = (
-                select(RUNS.c.id, RUNS.c.job_id, RUNS.c.agent_id, RUNS.c.state, RUNS.c.begun)
-                .where(RUNS.c.leased_until < now)
-                .limit(1_000)
-            )
+            query = select(RUNS).where(RUNS.c.leased_until < now).limit(1_000)
             if self._datastore.traits.skip_locked:
                 query = query.with_for_update(skip_locked=True)
             over = session.execute(query).all()
@@ -171,15 +171,26 @@ class Leasing:
 
     def _take_back(self, session: Session, row: Any) -> None:
         state = State(row.state)
-        if not row.begun and state is not State.ABORTING:
+        if state is not State.ABORTING and (not row.begun or self._is_repeatable(session, row)):
             back = State.PENDING if state is State.PENDING else move(state, Event.REQUEUE)
-            self._set(session, row.id, state=back, leased_until=None, started_at=None)
+            # What the lost attempt did is forgotten with it: the next one begins anew.
+            session.execute(delete(CHUNKS).where(CHUNKS.c.run_id == row.id))
+            session.execute(delete(TASK_RESULTS).where(TASK_RESULTS.c.run_id == row.id))
+            self._set(session, row.id, state=back, leased_until=None, started_at=None, begun=False, position=None)
             after_commit(session, lambda: self._ports.wakeup.agents([row.agent_id]))
             return
         reason = f"outcome unknown: no news from the agent for {self._lease.total_seconds():.0f} s"
         end = move(state, Event.FAIL)
         self._set(session, row.id, state=end, leased_until=None, stopped_at=self._ports.now(), reason=reason)
         self._activation.run_ended(session, row.job_id)
+
+    def _is_repeatable(self, session: Session, row: Any) -> bool:
+        """Whether every task that has begun may be done twice."""
+        job = session.execute(select(JOBS.c.what, JOBS.c.parameters).where(JOBS.c.id == row.job_id)).one()
+        os = session.scalar(select(Agent.os).where(Agent.id == row.agent_id)) or ""
+        modules = self._plans.modules(session, job.what, job.parameters, os)
+        tasks = [task for module in modules for task in module.document["tasks"]]
+        return all(task["repeatable"] for task in tasks[: (row.position or 0) + 1])
 
     def _set(self, session: Session, run_id: UUID, **values: Any) -> None:
         session.execute(update(RUNS).where(RUNS.c.id == run_id).values(**values))

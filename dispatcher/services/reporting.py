@@ -13,13 +13,9 @@ from sqlalchemy.orm import Session
 
 from dispatcher.core.ports import Ports
 from dispatcher.core.states import FINISHED, Event, State, move
-from dispatcher.datastore.runs import OutputChunk, TaskResult
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.activation import RUNS, Activation
-from dispatcher.services.leasing import Leasing, Standing
-
-TASK_RESULTS: Any = TaskResult.__table__
-CHUNKS: Any = OutputChunk.__table__
+from dispatcher.services.leasing import CHUNKS, TASK_RESULTS, Leasing, Standing
 
 
 @dataclass(slots=True)
@@ -152,16 +148,14 @@ class Reporting:
         task = self._task(session, run, event.position)
         if task is None or not event.data:
             return
-        # A repeated chunk may begin before the end of what is stored; only what is new is kept.
-        known = task["output_bytes"] - event.offset
-        if known < 0 or known >= len(event.data):
-            return
-        data = event.data[known:]
-        session.connection().execute(
-            insert(CHUNKS),
-            {"run_id": run["id"], "position": event.position, "offset": task["output_bytes"], "data": data},
-        )
-        self._set_task(session, run, event.position, output_bytes=task["output_bytes"] + len(data))
+        # A repeated chunk may begin before the end of what is stored; only what is new is kept. One that begins after
+        # it leaves a gap: the agent had no room for what was there.
+        offset = max(event.offset, task["output_bytes"])
+        data = event.data[offset - event.offset :]
+        if data:
+            chunk = {"run_id": run["id"], "position": event.position, "offset": offset, "data": data}
+            session.connection().execute(insert(CHUNKS), chunk)
+            self._set_task(session, run, event.position, output_bytes=offset + len(data))
 
     def _finish_task(self, session: Session, run: dict[str, Any], event: TaskFinished) -> None:
         task = self._task(session, run, event.position)

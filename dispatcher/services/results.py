@@ -19,8 +19,8 @@ from dispatcher.datastore.base import Row
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.activation import JOBS, RUNS
 from dispatcher.services.jobs import Jobs
+from dispatcher.services.leasing import CHUNKS, TASK_RESULTS
 from dispatcher.services.plans import Plans
-from dispatcher.services.reporting import CHUNKS, TASK_RESULTS
 
 #: How much of the end of a task's output a result carries, in bytes.
 MAX_OUTPUT_BYTES = 256 * 1024

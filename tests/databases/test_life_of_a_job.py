@@ -301,6 +301,36 @@ def test_a_lease_with_a_beginning_ends_as_unknown(hall: Hall, enrol: Callable[..
     assert "outcome unknown" in hall.results.collect(job.id, False, SYSTEM)[0].runs[0].reason
 
 
+def test_a_lost_run_whose_begun_tasks_are_repeatable_is_done_again(
+    hall: Hall, enrol: Callable[..., UUID], clock: Any, load_library: Callable[[str], None]
+) -> None:
+    load_library(LIBRARY.replace("name: greet,", "name: greet, repeatable: true,"))
+    agent = enrol("one")
+    job = hall.scheduling.submit(a_request(who=on(agent)), SYSTEM)
+    [run] = hall.leasing.lease(agent, 1)
+    report(hall, agent, run, TaskStarted(0, clock()), Output(0, 0, b"lost"))
+    clock.turn(timedelta(seconds=31))
+    hall.leasing.take_back()
+    [again] = hall.leasing.lease(agent, 1)
+    report(hall, agent, again, TaskStarted(0, clock()), Output(0, 0, b"kept"), TaskFinished(0, clock(), Event.COMPLETE))
+    report(hall, agent, again, TaskStarted(1, clock()))
+    [result] = hall.results.collect(job.id, True, SYSTEM)
+    assert [task.output for task in result.runs[0].tasks] == ["kept", ""]
+    clock.turn(timedelta(seconds=31))
+    hall.leasing.take_back()
+    assert hall.jobs.get(job.id, SYSTEM).state is State.FAILED
+
+
+def test_output_that_was_lost_on_the_way_leaves_a_gap(hall: Hall, enrol: Callable[..., UUID], clock: Any) -> None:
+    agent = enrol("one")
+    job = hall.scheduling.submit(a_request(who=on(agent)), SYSTEM)
+    [run] = hall.leasing.lease(agent, 1)
+    report(hall, agent, run, TaskStarted(0, clock()), Output(0, 0, b"begin "), Output(0, 1_000, b"end"))
+    report(hall, agent, run, Output(0, 1_000, b"end\n"))
+    [result] = hall.results.collect(job.id, True, SYSTEM)
+    assert (result.runs[0].tasks[0].output, result.runs[0].tasks[0].output_bytes) == ("begin end\n", 1_004)
+
+
 def test_a_run_that_never_reached_the_agent_waits_again(hall: Hall, enrol: Callable[..., UUID]) -> None:
     agent = enrol("one")
     hall.scheduling.submit(a_request(who=on(agent)), SYSTEM)

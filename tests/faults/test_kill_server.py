@@ -66,7 +66,9 @@ def test_jobs_that_wait_run_after_a_kill_and_nothing_of_the_dead_server_answers(
     assert family
     later = (datetime.now(UTC) + timedelta(seconds=3)).isoformat()
     waiting = [
-        server.schedule(MARK, [local], When={"Immediate": False, "ScheduledDateTime": later}, **with_text(f"job {number}"))
+        server.schedule(
+            MARK, [local], When={"Immediate": False, "ScheduledDateTime": later}, **with_text(f"job {number}")
+        )
         for number in range(5)
     ]
 
