@@ -89,7 +89,6 @@ class _Agent:
             raise InvalidValue("dispatchers", "the URL of at least one is needed")
         self._facts = facts = read_facts(self._dispatchers[0], settings.facts)
         self._reporting = Connection(self._dispatchers, settings.ca_file)
-        polling = Connection(self._dispatchers, settings.ca_file)
         self._foreman = Foreman(
             home,
             settings.slots,
@@ -102,7 +101,7 @@ class _Agent:
             freed=lambda: self._poller.slot_freed(),
         )
         self._poller = Poller(
-            polling,
+            Connection(self._dispatchers, settings.ca_file),
             holdings,
             facts,
             enrol=self._identify,
