@@ -88,12 +88,12 @@ class Activation:
     def _begin(self, session: Session, job: Row) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         """Return the runs of *job*, and how its start changes it; without any run to do it is over at once."""
         changes = self._started(job)
-        whos = [to_who(entry) for entry in job["who"]]
-        targets = self._topology.targets_of(session, whos)
+        chosen = [to_who(entry) for entry in job["who"]]
+        targets = self._topology.targets_of(session, chosen)
         runs = self._runs(session, job, targets)
         changes["open_runs"] = sum(run["state"] is State.PENDING for run in runs)
         if not changes["open_runs"]:
-            reason = "" if targets else f"no agent: {', '.join(who.name for who in whos)} has no members"
+            reason = "" if targets else f"no agent: {', '.join(who.name for who in chosen)} has no members"
             changes |= {"state": State.SKIPPED, "stopped_at": changes["started_at"], "reason": reason}
         return runs, changes
 

@@ -96,10 +96,10 @@ class Topology:
         except _Unknown:
             return self._resolve_one(session, WhoChoice(identifiers, WhoKind.TEAM), member)
 
-    def targets_of(self, session: Session, whos: Sequence[Who]) -> list[Target]:
-        """Return the agents of *whos*, each once, by name: those named and the present members of the teams."""
-        agent_ids = {who.id for who in whos if who.kind is WhoKind.AGENT}
-        team_ids = [who.id for who in whos if who.kind is WhoKind.TEAM]
+    def targets_of(self, session: Session, chosen: Sequence[Who]) -> list[Target]:
+        """Return the agents of *chosen*, each once, by name: those named and the present members of the teams."""
+        agent_ids = {who.id for who in chosen if who.kind is WhoKind.AGENT}
+        team_ids = [who.id for who in chosen if who.kind is WhoKind.TEAM]
         if team_ids:
             agent_ids |= self._members(session, team_ids)
         kept = self._current(session).targets

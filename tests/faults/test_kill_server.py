@@ -22,7 +22,10 @@ modules:
       - {{type: command, name: mark, settings: {{command: 'echo "$[Text]" >> {effects}; sync {effects}'}}}}
   - name: Sleep
     id: 00000000-0000-4000-8000-0000000000bb
-    tasks: [{{type: command, name: sleep, settings: {{command: 'echo begin >> {effects}; sleep 3; echo end >> {effects}'}}}}]
+    tasks:
+      - type: command
+        name: sleep
+        settings: {{command: 'echo begin >> {effects}; sleep 3; echo end >> {effects}'}}
 """
 MARK, SLEEP = "{00000000-0000-4000-8000-0000000000AA}", "{00000000-0000-4000-8000-0000000000BB}"
 

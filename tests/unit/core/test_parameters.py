@@ -29,7 +29,7 @@ def test_names_match_without_regard_to_case_when_not_exactly() -> None:
 
 
 def test_a_list_value_must_be_one_of_the_choices() -> None:
-    with pytest.raises(InvalidValue, match="Parameters/Level.*'medium' is none of low, high"):
+    with pytest.raises(InvalidValue, match=r"Parameters/Level.*'medium' is none of low, high"):
         merge([LEVEL], [GivenValue("Level", "medium")])
 
 
