@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from dispatcher.wire.http import Response
+from dispatcher.wire.xml_encoder import without_forbidden
 
 _HTML = "text/html; charset=utf-8"
 _PAGE = """\
@@ -58,7 +59,7 @@ def _see(help_url: str) -> str:
 
 
 def _shown(text: str) -> str:
-    return escape(text.encode("utf-8", "replace").decode())
+    return escape(without_forbidden(text))
 
 
 def _response(status: int, title: str, text: str) -> Response:

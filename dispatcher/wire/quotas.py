@@ -17,5 +17,7 @@ class Quotas:
     xml_elements: int = 50_000
     #: Of all different element and attribute names together.
     xml_name_chars: int = 16_384
+    #: Of the name of one namespace: every element in it repeats that.
+    xml_namespace_chars: int = 1_024
     json_depth: int = 32
     json_integer_digits: int = 4_300

@@ -19,8 +19,8 @@ from dispatcher.wire.types import Kind, item_of, kind_of, members_of
 Decode = Callable[[Any, tzinfo], Any]
 
 _NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
-#: How many spellings of its members a type remembers: namespaces are the caller's to choose.
-_MAX_SPELLINGS = 500
+#: How many spellings of its members a type remembers, and how long ones: namespaces are the caller's to choose.
+_MAX_SPELLINGS, _MAX_SPELLING = 500, 500
 
 _compiled: dict[Any, Decode] = {}
 
@@ -126,7 +126,7 @@ def _members_decoder(members: Mapping[str, Any]) -> Callable[[Any, tzinfo], dict
             # A member in another case never overrides one that is named exactly.
             entry = folded.get(name.casefold())
             return entry if entry is not None and state[entry[0]] is None else None
-        if len(spelt) < _MAX_SPELLINGS:
+        if len(spelt) < _MAX_SPELLINGS and len(tag) <= _MAX_SPELLING:
             spelt[tag] = entry
         return entry
 

@@ -31,9 +31,14 @@ def escape(text: str) -> str:
     """Return *text* as element content; what XML 1.0 forbids becomes U+FFFD."""
     if _is_plain(text):
         return text
-    text = _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)
+    text = without_forbidden(text)
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return text.replace("\r", "&#xD;")  # a bare one would be read back as a line feed
+
+
+def without_forbidden(text: str) -> str:
+    """Return *text* with U+FFFD in place of what XML 1.0 forbids, however it is escaped."""
+    return _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _is_plain(text: str) -> bool:

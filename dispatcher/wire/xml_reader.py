@@ -135,6 +135,9 @@ class _Survey:
             self._name_chars += len(new)
         if self._name_chars > quotas.xml_name_chars:
             raise _excess("characters of names", quotas.xml_name_chars)
+        for attribute, value in zip(attributes[::2], attributes[1::2], strict=True):
+            if len(value) > quotas.xml_namespace_chars and attribute.partition(":")[0] == "xmlns":
+                raise _excess("characters of the name of a namespace", quotas.xml_namespace_chars)
         if any(len(value) > quotas.string_chars for value in attributes[1::2]):
             raise _excess("characters of one string", quotas.string_chars)
 

@@ -159,5 +159,6 @@ def _limits(quotas: Quotas) -> dict[str, str]:
         "Elements of an XML message": f"{quotas.xml_elements:,}",
         "Attributes of an XML element": f"{quotas.xml_attributes}",
         "Names in an XML message": f"{quotas.xml_name_chars:,} characters",
+        "Name of an XML namespace": f"{quotas.xml_namespace_chars:,} characters",
         "Digits of a JSON integer": f"{quotas.json_integer_digits:,}",
     }
