@@ -24,6 +24,10 @@ _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\
 _INDENT = "    | "
 
 
+#: Libraries that tell at length what is only of interest to themselves.
+_CHATTY = ("alembic", "spyne", "uvicorn", "urllib3")
+
+
 def configure(
     level: Literal["debug", "info", "warning", "error"] = "info",
     format: Literal["auto", "console", "json"] = "auto",  # noqa: A002 - as the setting is called
@@ -48,6 +52,8 @@ def configure(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

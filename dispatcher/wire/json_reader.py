@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -16,6 +17,23 @@ _STRING = rb'"(?:[^"\\]++|\\.)*+"?'
 _ENDS = rb"(?=[ \t\r\n]*+[}\]])"
 # One match takes everything up to the next trailing comma, which is left out of the group.
 _UP_TO_TRAILING_COMMA = re.compile(rb'((?:[^",]++|' + _STRING + rb"|,(?!" + _ENDS + rb"))*+),?", re.DOTALL)
+# A number that becomes another one as a machine's number: 12.50, or an integer of many digits.
+_INEXACT = re.compile(rb"[:\[,][ \t\r\n]*+-?(?:[0-9]{16}|[0-9]++[.eE])")
+
+
+class Literal(float):
+    """A number whose text is kept as it was sent, for members that are texts (contract section 5.5)."""
+
+    def __new__(cls, text: str) -> Literal:
+        """Return the number that *text* says."""
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
 def read_json(body: bytes, charset: str | None, quotas: Quotas) -> Any:
@@ -33,19 +51,23 @@ def read_json(body: bytes, charset: str | None, quotas: Quotas) -> Any:
     if not text.strip():
         raise BadRequest("the message is empty")
     _check_integers(text, quotas.json_integer_digits)
-    value = _parsed(text)
+    text, value = _parsed(text)
     if text.count(b"{") + text.count(b"[") > quotas.json_depth or len(text) > quotas.string_chars:
         _check_values(value, quotas)
+    if _INEXACT.search(text):
+        # Slower, and only for what is known to be valid and not deep.
+        return json.loads(text, parse_float=Literal)
     return value
 
 
-def _parsed(text: bytes) -> Any:
+def _parsed(text: bytes) -> tuple[bytes, Any]:
+    """Return *text*, without trailing commas if it has any, and the value in it."""
     try:
-        return orjson.loads(text)
+        return text, orjson.loads(text)
     except orjson.JSONDecodeError:
         forgiven = _UP_TO_TRAILING_COMMA.sub(rb"\1", text)
     try:
-        return orjson.loads(forgiven)
+        return forgiven, orjson.loads(forgiven)
     except orjson.JSONDecodeError as error:
         raise BadRequest(f"the JSON cannot be read: {error}") from None
 

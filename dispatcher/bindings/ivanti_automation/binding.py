@@ -21,6 +21,7 @@ from dispatcher.wire.wsdl import WsdlDocuments
 
 if TYPE_CHECKING:
     from dispatcher.services.hall import Hall
+    from dispatcher.services.settings import Settings
 
 BASE_PATH = "/Dispatcher/SchedulingService"
 #: A neutral text, as nothing tells the original's (contract section 10).
@@ -43,6 +44,7 @@ class IvantiAutomation:
         wsdl: WsdlDocuments,
         help_pages: HelpPages,
         *,
+        settings: Settings,
         base_path: str,
         realm: str,
     ) -> None:
@@ -50,12 +52,18 @@ class IvantiAutomation:
         self._rest = rest
         self._wsdl = wsdl
         self._help = help_pages
+        self._settings = settings
         self._realm = realm
         self.home = base_path
         self.prefixes: tuple[str, ...] = (base_path.lower(),)
 
     def is_public(self, request: Request) -> bool:
-        """Whether *request* reads the WSDL or a schema: tools send no credentials for those (contract section 12)."""
+        """Whether *request* reads the WSDL or a schema: tools send no credentials for those (contract section 12).
+
+        A Web API that is switched off asks nobody for anything: there is nothing (contract section 11).
+        """
+        if not self._settings.current().web_api_enabled():
+            return True
         return request.method in ("GET", "HEAD") and self._document(request) is not None
 
     def unauthenticated(self, request: Request) -> Response:  # noqa: ARG002
@@ -70,6 +78,12 @@ class IvantiAutomation:
 
     def __call__(self, request: Request) -> Response:
         """Answer *request*."""
+        settings = self._settings.current()
+        if not settings.web_api_enabled():
+            return Response(404)
+        if address := settings.text("webapi.public_address"):
+            # Behind a proxy: links and WSDL show where clients reach us, not where the proxy does.
+            request.scheme, _, request.host = address.partition("://")
         if request.method in ("GET", "HEAD"):
             document = self._document(request)
             if document is not None:
@@ -147,7 +161,7 @@ def build(
         quotas=quotas,
     )
     help_pages = HelpPages(operations, Samples(EXAMPLES), wsdl.schemas, _limits(quotas))
-    return IvantiAutomation(soap, rest, wsdl, help_pages, base_path=base_path, realm=realm)
+    return IvantiAutomation(soap, rest, wsdl, help_pages, settings=hall.settings, base_path=base_path, realm=realm)
 
 
 def _limits(quotas: Quotas) -> dict[str, str]:

@@ -14,7 +14,7 @@ from lxml import etree
 from dispatcher.bindings.ivanti_automation import golden
 from dispatcher.bindings.ivanti_automation.binding import IvantiAutomation, build
 from dispatcher.bindings.ivanti_automation.soap import SchedulingService
-from dispatcher.core.permissions import Caller, Right, everything
+from dispatcher.core.permissions import SYSTEM, Caller, Right, everything
 from dispatcher.services.hall import Hall
 from dispatcher.wire.http import Request
 from dispatcher.wire.operations import operations_of
@@ -138,6 +138,25 @@ def test_other_base_path_and_realm(hall: Hall) -> None:
     assert b"http://localhost/Automation/Api/soap" in moved(Request("GET", "/Automation/Api/", "wsdl")).body
     assert moved.unauthenticated(get("/")).headers == [("WWW-Authenticate", 'Basic realm="Farm"')]
     assert b'href="http://localhost/Automation/Api/help"' in moved(Request("GET", "/Automation/Api/nothing")).body
+
+
+def test_a_web_api_that_is_switched_off_is_not_there(hall: Hall, binding: IvantiAutomation) -> None:
+    hall.settings.set("webapi.state", "DISABLED", SYSTEM)
+
+    for path, query in (("/who", ""), ("/help", ""), ("/", "wsdl"), ("/soap", "")):
+        assert binding.is_public(Request("GET", BASE + path, query))
+        assert binding(Request("GET", BASE + path, query)).status == 404
+    hall.settings.set("webapi.state", "ENABLED", SYSTEM)
+    assert binding(get("/who")).status == 200
+
+
+def test_a_public_address_is_shown_whatever_the_host_header_says(hall: Hall, binding: IvantiAutomation) -> None:
+    hall.settings.set("webapi.public_address", "https://jobs.example.com", SYSTEM)
+
+    wsdl = binding(Request("GET", f"{BASE}/", "singleWsdl", host="10.0.0.1:8080")).body
+    assert b'location="https://jobs.example.com/Dispatcher/SchedulingService/soap"' in wsdl
+    assert b"10.0.0.1" not in wsdl
+    assert b"https://jobs.example.com/Dispatcher/SchedulingService/help" in binding(get("/nothing")).body
 
 
 def test_refused_soap_request_is_answered_with_a_fault(binding: IvantiAutomation) -> None:
