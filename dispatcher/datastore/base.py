@@ -7,7 +7,20 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer, LargeBinary, MetaData, SmallInteger, String, Text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Text,
+    text,
+)
 from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -108,6 +121,15 @@ class Base(DeclarativeBase):
         dict[str, Any]: Document,
         list[Any]: Document,
     }
+
+
+def partial_index(name: str, *columns: str) -> Index:
+    """Return an index of the rows in which the first column is not null, where the database has such indexes.
+
+    Most rows have none: they cost nothing then when they are inserted.
+    """
+    present = text(f"{columns[0]} IS NOT NULL")
+    return Index(name, *columns, sqlite_where=present, postgresql_where=present)
 
 
 class Updated:

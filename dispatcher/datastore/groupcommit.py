@@ -51,13 +51,13 @@ class GroupCommit:
             if self._closed:
                 raise Unavailable("the datastore is closed")
             connection = self._open()
-            connection.exec_driver_sql("SAVEPOINT body")
+            self._execute(connection, "SAVEPOINT body")
             try:
                 yield connection
             except BaseException:
                 self._undo(connection)
                 raise
-            connection.exec_driver_sql("RELEASE body")
+            self._execute(connection, "RELEASE body")
             batch = self._batch
             batch.size += 1
             if batch.size == 1:
@@ -82,10 +82,17 @@ class GroupCommit:
             connection.begin()
         return connection
 
+    @staticmethod
+    def _execute(connection: Connection, statement: str) -> None:
+        # By the driver itself: SQLAlchemy's way costs ten times as much, twice in every transaction.
+        driver = connection.connection.dbapi_connection
+        assert driver is not None  # noqa: S101 - the connection is open
+        driver.cursor().execute(statement)
+
     def _undo(self, connection: Connection) -> None:
         try:
-            connection.exec_driver_sql("ROLLBACK TO body")
-            connection.exec_driver_sql("RELEASE body")
+            self._execute(connection, "ROLLBACK TO body")
+            self._execute(connection, "RELEASE body")
             if self._batch.size == 0:
                 connection.rollback()
         except Exception as error:  # the whole transaction is lost (disk full, say), and with it the batch

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from dispatcher.datastore.base import Base, Id, Name, Number, Small
+from dispatcher.datastore.base import Base, Id, Name, Number, Small, partial_index
 
 
 class Job(Base):
@@ -22,8 +22,8 @@ class Job(Base):
     __tablename__ = "job"
     __table_args__ = (
         Index("ix_job_state_starts_at", "state", "starts_at"),
-        Index("ix_job_listed", "parent_id", "sorted_at", "id"),
-        Index("ix_job_sorted", "sorted_at", "id"),
+        Index("ix_job_sorted_at_id", "sorted_at", "id"),
+        partial_index("ix_job_parent_id_step", "parent_id", "step"),
     )
 
     number: Mapped[Number]

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from dispatcher.datastore.base import Base, KeyId, Small
+from dispatcher.datastore.base import Base, KeyId, Small, partial_index
 
 
 class Run(Base):
@@ -19,7 +19,7 @@ class Run(Base):
     __table_args__ = (
         Index("ix_run_job_id_agent_id", "job_id", "agent_id", unique=True),
         Index("ix_run_agent_id_state_id", "agent_id", "state", "id"),
-        Index("ix_run_leased_until", "leased_until"),
+        partial_index("ix_run_leased_until", "leased_until"),
     )
 
     id: Mapped[KeyId]

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from dispatcher.wire.dates import format_json
+from dispatcher.wire.json_reader import Fraction
 from dispatcher.wire.scalars import ReadText, WrongValue, checked_number, read_bytes, shown, text_reader
 from dispatcher.wire.types import Kind, item_of, kind_of, members_of
 
@@ -76,7 +77,7 @@ def _decode_text(value: Any, _zone: tzinfo) -> str:
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, (int, float)):
+    if isinstance(value, int):
         return str(value)
     raise WrongValue("a text is expected")
 
@@ -85,8 +86,8 @@ def _simple_decoder(read: ReadText, *, is_number: bool) -> Decode:
     """Return the decoder of flags, enumerations and numbers: all may come as strings or numbers."""
 
     def decode(value: Any, zone: tzinfo) -> Any:
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
+        if isinstance(value, Fraction) and float(value).is_integer():
+            value = int(float(value))
         if is_number and isinstance(value, int) and not isinstance(value, bool):
             return checked_number(value)
         if isinstance(value, (str, int)):

@@ -17,29 +17,20 @@ _STRING = rb'"(?:[^"\\]++|\\.)*+"?'
 _ENDS = rb"(?=[ \t\r\n]*+[}\]])"
 # One match takes everything up to the next trailing comma, which is left out of the group.
 _UP_TO_TRAILING_COMMA = re.compile(rb'((?:[^",]++|' + _STRING + rb"|,(?!" + _ENDS + rb"))*+),?", re.DOTALL)
-# A number that becomes another one as a machine's number: 12.50, or an integer of many digits.
+# A number that a machine's number cannot hold as it is (contract section 5.5): 12.50, or an integer of many digits.
 _INEXACT = re.compile(rb"[:\[,][ \t\r\n]*+-?(?:[0-9]{16}|[0-9]++[.eE])")
 
 
-class Literal(float):
-    """A number whose text is kept as it was sent, for members that are texts (contract section 5.5)."""
+class Fraction(str):
+    """A number with a fraction or an exponent, as it was sent: where a text is declared, 12.50 is one."""
 
-    def __new__(cls, text: str) -> Literal:
-        """Return the number that *text* says."""
-        number = super().__new__(cls, text)
-        number.text = text
-        return number
-
-    text: str
-
-    def __str__(self) -> str:
-        return self.text
+    __slots__ = ()
 
 
 def read_json(body: bytes, charset: str | None, quotas: Quotas) -> Any:
     """Return the value in *body*; *charset* is the one of the Content-Type.
 
-    Commas before ``}`` and ``]`` are ignored, of equal names the last wins, and a body of undeclared encoding that is
+    Numbers that are no integers come as ``Fraction``. Commas before ``}`` and ``]`` are ignored, of equal names the last wins, and a body of undeclared encoding that is
     not UTF-8 is read as Latin-1 (contract section 1.6).
 
     :raises QuotaExceeded: if it is larger or deeper than *quotas*, or has longer strings or integers.
@@ -56,7 +47,7 @@ def read_json(body: bytes, charset: str | None, quotas: Quotas) -> Any:
         _check_values(value, quotas)
     if _INEXACT.search(text):
         # Slower, and only for what is known to be valid and not deep.
-        return json.loads(text, parse_float=Literal)
+        return json.loads(text, parse_float=Fraction)
     return value
 
 
@@ -77,7 +68,7 @@ def _excess(what: str, limit: int) -> QuotaExceeded:
 
 
 def _check_integers(text: bytes, digits: int) -> None:
-    if len(text) > digits and re.search(rb"[0-9]{%d}" % (digits + 1), text):
+    if len(text) > digits and re.search(rb"(?<![0-9])[0-9]{%d}" % (digits + 1), text):
         # Digits inside strings do not count.
         within_quota = rb'(?:[^"0-9]++|' + _STRING + rb"|[0-9]{1,%d}+(?![0-9]))*+" % digits
         if re.compile(within_quota + rb"[0-9]", re.DOTALL).match(text):

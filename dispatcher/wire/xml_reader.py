@@ -88,7 +88,7 @@ def _needs_survey(text: bytes, quotas: Quotas, *, soap: bool) -> bool:
         or (len(text) > elements * len(b"<a/>") and text.count(b"<") > elements)
         or text.count(b"=") > quotas.xml_attributes
         or b"!DOCTYPE" in text
-        or (soap and text.count(b"?") - 2 * text.startswith(b"<?xml") > 1 and text.find(b"<?", 1) > 0)
+        or (soap and text.count(b"<?") > (_DECLARATION.match(text) is not None))
     )
 
 

@@ -87,8 +87,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("id", name=op.f("uq_job_id")),
     )
     with op.batch_alter_table("job", schema=None) as batch_op:
-        batch_op.create_index("ix_job_listed", ["parent_id", "sorted_at", "id"], unique=False)
-        batch_op.create_index("ix_job_sorted", ["sorted_at", "id"], unique=False)
+        batch_op.create_index(
+            "ix_job_parent_id_step",
+            ["parent_id", "step"],
+            unique=False,
+            sqlite_where=sa.text("parent_id IS NOT NULL"),
+            postgresql_where=sa.text("parent_id IS NOT NULL"),
+        )
+        batch_op.create_index("ix_job_sorted_at_id", ["sorted_at", "id"], unique=False)
         batch_op.create_index("ix_job_state_starts_at", ["state", "starts_at"], unique=False)
 
     op.create_table(
@@ -356,7 +362,13 @@ def upgrade() -> None:
     with op.batch_alter_table("run", schema=None) as batch_op:
         batch_op.create_index("ix_run_agent_id_state_id", ["agent_id", "state", "id"], unique=False)
         batch_op.create_index("ix_run_job_id_agent_id", ["job_id", "agent_id"], unique=True)
-        batch_op.create_index("ix_run_leased_until", ["leased_until"], unique=False)
+        batch_op.create_index(
+            "ix_run_leased_until",
+            ["leased_until"],
+            unique=False,
+            sqlite_where=sa.text("leased_until IS NOT NULL"),
+            postgresql_where=sa.text("leased_until IS NOT NULL"),
+        )
 
     op.create_table(
         "team_member",
