@@ -137,9 +137,8 @@ class Gateway:
         """Return what the agent shall do now, or None if there is nothing."""
         if not held and not self._hall.leasing.has_orders([agent_id]):
             return None
-        standing = self._hall.leasing.standing(agent_id, held)
         allowed = self._hall.settings.current().number("agents.parallel_runs") - len(held)
-        runs = self._hall.leasing.lease(agent_id, min(free, allowed))
+        runs, standing = self._hall.leasing.orders(agent_id, min(free, allowed), held)
         if not (standing.aborts or standing.lost or runs):
             return None
         return protocol.Orders(runs=[to_order(run) for run in runs], aborts=standing.aborts, lost=standing.lost)

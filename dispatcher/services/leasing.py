@@ -86,11 +86,14 @@ class Leasing:
                 )
             )
 
-    def lease(self, agent_id: UUID, free: int) -> list[LeasedRun]:
-        """Lend at most *free* waiting runs to the agent, oldest first; each for one lease time.
+    def orders(self, agent_id: UUID, free: int, held: Sequence[tuple[UUID, int]]) -> tuple[list[LeasedRun], Standing]:
+        """Return what ``lease`` and ``standing`` would, in one transaction: an agent waits for the answer."""
+        with self._datastore.begin() as session:
+            standing = self.standing_in(session, agent_id, held)
+            return self.lease(agent_id, free), standing
 
-        A run whose modules are all for another platform is skipped here.
-        """
+    def lease(self, agent_id: UUID, free: int) -> list[LeasedRun]:
+        """Lend at most *free* waiting runs to the agent, oldest first; each for one lease time."""
         if free <= 0:
             return []
         with self._datastore.begin() as session:

@@ -5,6 +5,7 @@ The Accept header decides, by q-values; then the Content-Type of the request, ev
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from functools import lru_cache
 
@@ -20,6 +21,8 @@ class Format(Enum):
     SOAP = "application/soap+xml; charset=utf-8"
 
 
+#: ``text/xml; soap`` prefers the envelope (contract section 11); Werkzeug's parser drops parameters without a value.
+_XML_AS_SOAP = re.compile(r"text/xml\s*;\s*soap\b", re.IGNORECASE)
 _FORMATS = {
     "application/xml": Format.XML,
     "text/xml": Format.XML,
@@ -32,14 +35,16 @@ _FORMATS = {
 @lru_cache(maxsize=1_000)
 def answer_format(accept: str, content_type: str) -> Format:
     """Return the format to answer in. What is neither XML nor JSON, ``*/*`` among it, is no preference."""
+    if _XML_AS_SOAP.search(accept):
+        return Format.SOAP
+    refused = set()
     for media_type, quality in parse_accept_header(accept):
-        name, _, parameters = media_type.lower().partition(";")
-        if name == "text/xml" and "soap" in parameters:
-            return Format.SOAP  # contract section 11
-        if name in _FORMATS and quality > 0:
-            return _FORMATS[name]
-    found = body_format(content_type)[0]
-    return Format.XML if found in (None, Format.SOAP) else found
+        found = _FORMATS.get(media_type.lower().partition(";")[0])
+        if found is not None and quality > 0:
+            return found
+        refused.add(found)
+    asks_for_json = body_format(content_type)[0] is Format.JSON and Format.JSON not in refused
+    return Format.JSON if asks_for_json else Format.XML
 
 
 @lru_cache(maxsize=1_000)

@@ -38,16 +38,31 @@ class Version:
     sender: str
     receiver: str
     sender_status: int
+    #: The attribute of a header that says whom it is for.
+    receiver_attribute: str
 
     def envelope(self, body: str) -> bytes:
         """Return *body* in an envelope, in UTF-8."""
         return f'<s:Envelope xmlns:s="{self.namespace}"><s:Body>{body}</s:Body></s:Envelope>'.encode()
 
 
-SOAP_11 = Version("http://schemas.xmlsoap.org/soap/envelope/", "text/xml; charset=utf-8", "Client", "Server", 500)
-SOAP_12 = Version(
-    "http://www.w3.org/2003/05/soap-envelope", "application/soap+xml; charset=utf-8", "Sender", "Receiver", 400
+SOAP_11 = Version(
+    "http://schemas.xmlsoap.org/soap/envelope/", "text/xml; charset=utf-8", "Client", "Server", 500, "actor"
 )
+SOAP_12 = Version(
+    "http://www.w3.org/2003/05/soap-envelope", "application/soap+xml; charset=utf-8", "Sender", "Receiver", 400, "role"
+)
+#: The values by which that attribute means us, and so does its absence.
+_US = frozenset(
+    {
+        "",
+        "http://schemas.xmlsoap.org/soap/actor/next",
+        f"{SOAP_12.namespace}/role/next",
+        f"{SOAP_12.namespace}/role/ultimateReceiver",
+    }
+)
+#: Fault codes of SOAP itself rather than of WCF.
+_SOAP_CODES = frozenset({"MustUnderstand", "VersionMismatch"})
 _VERSIONS = {version.namespace: version for version in (SOAP_11, SOAP_12)}
 
 
@@ -126,6 +141,8 @@ class SoapEndpoint:
         http_status = version.sender_status if is_sender else 500
         if isinstance(error, NotAuthenticated):
             http_status = 401
+        elif isinstance(error, _SoapError) and error.name in _SOAP_CODES:
+            http_status = 500  # whatever the version (SOAP 1.2 part 2, table 20)
         fault = _FAULTS[version](version, version.sender if is_sender else version.receiver, error)
         return Response(http_status, version.envelope(fault), version.content_type)
 
@@ -153,7 +170,8 @@ def _version_of(envelope: Any) -> Version:
     namespace, _, name = envelope.tag.rpartition("}")
     version = _VERSIONS.get(namespace[1:])
     if name != "Envelope" or version is None:
-        raise _SoapError(f"the message is no SOAP envelope but {name[:100]}", "VersionMismatch", SOAP_11.namespace)
+        problem = f"the message is no SOAP envelope but {name[:100]} in the namespace {namespace[1:100]!r}"
+        raise _SoapError(problem, "VersionMismatch", SOAP_11.namespace)
     return version
 
 
@@ -165,8 +183,9 @@ def _body_of(envelope: Any, version: Version) -> Any:
         raise _SoapError(f"the envelope has {len(bodies)} bodies in place of one")
     for header in envelope.iterfind(f"{prefix}Header/*"):
         must = header.get(prefix + "mustUnderstand", "").strip()
+        receiver = header.get(prefix + version.receiver_attribute, "").strip()
         namespace = header.tag.rpartition("}")[0][1:]
-        if must in ("1", "true") and namespace not in _UNDERSTOOD:
+        if must in ("1", "true") and receiver in _US and namespace not in _UNDERSTOOD:
             raise _SoapError(f"the header {header.tag[:200]} is not understood", "MustUnderstand", version.namespace)
     if len(bodies[0]) != 1:
         raise _SoapError(f"the body has {len(bodies[0])} elements in place of one")
@@ -208,7 +227,7 @@ def _fault_11(version: Version, side: str, error: DispatcherError) -> str:
 def _fault_12(_version: Version, side: str, error: DispatcherError) -> str:
     code = _code_of(error)
     subcode = ""
-    if code is not None and code[0] in ("MustUnderstand", "VersionMismatch"):
+    if code is not None and code[0] in _SOAP_CODES:
         side = code[0]
     elif code is not None:
         subcode = f'<s:Subcode><s:Value xmlns:a="{code[1]}">a:{code[0]}</s:Value></s:Subcode>'

@@ -58,7 +58,7 @@ class WebHttpEndpoint:
                 continue
             if call.verb == method:
                 return self._answer(call, variables, request)
-            allowed.append(call.verb)
+            allowed += [call.verb, "HEAD"] if call.verb == "GET" else [call.verb]
         if allowed:
             return pages.method_not_allowed(self._help_url(request), sorted(set(allowed)))
         return pages.endpoint_not_found(self._help_url(request))

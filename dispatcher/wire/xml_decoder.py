@@ -65,17 +65,23 @@ def _compile(spyne_type: Any) -> Decode:
 
 
 def _text_decoder(element: Any, _zone: tzinfo) -> str | None:
+    if len(element):
+        raise _no_text()  # also after some text: what follows the element would be lost
     return element.text or _without_text(element)
 
 
+def _no_text() -> WrongValue:
+    return WrongValue("a text is expected, not elements")
+
+
 def _without_text(element: Any) -> str | None:
-    if len(element):
-        raise WrongValue("a text is expected, not elements")
     return None if element.keys() and is_nil(element) else ""
 
 
 def _scalar_decoder(read: ReadText) -> Decode:
     def decode(element: Any, zone: tzinfo) -> Any:
+        if len(element):
+            raise _no_text()
         text = element.text
         return None if text is None else read(text, zone)
 
@@ -141,8 +147,13 @@ def _members_decoder(members: Mapping[str, Any]) -> Callable[[Any, tzinfo], dict
                     if entry is None:
                         continue
                 name, read = entry
-                # Texts are read in place: most members are.
-                state[name] = (child.text or _without_text(child)) if read is None else read(child, zone)
+                if read is not None:
+                    state[name] = read(child, zone)
+                elif len(child):
+                    raise _no_text()
+                else:
+                    # Texts are read in place: most members are.
+                    state[name] = child.text or _without_text(child)
         except WrongValue as wrong:
             raise wrong.inside(name) from None
         return state

@@ -46,7 +46,14 @@ def test_date_alone_is_midnight_at_the_site() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "   ", "0001-01-01T00:00:00", "0001-01-01T00:00:00Z", "/Date(-62135596800000)/", "/Date(-62135596800000+0200)/"],
+    [
+        "",
+        "   ",
+        "0001-01-01T00:00:00",
+        "0001-01-01T00:00:00Z",
+        "/Date(-62135596800000)/",
+        "/Date(-62135596800000+0200)/",
+    ],
 )
 def test_no_date_and_the_unset_date_of_net_are_none(text: str) -> None:
     assert parse_moment(text, AMSTERDAM) is None

@@ -41,7 +41,8 @@ def test_missing_one_names_the_member(text: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["PC-042", "{}", "5cf59e5a-343c-4d85-a83c-8b18e473104", "{5cf59e5a-343c-4d85-a83c-8b18e4731040}x", "\0", "é" * 36]
+    "text",
+    ["PC-042", "{}", "5cf59e5a-343c-4d85-a83c-8b18e473104", "{5cf59e5a-343c-4d85-a83c-8b18e4731040}x", "\0", "é" * 36],
 )
 def test_anything_else_is_none(text: str) -> None:
     assert find_guid(text) is None

@@ -88,7 +88,24 @@ def test_number_keeps_its_text(form: str, text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "  ", "{", "nul", "NaN", "Infinity", "-", "01", "1e999", "'a'", "{a: 1}", '"\\ud800"', '"\x01"', "{}{}", "\0", "//x\n{}"],
+    [
+        "",
+        "  ",
+        "{",
+        "nul",
+        "NaN",
+        "Infinity",
+        "-",
+        "01",
+        "1e999",
+        "'a'",
+        "{a: 1}",
+        '"\\ud800"',
+        '"\x01"',
+        "{}{}",
+        "\0",
+        "//x\n{}",
+    ],
 )
 def test_anything_else_is_an_error(text: str) -> None:
     with pytest.raises(BadRequest):
@@ -172,7 +189,11 @@ def test_no_bytes_break_it(body: bytes) -> None:
         return
 
 
-@given(st.lists(st.sampled_from(['"', "\\", ",", "}", "]", "{", "[", ":", " ", "1", "e", ".", "a", "-"]), max_size=30).map("".join))
+@given(
+    st.lists(st.sampled_from(['"', "\\", ",", "}", "]", "{", "[", ":", " ", "1", "e", ".", "a", "-"]), max_size=30).map(
+        "".join
+    )
+)
 def test_no_arrangement_of_its_characters_breaks_it(text: str) -> None:
     try:
         found = read(text)

@@ -219,11 +219,10 @@ HOSTILE: dict[str, Callable[[int], str]] = {
 
 
 @pytest.mark.parametrize("make", HOSTILE.values(), ids=HOSTILE)
-@pytest.mark.parametrize("soap", [True, False])
-def test_cost_is_linear(make: Callable[[int], str], soap: bool) -> None:
+def test_cost_is_linear(make: Callable[[int], str]) -> None:
     def work(size: int) -> None:
         try:
-            read(make(size), soap=soap)
+            read(make(size), soap=False)
         except BadRequest:
             return
 
@@ -240,7 +239,9 @@ def test_no_bytes_break_it(body: bytes, soap: bool) -> None:
 
 @given(
     st.lists(
-        st.sampled_from(["<", ">", "/", "a", "<a>", "</a>", "=", "'", '"', "&", ";", "#", "<?", "?>", "<!", "--", "[", "]", " "]),
+        st.sampled_from(
+            ["<", ">", "/", "a", "<a>", "</a>", "=", "'", '"', "&", ";", "#", "<?", "?>", "<!", "--", "[", "]", " "]
+        ),
         max_size=15,
     ).map("".join),
     st.booleans(),

@@ -1,0 +1,38 @@
+"""Operations: one declaration holds all that the protocols need."""
+
+from __future__ import annotations
+
+from echo_service import OPERATIONS, Colour, EchoService, Thing
+
+from dispatcher.wire.types import Kind, kind_of
+
+
+def test_operations_stand_in_declared_order() -> None:
+    assert list(OPERATIONS) == ["Store", "Change", "Find", "Show", "First", "Name", "WhoAmI", "Fail", "Wrap"]
+
+
+def test_arguments_have_names_and_types_in_declared_order() -> None:
+    find = OPERATIONS["Find"]
+
+    assert [name for name, _ in find.arguments] == ["colour", "light", "count"]
+    assert [kind_of(one) for _, one in find.arguments] == [Kind.ENUM, Kind.FLAG, Kind.NUMBER]
+    assert find.arguments[0][1].names == Colour.names
+    assert (OPERATIONS["First"].arguments, OPERATIONS["First"].name) == ((), "First")
+
+
+def test_route_and_result_are_kept() -> None:
+    store = OPERATIONS["Store"]
+
+    assert (store.route.verb, store.route.template, store.route.body) == ("POST", "things", "thing")
+    assert store.returns is Thing
+
+
+def test_function_is_called_directly() -> None:
+    assert OPERATIONS["Show"].function(None, "7") == "7"
+
+
+def test_parts_of_messages_are_called_parameters() -> None:
+    # .NET makes an empty proxy from a WSDL with any other name.
+    for descriptor in EchoService.public_methods.values():
+        assert descriptor.in_message.Attributes._wsdl_part_name == "parameters"
+        assert descriptor.out_message.Attributes._wsdl_part_name == "parameters"
