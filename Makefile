@@ -23,7 +23,7 @@ run: $(VENV)/.demo
 	@server= client=; \
 	stop() { trap '' INT TERM HUP; kill $$client $$server 2>/dev/null; wait; exit $$1; }; \
 	trap 'stop 130' INT; trap 'stop 143' TERM HUP; \
-	DISPATCHER_DATASTORE='sqlite:///$(CURDIR)/.run/dispatcher.db' \
+	DISPATCHER_DATASTORE='sqlite:///$(CURDIR)/.run/dispatcher.db' DISPATCHER_LOG__LEVEL=warning \
 		$(BIN)/dispatcher serve --demo --listen $(LISTEN) --agents $(AGENTS) & server=$$!; \
 	$(BIN)/python docs/examples/soap_client.py --url http://$(LISTEN) --server-pid $$server & client=$$!; \
 	wait $$client && echo 'The server stays up until Ctrl-C.'; \

@@ -1,5 +1,8 @@
 """A small service with every kind of argument, for tests of the endpoints: it answers what it was given."""
 
+# Spyne makes static methods of the operations: there is no self.
+# ruff: noqa: A002, N802, N805
+
 from __future__ import annotations
 
 from typing import Any

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from dispatcher.core.errors import InvalidValue, JobNotFound
 from dispatcher.core.jobs import STAGES, Invoker, Job, JobPage, ParameterSet, Stage, What, WhatKind, When
+from dispatcher.core.parameters import Parameter
 from dispatcher.core.permissions import Caller, Node, Right
 from dispatcher.core.states import State
 from dispatcher.datastore.base import Row
@@ -81,8 +83,11 @@ class Jobs:
         rows = session.connection().execute(select(JOBS).where(JOBS.c.parent_id == job_id).order_by(JOBS.c.step))
         return [self.to_job(session, row) for row in rows.mappings().all()]
 
-    def to_job(self, session: Session, row: Row) -> Job:
-        """Return the job that the columns in *row* describe, its parameters masked."""
+    def to_job(self, session: Session, row: Row, parameters: Sequence[list[Parameter]] = ()) -> Job:
+        """Return the job that the columns in *row* describe, its parameters masked.
+
+        *parameters* are those of each what, for a caller that has them at hand and open.
+        """
         what = [What(UUID(item["id"]), item["name"], WhatKind(item["kind"])) for item in row["what"]]
         return Job(
             id=row["id"],
@@ -97,7 +102,9 @@ class Jobs:
             what=what,
             who=[to_who(entry) for entry in row["who"]],
             parameters=[
-                self._set(session, row, place, one) for place, one in enumerate(what) if row["parameters"][place]
+                _shown(one, parameters[place] if parameters else self._parameters(session, row, place))
+                for place, one in enumerate(what)
+                if row["parameters"][place]
             ],
             in_parallel=row["in_parallel"],
             outside_launch_window=row["outside_launch_window"],
@@ -107,11 +114,12 @@ class Jobs:
             reason=row["reason"],
         )
 
-    def _set(self, session: Session, row: Row, place: int, what: What) -> ParameterSet:
-        document = self._plans.document(session, row["what"][place])
-        parameters = self._plans.open(document, row["parameters"][place])
-        shown = [parameter.masked() for parameter in parameters if parameter.is_input]
-        return ParameterSet(what, shown)
+    def _parameters(self, session: Session, row: Row, place: int) -> list[Parameter]:
+        return self._plans.open(self._plans.document(session, row["what"][place]), row["parameters"][place])
+
+
+def _shown(what: What, parameters: list[Parameter]) -> ParameterSet:
+    return ParameterSet(what, [parameter.masked() for parameter in parameters if parameter.is_input])
 
 
 _BY_ID = select(JOBS).where(JOBS.c.id == bindparam("job_id"))

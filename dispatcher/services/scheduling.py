@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from dispatcher.core.errors import InvalidValue
 from dispatcher.core.jobs import GivenSet, Invoker, Job, JobRequest, WhatChoice, WhatKind, Who, WhoKind
-from dispatcher.core.parameters import GivenValue, merge
+from dispatcher.core.parameters import GivenValue, Parameter, merge
 from dispatcher.core.permissions import Caller, Node, Right
 from dispatcher.core.ports import Ports
 from dispatcher.core.states import State
@@ -62,7 +61,11 @@ class Scheduling:
             for one in who:
                 caller.require(Right.READ, Node.AGENTS if one.kind is WhoKind.AGENT else Node.TEAMS)
             _check_targets(entries, who)
-            row = self._row(request, entries, who, caller, self._ports.now())
+            parameters = [
+                merge(entry.parameters, _given(request.parameters, entry, place, len(entries)))
+                for place, entry in enumerate(entries)
+            ]
+            row = self._row(request, entries, who, parameters, caller)
             if row["starts_at"] <= row["created_at"]:
                 number = self._activation.insert_and_activate(session, row)
             else:
@@ -70,7 +73,7 @@ class Scheduling:
                 after_commit(session, self._ports.wakeup.engine)
             if number is None:
                 return self._jobs.get_in(session, row["id"])
-            return self._jobs.to_job(session, {**row, "number": number})
+            return self._jobs.to_job(session, {**row, "number": number}, parameters)
 
     def _entry(self, session: Session, choice: WhatChoice, place: int, caller: Caller) -> LibraryEntry:
         caller.require(Right.READ, WHAT_NODES[choice.kind])
@@ -80,9 +83,14 @@ class Scheduling:
         return entry
 
     def _row(
-        self, request: JobRequest, entries: Sequence[LibraryEntry], who: Sequence[Who], caller: Caller, now: datetime
+        self,
+        request: JobRequest,
+        entries: Sequence[LibraryEntry],
+        who: Sequence[Who],
+        parameters: Sequence[Sequence[Parameter]],
+        caller: Caller,
     ) -> dict[str, Any]:
-        when = request.when
+        when, now = request.when, self._ports.now()
         starts_at = now if when.immediate or when.starts_at is None else when.starts_at
         return {
             "id": self._ports.new_id(),
@@ -97,10 +105,7 @@ class Scheduling:
                 for entry in entries
             ],
             "who": [to_entry(one) for one in who],
-            "parameters": [
-                self._plans.seal(merge(entry.parameters, _given(request.parameters, entry, place, len(entries))))
-                for place, entry in enumerate(entries)
-            ],
+            "parameters": [self._plans.seal(values) for values in parameters],
             "invoker": Invoker.USER,
             "invoker_info": caller.name,
             "immediate": when.immediate,

@@ -25,7 +25,6 @@ from requests.auth import HTTPBasicAuth
 from requests.exceptions import ConnectionError as NoConnection
 from rich.console import Console
 from rich.markup import escape
-from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from zeep import Client
@@ -185,7 +184,7 @@ def _invite(url: str, job: Any, who: Any) -> None:
         "Schedule a module, in JSON:",
         f"curl -H 'Content-Type: application/json' {url}/jobs -d '" + _json_request(job, who) + "'",
     ]
-    console.print(Panel("Try these", expand=False))
+    console.rule("Try these")
     for line in lines:
         # As it is, even if it is long: a command is there to be copied.
         console.print(line, markup=False, highlight=False, soft_wrap=True)

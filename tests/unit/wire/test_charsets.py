@@ -55,7 +55,7 @@ def test_what_is_accepted(body: bytes, charset: str | None) -> None:
 )
 @pytest.mark.parametrize("latin_1", [True, False])
 def test_what_is_refused(body: bytes, charset: str | None, latin_1: bool) -> None:
-    with pytest.raises(BadRequest, match="encoding|UTF"):
+    with pytest.raises(BadRequest, match=r"encoding|UTF"):
         to_utf_8(body, charset, latin_1=latin_1)
 
 

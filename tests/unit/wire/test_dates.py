@@ -65,7 +65,7 @@ def test_no_date_and_the_unset_date_of_net_are_none(text: str) -> None:
         "tomorrow",
         "/Date()/",
         "/Date(1.5)/",
-        "/Date(١٧٦)/",
+        "/Date(\N{ARABIC-INDIC DIGIT ONE})/",
         "/Date(1760000000000)",
         "/Date(99999999999999999)/",
         "/Date(" + "9" * 5000 + ")/",

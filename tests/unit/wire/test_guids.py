@@ -46,7 +46,7 @@ def test_missing_one_names_the_member(text: str | None) -> None:
 )
 def test_anything_else_is_none(text: str) -> None:
     assert find_guid(text) is None
-    with pytest.raises(InvalidValue, match="ID: .* is no GUID"):
+    with pytest.raises(InvalidValue, match=r"ID: .* is no GUID"):
         parse_guid(text, "ID")
 
 

@@ -50,7 +50,9 @@ def test_numbers(text: str, number: int) -> None:
     assert read_number(text) == number
 
 
-@pytest.mark.parametrize("text", ["1.0", "1e3", "0x1f", "1_000", "١", "one", "--1", "9" * 5_000])
+@pytest.mark.parametrize(
+    "text", ["1.0", "1e3", "0x1f", "1_000", "\N{ARABIC-INDIC DIGIT ONE}", "one", "--1", "9" * 5_000]
+)
 def test_other_numbers_are_wrong(text: str) -> None:
     with pytest.raises(WrongValue, match="no integer"):
         read_number(text)

@@ -169,7 +169,7 @@ def test_head_is_answered_like_get(rest: WebHttpEndpoint) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
-    [("DELETE", "things", "GET, POST"), ("POST", "things/7", "GET, PUT"), ("PATCH", "who", "GET")],
+    [("DELETE", "things", "GET, HEAD, POST"), ("POST", "things/7", "GET, HEAD, PUT"), ("PATCH", "who", "GET, HEAD")],
 )
 def test_wrong_method_is_405_and_says_which_are_right(
     rest: WebHttpEndpoint, method: str, path: str, allowed: str

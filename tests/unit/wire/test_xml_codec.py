@@ -101,7 +101,8 @@ def test_shape_of_a_document() -> None:
 
     assert encode_xml(JobWhat, what).decode() == (
         f'<JobWhat xmlns="{DATA_NAMESPACE}" xmlns:i="{XSI}">'
-        '<Description></Description><FolderName i:nil="true"/><ID>{1}</ID><Name>a&lt;b</Name><Type>Project</Type></JobWhat>'
+        '<Description></Description><FolderName i:nil="true"/><ID>{1}</ID><Name>a&lt;b</Name><Type>Project</Type>'
+        "</JobWhat>"
     )
 
 
@@ -197,7 +198,8 @@ def test_nil_members_are_missing(nil: str) -> None:
     # svcutil's proxies write nil for every reference that is null.
     job = decode(
         Job,
-        f'<j xmlns:i="{XSI}"><What i:nil="{nil}"/><When i:nil="{nil}"/><Tags i:nil="{nil}"/><IsRecurring i:nil="{nil}"/></j>',
+        f'<j xmlns:i="{XSI}"><What i:nil="{nil}"/><When i:nil="{nil}"/><Tags i:nil="{nil}"/>'
+        f'<IsRecurring i:nil="{nil}"/></j>',
     )
 
     assert (job.What, job.When, job.Tags, job.IsRecurring) == (None, None, None, None)

@@ -1,0 +1,113 @@
+"""Hostile world: the addresses at which messages arrive, and what is a proper answer at each of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from lxml import etree
+
+from dispatcher.bindings.ivanti_automation.binding import IvantiAutomation
+from dispatcher.core.permissions import SYSTEM
+from dispatcher.wire.http import Request, Response
+
+BASE = "/Dispatcher/SchedulingService"
+PATCH = "{5CF59E5A-343C-4D85-A83C-8B18E4731040}"
+AGENT = "{6AE2E5B5-D5C8-4728-A10A-12E25BD5F995}"
+NOBODY = "{00000000-0000-4000-8000-000000000001}"
+LIBRARY = """
+agents: [{name: PC-042, id: 6ae2e5b5-d5c8-4728-a10a-12e25bd5f995}]
+modules:
+  - name: Patch
+    id: 5cf59e5a-343c-4d85-a83c-8b18e4731040
+    parameters: [{name: Ring, value: '1'}]
+    tasks: [{type: command, name: install, settings: {command: 'echo "$[Ring]"'}}]
+"""
+S11, S12 = "http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope"
+JOB_XML = (
+    f"<Description>hostile</Description><What><JobWhat><ID>{PATCH}</ID></JobWhat></What>"
+    f"<Who><JobWho><ID>{AGENT}</ID></JobWho></Who>"
+)
+JOB_JSON = f'{{"Description":"hostile","What":[{{"ID":"{PATCH}"}}],"Who":[{{"ID":"{AGENT}","Type":0}}]}}'
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a message arrives. ``wrap`` puts the content of a job into the form of a message there."""
+
+    name: str
+    path: str
+    method: str
+    content_type: str
+    namespace: str = ""
+
+    @property
+    def is_soap(self) -> bool:
+        return bool(self.namespace)
+
+    @property
+    def is_json(self) -> bool:
+        return "json" in self.content_type
+
+    def wrap(self, content: str, prolog: str = "") -> str:
+        """Return a message that schedules a job with *content*: its members, in XML."""
+        if self.is_soap:
+            body = f"<ScheduleJob><job>{content}</job></ScheduleJob>"
+            return f'{prolog}<s:Envelope xmlns:s="{self.namespace}"><s:Body>{body}</s:Body></s:Envelope>'
+        return f"{prolog}<Job>{content}</Job>"
+
+
+SOAP_ADDRESSES = [
+    Address("soap 1.1", "/soap", "POST", "text/xml; charset=utf-8", S11),
+    Address("soap 1.2", "/soap", "POST", "application/soap+xml; charset=utf-8", S12),
+    Address("basic", "/basic", "POST", "text/xml", S11),
+    Address("base", "/", "POST", "text/xml", S11),
+]
+REST_XML = Address("rest xml", "/jobs", "POST", "application/xml")
+PUT_XML = Address("put xml", f"/jobs/{NOBODY}", "PUT", "text/xml")
+REST_JSON = Address("rest json", "/jobs", "POST", "application/json")
+PUT_JSON = Address("put json", f"/jobs/{NOBODY}", "PUT", "application/json")
+XML_ADDRESSES = [*SOAP_ADDRESSES, REST_XML, PUT_XML]
+JSON_ADDRESSES = [REST_JSON, PUT_JSON]
+ADDRESSES = [*XML_ADDRESSES, *JSON_ADDRESSES]
+
+
+class Door:
+    """The binding, asked at an address."""
+
+    def __init__(self, binding: IvantiAutomation, logged: list[dict[str, Any]]) -> None:
+        self.binding = binding
+        self.logged = logged
+
+    def ask(self, address: Address, body: bytes | str, **headers: str) -> Response:
+        """Return the answer to *body*; header names have underscores for dashes."""
+        given = {"content-type": address.content_type, **{name.replace("_", "-"): one for name, one in headers.items()}}
+        content = body.encode() if isinstance(body, str) else body
+        return self.binding(Request(address.method, BASE + address.path, "", given, content, caller=SYSTEM))
+
+    def refuses(self, address: Address, body: bytes | str, **headers: str) -> str:
+        """Assert that *body* is refused in the shape of the address; return the text of the refusal."""
+        answer = self.ask(address, body, **headers)
+        assert self.logged == []
+        text = refusal(address, answer)
+        assert text is not None, f"accepted: {body[:300]!r}"
+        return text
+
+
+def refusal(address: Address, answer: Response) -> str | None:
+    """Return the text of a refusal, None for a success; either must be a proper answer at *address*."""
+    if answer.status == 200:
+        return None
+    root = etree.fromstring(answer.body)
+    if address.is_soap and answer.content_type.startswith(("text/xml", "application/soap+xml")):
+        (fault,) = root.iter("{*}Fault")
+        code = "".join(fault.itertext("faultcode", "{*}Value"))
+        # A fault of SOAP 1.1 is 500 even if the sender is to blame; then its code says so.
+        assert answer.status == (500 if S11 in root.tag else 400)
+        assert "Server" not in code
+        assert "Receiver" not in code
+        assert "InternalServiceFault" not in code
+        return "".join(fault.itertext("faultstring", "{*}Text"))
+    assert answer.status in (400, 403, 404, 409)
+    assert answer.content_type == "text/html; charset=utf-8"
+    return " ".join(" ".join(root.itertext("{http://www.w3.org/1999/xhtml}p")).split())
