@@ -61,6 +61,19 @@ class WebApp:
             response.headers.append(("Connection", "close"))
         await _send(send, response)
 
+    @property
+    def max_body_bytes(self) -> int:
+        """How large a message may be."""
+        return self._limits.max_body_bytes
+
+    def new_request_id(self) -> str:
+        """Return an id for a request."""
+        return str(self._new_id())
+
+    def refuse(self, request: Request, status: int, reason: str) -> Response:
+        """Return the answer to a request that is not looked at, in the shape of the binding it was for."""
+        return _refuse(request, self._find(request.path), status, reason)
+
     def close(self) -> None:
         """Let the threads end when what they work on is done."""
         self._pool.shutdown()
