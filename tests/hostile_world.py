@@ -24,10 +24,8 @@ modules:
     tasks: [{type: command, name: install, settings: {command: 'echo "$[Ring]"'}}]
 """
 S11, S12 = "http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope"
-JOB_XML = (
-    f"<Description>hostile</Description><What><JobWhat><ID>{PATCH}</ID></JobWhat></What>"
-    f"<Who><JobWho><ID>{AGENT}</ID></JobWho></Who>"
-)
+WHAT_XML = f"<What><JobWhat><ID>{PATCH}</ID></JobWhat></What>"
+JOB_XML = f"<Description>hostile</Description>{WHAT_XML}<Who><JobWho><ID>{AGENT}</ID></JobWho></Who>"
 JOB_JSON = f'{{"Description":"hostile","What":[{{"ID":"{PATCH}"}}],"Who":[{{"ID":"{AGENT}","Type":0}}]}}'
 
 
@@ -103,7 +101,7 @@ def refusal(address: Address, answer: Response) -> str | None:
         (fault,) = root.iter("{*}Fault")
         code = "".join(fault.itertext("faultcode", "{*}Value"))
         # A fault of SOAP 1.1 is 500 even if the sender is to blame; then its code says so.
-        assert answer.status == (500 if S11 in root.tag else 400)
+        assert answer.status == (400 if "s:Sender" in code else 500)
         assert "Server" not in code
         assert "Receiver" not in code
         assert "InternalServiceFault" not in code

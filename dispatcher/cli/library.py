@@ -11,10 +11,10 @@ import click
 from dispatcher.cli.context import Context
 from dispatcher.cli.exits import USAGE
 from dispatcher.cli.output import show_table
-from dispatcher.services import library_export, library_import
-from dispatcher.services.library_import import ImportReport
-from dispatcher.services.library_items import Outcome
-from dispatcher.services.library_problems import LibraryErrors
+from dispatcher.services.library import exporting, importing
+from dispatcher.services.library.importing import ImportReport
+from dispatcher.services.library.items import Outcome
+from dispatcher.services.library.problems import LibraryErrors
 
 _FILE = click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True)
 
@@ -45,7 +45,7 @@ def import_(context: Context, files: Sequence[str], as_json: bool) -> None:
     contents = {name: _read(name) for name in files}
     with context.open() as opened:
         try:
-            report = library_import.import_texts(opened.datastore, opened.ports, opened.secrets, contents)
+            report = importing.import_texts(opened.datastore, opened.ports, opened.secrets, contents)
         except LibraryErrors as error:
             click.echo(error.message, err=True)
             raise click.exceptions.Exit(USAGE) from error
@@ -61,7 +61,7 @@ def import_(context: Context, files: Sequence[str], as_json: bool) -> None:
 def export(context: Context, file: IO[str]) -> None:
     """Export everything to FILE, or to standard output. Secrets are left out."""
     with context.open() as opened:
-        text = library_export.export(opened.datastore)
+        text = exporting.export(opened.datastore)
     file.write(text)
 
 

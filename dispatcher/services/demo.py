@@ -6,7 +6,7 @@ from importlib import resources
 
 from dispatcher.core.ports import Ports
 from dispatcher.datastore.transactions import Datastore
-from dispatcher.services.library_import import ImportReport, import_texts
+from dispatcher.services.library.importing import ImportReport, import_texts
 from dispatcher.services.secrets import Secrets
 
 _FILE = "demo.yaml"

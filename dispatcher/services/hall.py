@@ -13,7 +13,7 @@ from dispatcher.services.clockwork import Clockwork
 from dispatcher.services.enrolment import Enrolment
 from dispatcher.services.jobs import Jobs
 from dispatcher.services.leasing import Leasing
-from dispatcher.services.library import Library
+from dispatcher.services.library.catalogue import Library
 from dispatcher.services.passwords import Passwords
 from dispatcher.services.plans import Plans
 from dispatcher.services.reporting import Reporting

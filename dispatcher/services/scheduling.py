@@ -16,7 +16,7 @@ from dispatcher.core.states import State
 from dispatcher.datastore.transactions import Datastore, after_commit
 from dispatcher.services.activation import Activation, to_entry
 from dispatcher.services.jobs import Jobs
-from dispatcher.services.library import Library, LibraryEntry
+from dispatcher.services.library.catalogue import Library, LibraryEntry
 from dispatcher.services.plans import Plans
 from dispatcher.services.topology import Topology
 

@@ -28,6 +28,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from zeep import Client
+from zeep.exceptions import Fault
 from zeep.transports import Transport
 
 T = TypeVar("T")
@@ -59,6 +60,9 @@ def main() -> int:
         _invite(options.url, job, who)
     except Failure as failure:
         console.print(f"[bold red]{escape(str(failure))}")
+        return 1
+    except Fault as fault:
+        console.print(f"[bold red]The server says: {escape(fault.message)}")
         return 1
     return 0 if state == "Completed" else 1
 

@@ -1,38 +1,59 @@
-"""The Ivanti binding over a datastore with a module and an agent, and a view of all that is stored in it."""
+"""The Ivanti binding over a datastore with a module and an agent, and a view of all that is stored in it.
+
+One for all tests: nothing that they send may be left in it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from hostile_world import LIBRARY, Door
 from sqlalchemy import func, select
 
 from dispatcher.bindings.ivanti_automation.binding import build
+from dispatcher.core.ports import NoWakeup, Ports
+from dispatcher.datastore.engines import parse_url
 from dispatcher.datastore.models import Base
 from dispatcher.datastore.transactions import Datastore
-from dispatcher.services.hall import Hall
+from dispatcher.services.hall import build_hall
+from dispatcher.services.library.importing import import_texts
+from dispatcher.services.secrets import Secrets
 
 
-@pytest.fixture
-def logged() -> list[dict[str, Any]]:
-    """What was logged of errors that nobody expected."""
-    return []
+@pytest.fixture(scope="session")
+def hostile_datastore(empty_database: bytes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Datastore]:
+    path = tmp_path_factory.mktemp("hostile") / "hostile.db"
+    path.write_bytes(empty_database)
+    opened = Datastore(parse_url(f"sqlite:///{path}"))
+    yield opened
+    opened.close()
 
 
-@pytest.fixture
-def door(hall: Hall, load_library: Callable[[str], None], logged: list[dict[str, Any]]) -> Door:
-    load_library(LIBRARY)
+@pytest.fixture(scope="session")
+def only_door(hostile_datastore: Datastore) -> Door:
+    ports, secrets = Ports(lambda: datetime(2026, 3, 1, tzinfo=UTC), uuid4, NoWakeup()), Secrets(b"k" * 32)
+    import_texts(hostile_datastore, ports, secrets, {"library.yaml": LIBRARY.encode()})
+    hall = build_hall(hostile_datastore, ports, secrets, lease=timedelta(seconds=30))
+    logged: list[dict[str, Any]] = []
     return Door(build(hall, log=lambda event, **details: logged.append({"event": event, **details})), logged)
 
 
 @pytest.fixture
-def stored(datastore: Datastore) -> Callable[[], dict[str, int]]:
+def door(only_door: Door) -> Door:
+    only_door.logged.clear()
+    return only_door
+
+
+@pytest.fixture
+def stored(hostile_datastore: Datastore) -> Callable[[], dict[str, int]]:
     """Return how many rows each table has."""
 
     def count() -> dict[str, int]:
-        with datastore.begin() as session:
+        with hostile_datastore.read() as session:
             return {
                 table.name: session.scalar(select(func.count()).select_from(table)) or 0
                 for table in Base.metadata.sorted_tables

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hostile_world import JOB_XML, REST_XML, SOAP_ADDRESSES, XML_ADDRESSES, Address, Door
+from hostile_world import JOB_XML, NOBODY, REST_XML, SOAP_ADDRESSES, WHAT_XML, XML_ADDRESSES, Address, Door
 from work import assert_linear
 
 BY_NAME = {"argvalues": XML_ADDRESSES, "ids": lambda address: address.name}
@@ -111,7 +111,8 @@ def test_schema_locations_and_inclusions_are_nothing(
 def test_entity_bombs(door: Door, address: Address, entities: str) -> None:
     message = address.wrap(f"<Description>{'&l9;' * 1_000}</Description>", f"<!DOCTYPE x [{entities}]>")
 
-    assert "DOCTYPE" in door.refuses(address, message)
+    # With this header the base address need not look far for an envelope.
+    assert "DOCTYPE" in door.refuses(address, message, soapaction='""')
 
 
 @everywhere
@@ -224,14 +225,16 @@ def test_broken_utf_8(door: Door, address: Address, raw: bytes) -> None:
     [
         "<What><JobWhat><Type>Bomb</Type></JobWhat></What>",
         "<What><JobWhat><ID>x</ID></JobWhat></What>",
-        f"<Who><JobWho><ID>{'x' * 100_000}</ID></JobWho></Who>{JOB_XML[33:-60]}",
+        f"{WHAT_XML}<Who><JobWho><ID>{'x' * 100_000}</ID></JobWho></Who>",
+        f"{WHAT_XML}<Who><JobWho><ID>{NOBODY}</ID></JobWho></Who>",
+        f"<What><JobWhat><ID>{NOBODY}</ID></JobWhat></What>",
         "<When><ScheduledDateTime>9999-12-31T23:59:59-14:00</ScheduledDateTime></When>",
         "<When><Immediate>maybe</Immediate></When>",
         "<Description><x/></Description>",
     ],
 )
 def test_values_that_make_no_sense(door: Door, address: Address, content: str) -> None:
-    assert len(door.refuses(address, address.wrap(content))) < 101_000
+    assert len(door.refuses(address, address.wrap(content))) < 1_000
 
 
 @over_soap
@@ -280,7 +283,7 @@ def test_action_cannot_choose_the_operation(door: Door, address: Address, action
 def test_every_beginning_of_a_message(door: Door, address: Address) -> None:
     message = address.wrap(JOB_XML, "<?xml version='1.0' encoding='utf-8'?>").encode()
 
-    for length in range(len(message) - 1):
+    for length in range(len(message)):
         assert door.refuses(address, message[:length])
 
 
@@ -289,7 +292,7 @@ HOSTILE: dict[str, Callable[[int], str]] = {
     "namespaces": lambda n: "".join(f'<a xmlns="urn:{number}"/>' for number in range(n // 20)),
     "long namespace": lambda n: f'<a xmlns="{"u" * (n // 2)}">{"<b/>" * (n // 8)}</a>',
     "the same member": lambda n: "<Description>x</Description>" * (n // 28),
-    "empty items": lambda n: f"<Parameters>{'<a/>' * (n // 4)}</Parameters>{JOB_XML[:-6]}",
+    "empty items": lambda n: f"<Parameters>{'<a/>' * (n // 4)}</Parameters><When><Immediate>maybe</Immediate></When>",
     "attributes": lambda n: '<a b="" c="" d="" e="" f="" g="" h=""/>' * (n // 40),
     "references": lambda n: f"<Description>{'&#65;' * (n // 5)}</Description>",
     "comments": lambda n: f"<Description>{'x<!---->' * (n // 8)}</Description>",

@@ -17,7 +17,7 @@ from dispatcher.datastore.engines import parse_url
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.enrolment import Facts
 from dispatcher.services.hall import Hall, build_hall
-from dispatcher.services.library_import import import_texts
+from dispatcher.services.library.importing import import_texts
 from dispatcher.services.reporting import News, Output, RunFinished, RunStarted, TaskFinished, TaskStarted
 from dispatcher.services.secrets import Secrets
 

@@ -19,8 +19,8 @@ from dispatcher.core.permissions import ANONYMOUS
 from dispatcher.core.ports import Ports
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services import demo
-from dispatcher.services.library import Library, LibraryEntry
-from dispatcher.services.library_items import Outcome
+from dispatcher.services.library.catalogue import Library, LibraryEntry
+from dispatcher.services.library.items import Outcome
 from dispatcher.services.secrets import Secrets
 from dispatcher.tasks.registry import task_type
 from dispatcher.tasks.types import Process, TaskEnding

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from dispatcher.services.library_source import Path, Source
+from dispatcher.services.library.source import Path, Source
 
 _TEXTS = {
     "missing": "is missing",

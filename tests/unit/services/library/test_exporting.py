@@ -19,9 +19,9 @@ from dispatcher.core.ports import Ports
 from dispatcher.datastore.engines import parse_url
 from dispatcher.datastore.modules import Module, Task
 from dispatcher.datastore.transactions import Datastore
-from dispatcher.services.library_export import export
-from dispatcher.services.library_import import import_texts
-from dispatcher.services.library_items import Outcome
+from dispatcher.services.library.exporting import export
+from dispatcher.services.library.importing import import_texts
+from dispatcher.services.library.items import Outcome
 from dispatcher.services.secrets import Secrets
 
 Opening = Callable[[], Any]

@@ -12,13 +12,13 @@ from dispatcher.core.errors import InvalidValue
 from dispatcher.core.jobs import WhatKind
 from dispatcher.core.references import Kind
 from dispatcher.datastore.modules import Module, Task
-from dispatcher.services import library_children, library_parameters
-from dispatcher.services.library_children import Row
-from dispatcher.services.library_entries import ModuleEntry, TaskEntry
-from dispatcher.services.library_filed import WhatSection
-from dispatcher.services.library_items import Item
-from dispatcher.services.library_sections import Exporting, Importing, assign
-from dispatcher.services.library_validation import note_errors
+from dispatcher.services.library import children, parameters
+from dispatcher.services.library.children import Row
+from dispatcher.services.library.entries import ModuleEntry, TaskEntry
+from dispatcher.services.library.filed import WhatSection
+from dispatcher.services.library.items import Item
+from dispatcher.services.library.sections import Exporting, Importing, assign
+from dispatcher.services.library.validation import note_errors
 from dispatcher.tasks.registry import UnknownTaskType, task_type
 from dispatcher.tasks.types import TaskSettings
 
@@ -44,18 +44,18 @@ class ModuleSection(WhatSection):
 
     def fill_content(self, importing: Importing, item: Item[ModuleEntry]) -> bool:
         """Store the platforms, the parameters and the tasks; a task that keeps its name keeps its id."""
-        wanted = [library_parameters.to_parameter(entry) for entry in item.entry.parameters]
-        changed = library_parameters.store(importing, item, self.kind, wanted)
+        wanted = [parameters.to_parameter(entry) for entry in item.entry.parameters]
+        changed = parameters.store(importing, item, self.kind, wanted)
         if not _are_task_ids_free(importing, item):
             return changed
         tasks = [_to_row(task) for task in item.entry.tasks]
         owner = {"module_id": item.row.id}
-        changed |= library_children.replace(importing.session, Task, owner, tasks, "name", importing.ports.new_id)
+        changed |= children.replace(importing.session, Task, owner, tasks, "name", importing.ports.new_id)
         return assign(item.row, platforms=list(item.entry.platforms)) or changed
 
     def dump_content(self, exporting: Exporting, row: Module) -> dict[str, Any]:
         """Return the platforms and the tasks."""
-        tasks = library_children.read(exporting.session, Task, {"module_id": row.id})
+        tasks = children.read(exporting.session, Task, {"module_id": row.id})
         return {"platforms": row.platforms, "tasks": [_dump_task(task) for task in tasks]}
 
 

@@ -15,15 +15,15 @@ from dispatcher.core.ports import Ports
 from dispatcher.datastore import revisions
 from dispatcher.datastore.revisions import Revision
 from dispatcher.datastore.transactions import Datastore
-from dispatcher.services import library_source, library_versions
-from dispatcher.services.library_aliases import AliasStore
-from dispatcher.services.library_format import sections
-from dispatcher.services.library_items import Item, Outcome
-from dispatcher.services.library_problems import Problems
-from dispatcher.services.library_sections import Importing
-from dispatcher.services.library_source import Source
-from dispatcher.services.library_validation import note_errors
-from dispatcher.services.library_versions import InvalidDefinition
+from dispatcher.services.library import versions
+from dispatcher.services.library.aliases import AliasStore
+from dispatcher.services.library.items import Item, Outcome
+from dispatcher.services.library.problems import Problems
+from dispatcher.services.library.registry import sections
+from dispatcher.services.library.sections import Importing
+from dispatcher.services.library.source import Source, read
+from dispatcher.services.library.validation import note_errors
+from dispatcher.services.library.versions import InvalidDefinition
 from dispatcher.services.secrets import Secrets
 
 
@@ -76,8 +76,8 @@ def import_texts(
     :raises LibraryErrors: with everything that is wrong with them; nothing is stored then.
     """
     problems = problems or Problems()
-    read = [library_source.read(file, content, problems) for file, content in contents.items()]
-    sources = [source for source in read if source is not None]
+    parsed = [read(file, content, problems) for file, content in contents.items()]
+    sources = [source for source in parsed if source is not None]
     items, broken = _items(sources)
     if not items:
         problems.refuse()
@@ -147,7 +147,7 @@ def _store(importing: Importing, items: Sequence[Item[Any]], problems: Problems)
     changed = [item for item in items if item.outcome is not Outcome.UNCHANGED]
     keys = {key: item for key, item in importing.touched.items() if item.outcome is not Outcome.UNCHANGED}
     try:
-        library_versions.freeze(importing.session, importing.ports, keys)
+        versions.freeze(importing.session, importing.ports, keys)
     except InvalidDefinition as error:
         culprits = [importing.touched[key] for key in error.keys if key in importing.touched]
         (culprits or changed)[0].problem(error.message)

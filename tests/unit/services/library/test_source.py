@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.services.library_problems import Problems
-from dispatcher.services.library_source import MAX_BYTES, MAX_DEPTH, Source, read, show
+from dispatcher.services.library.problems import Problems
+from dispatcher.services.library.source import MAX_BYTES, MAX_DEPTH, Source, read, show
 
 
 def a_source(text: str) -> Source:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.services.library_names import Names
+from dispatcher.services.library.names import Names
 
 
 def an_id(number: int) -> UUID:

@@ -15,8 +15,8 @@ from dispatcher.core.permissions import ANONYMOUS, Caller, Node, Right
 from dispatcher.core.ports import Ports
 from dispatcher.datastore import revisions
 from dispatcher.datastore.transactions import Datastore
-from dispatcher.services.library import Library, LibraryEntry
-from dispatcher.services.library_import import import_texts
+from dispatcher.services.library.catalogue import Library, LibraryEntry
+from dispatcher.services.library.importing import import_texts
 from dispatcher.services.secrets import Secrets
 
 Load = Callable[[str], object]

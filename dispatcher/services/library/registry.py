@@ -1,12 +1,12 @@
-"""Library format: which sections a library file may have, in the order in which they are exported."""
+"""Registry: which sections a library file may have, in the order in which they are exported."""
 
 from __future__ import annotations
 
-from dispatcher.services.library_modules import ModuleSection
-from dispatcher.services.library_projects import ProjectSection
-from dispatcher.services.library_runbooks import RunBookSection
-from dispatcher.services.library_sections import Section
-from dispatcher.services.library_topology import AgentSection, TeamSection
+from dispatcher.services.library.modules import ModuleSection
+from dispatcher.services.library.projects import ProjectSection
+from dispatcher.services.library.runbooks import RunBookSection
+from dispatcher.services.library.sections import Section
+from dispatcher.services.library.topology import AgentSection, TeamSection
 
 _SECTIONS: dict[str, Section] = {}
 

@@ -16,11 +16,11 @@ from dispatcher.datastore.modules import Module
 from dispatcher.datastore.projects import Project
 from dispatcher.datastore.runbooks import RunBook
 from dispatcher.datastore.teams import Team
-from dispatcher.services import library_aliases, library_parameters
-from dispatcher.services.library_entries import FiledEntry, ModuleEntry, ProjectEntry, RunBookEntry
-from dispatcher.services.library_items import Item, Outcome
-from dispatcher.services.library_names import Names
-from dispatcher.services.library_sections import Exporting, Importing, assign
+from dispatcher.services.library import aliases, parameters
+from dispatcher.services.library.entries import FiledEntry, ModuleEntry, ProjectEntry, RunBookEntry
+from dispatcher.services.library.items import Item, Outcome
+from dispatcher.services.library.names import Names
+from dispatcher.services.library.sections import Exporting, Importing, assign
 
 FiledModel = type[Module] | type[Project] | type[RunBook] | type[Team]
 
@@ -82,8 +82,8 @@ class WhatSection(ABC):
 
     def check(self, item: Item[Any]) -> None:
         """Note what is wrong with the entry itself."""
-        library_parameters.check(item, item.entry.parameters)
-        library_aliases.check(item, item.entry.aliases, self.name)
+        parameters.check(item, item.entry.parameters)
+        aliases.check(item, item.entry.aliases, self.name)
 
     def claim(self, importing: Importing, item: Item[Any]) -> None:
         """Give the item its row (see ``claim``)."""
@@ -100,7 +100,7 @@ class WhatSection(ABC):
         if assign(item.row, description=entry.description) or changed:
             item.changed(importing.now)
         importing.aliases.want(item, item.row.id, entry.aliases)
-        library_parameters.want_aliases(importing, item, self.kind, item.entry.parameters)
+        parameters.want_aliases(importing, item, self.kind, item.entry.parameters)
 
     def dump(self, exporting: Exporting, key: UUID) -> dict[str, Any]:
         """Return the stored object *key* as a member of the section."""
@@ -108,7 +108,7 @@ class WhatSection(ABC):
         row = exporting.session.scalars(select(model).where(model.id == key)).one()
         return {
             **dump_filed(exporting, row),
-            "parameters": library_parameters.dump(exporting, self.kind, key),
+            "parameters": parameters.dump(exporting, self.kind, key),
             **self.dump_content(exporting, row),
         }
 
@@ -121,5 +121,5 @@ def dump_filed(exporting: Exporting, row: Any) -> dict[str, Any]:
     entry["description"] = row.description
     if not row.enabled:
         entry["enabled"] = False
-    entry["aliases"] = library_aliases.dump(exporting.aliases.get(row.id, {}))
+    entry["aliases"] = aliases.dump(exporting.aliases.get(row.id, {}))
     return entry

@@ -6,11 +6,11 @@ from typing import Any
 
 from dispatcher.core.jobs import WhatKind
 from dispatcher.datastore.projects import Project, ProjectModule
-from dispatcher.services import library_children, library_parameters
-from dispatcher.services.library_entries import ProjectEntry
-from dispatcher.services.library_filed import WhatSection
-from dispatcher.services.library_items import Item
-from dispatcher.services.library_sections import Exporting, Importing
+from dispatcher.services.library import children, parameters
+from dispatcher.services.library.entries import ProjectEntry
+from dispatcher.services.library.filed import WhatSection
+from dispatcher.services.library.items import Item
+from dispatcher.services.library.sections import Exporting, Importing
 
 
 class ProjectSection(WhatSection):
@@ -27,27 +27,27 @@ class ProjectSection(WhatSection):
 
     def fill_content(self, importing: Importing, item: Item[ProjectEntry]) -> bool:
         """Store the modules in order, and the parameters: those declared and those handed up by links."""
-        parameters = [library_parameters.to_parameter(entry) for entry in item.entry.parameters]
+        known = [parameters.to_parameter(entry) for entry in item.entry.parameters]
         modules = []
         for place, linked in enumerate(item.entry.modules):
             path = ("modules", place)
             module_id = importing.find("modules", linked.module, item, *path, "module")
             if module_id is None:
                 continue
-            inner = library_parameters.declared(importing, WhatKind.MODULE, module_id)
-            parameters += library_parameters.inherited(linked.parameters, inner, parameters)
-            names = {parameter.name for parameter in parameters}
-            library_parameters.check_links(item, linked.parameters, inner, names, *path, "parameters")
+            inner = parameters.declared(importing, WhatKind.MODULE, module_id)
+            known += parameters.inherited(linked.parameters, inner, known)
+            names = {parameter.name for parameter in known}
+            parameters.check_links(item, linked.parameters, inner, names, *path, "parameters")
             modules.append({"module_id": module_id, "parameters": dict(linked.parameters)})
-        changed = library_parameters.store(importing, item, self.kind, parameters)
+        changed = parameters.store(importing, item, self.kind, known)
         owner, new_id = {"project_id": item.row.id}, importing.ports.new_id
-        changed |= library_children.replace(importing.session, ProjectModule, owner, modules, "module_id", new_id)
+        changed |= children.replace(importing.session, ProjectModule, owner, modules, "module_id", new_id)
         return changed
 
     def dump_content(self, exporting: Exporting, row: Project) -> dict[str, Any]:
         """Return the modules."""
         names = exporting.names["modules"]
-        modules = library_children.read(exporting.session, ProjectModule, {"project_id": row.id})
+        modules = children.read(exporting.session, ProjectModule, {"project_id": row.id})
         return {
             "modules": [
                 {"module": names.shortest(linked["module_id"]), "parameters": linked["parameters"]}

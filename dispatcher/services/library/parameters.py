@@ -12,11 +12,11 @@ from dispatcher.core.errors import InvalidValue
 from dispatcher.core.jobs import WhatKind
 from dispatcher.core.parameters import GivenValue, Parameter, ParameterType, merge
 from dispatcher.datastore import parameters as rows
-from dispatcher.services import library_aliases, library_children
-from dispatcher.services.library_children import Row
-from dispatcher.services.library_entries import ParameterEntry
-from dispatcher.services.library_items import Item
-from dispatcher.services.library_sections import Exporting, Importing
+from dispatcher.services.library import aliases, children
+from dispatcher.services.library.children import Row
+from dispatcher.services.library.entries import ParameterEntry
+from dispatcher.services.library.items import Item
+from dispatcher.services.library.sections import Exporting, Importing
 
 _CHOOSING = (ParameterType.LIST, ParameterType.MULTISELECT)
 #: The columns that hold secrets.
@@ -57,7 +57,7 @@ def check(item: Item[Any], entries: Sequence[ParameterEntry]) -> None:
             item.problem("choices must differ and not be empty", *path, "choices")
         elif problem := choice_problem(parameter, entry.value):
             item.problem(problem, *path, "value")
-        library_aliases.check(item, entry.aliases, "parameters", *path)
+        aliases.check(item, entry.aliases, "parameters", *path)
 
 
 def _misplaced(entry: ParameterEntry, kind: ParameterType) -> list[str]:
@@ -81,10 +81,10 @@ def choice_problem(parameter: Parameter, value: str) -> str:
 def store(importing: Importing, item: Item[Any], kind: WhatKind, wanted: Sequence[Parameter]) -> bool:
     """Make *wanted* the parameters of *item*; return whether that changed anything. Empty secrets stay as they are."""
     owner = {"owner_kind": int(kind), "owner_id": item.row.id}
-    stored = {row["name"].casefold(): row for row in library_children.read(importing.session, rows.Parameter, owner)}
+    stored = {row["name"].casefold(): row for row in children.read(importing.session, rows.Parameter, owner)}
     sealed = [_to_row(importing, parameter, stored.get(parameter.name.casefold())) for parameter in wanted]
     session, new_id = importing.session, importing.ports.new_id
-    return library_children.replace(session, rows.Parameter, owner, sealed, "name", new_id)
+    return children.replace(session, rows.Parameter, owner, sealed, "name", new_id)
 
 
 def _to_row(importing: Importing, parameter: Parameter, stored: Mapping[str, Any] | None) -> Row:
@@ -104,7 +104,7 @@ def want_aliases(importing: Importing, item: Item[Any], kind: WhatKind, entries:
     if not any(entry.aliases is not None for entry in entries):
         return
     owner = {"owner_kind": int(kind), "owner_id": item.row.id}
-    stored = {row["name"]: row["id"] for row in library_children.read(importing.session, rows.Parameter, owner)}
+    stored = {row["name"]: row["id"] for row in children.read(importing.session, rows.Parameter, owner)}
     for place, entry in enumerate(entries):
         importing.aliases.want(item, stored[entry.name], entry.aliases, "parameters", place)
 
@@ -113,7 +113,7 @@ def declared(importing: Importing, kind: WhatKind, owner_id: UUID) -> list[Param
     """Return the stored parameters of an object in order, secrets open."""
     owner = {"owner_kind": int(kind), "owner_id": owner_id}
     found = []
-    for row in library_children.read(importing.session, rows.Parameter, owner):
+    for row in children.read(importing.session, rows.Parameter, owner):
         parameter = Parameter(**{name: row[name] for name in Parameter.__slots__})
         parameter.type = ParameterType(row["type"])
         if column := _SECRET.get(parameter.type):
@@ -158,7 +158,7 @@ def check_links(
 def dump(exporting: Exporting, kind: WhatKind, owner_id: UUID) -> list[Row]:
     """Return the parameters of an object as a library file has them, without secrets."""
     owner = {"owner_kind": int(kind), "owner_id": owner_id}
-    return [_dump_one(exporting, row) for row in library_children.read(exporting.session, rows.Parameter, owner)]
+    return [_dump_one(exporting, row) for row in children.read(exporting.session, rows.Parameter, owner)]
 
 
 def _dump_one(exporting: Exporting, row: Row) -> Row:
@@ -174,5 +174,5 @@ def _dump_one(exporting: Exporting, row: Row) -> Row:
         entry["input"] = False
     if row["is_output"]:
         entry["output"] = True
-    entry["aliases"] = library_aliases.dump(exporting.aliases.get(row["id"], {}))
+    entry["aliases"] = aliases.dump(exporting.aliases.get(row["id"], {}))
     return entry

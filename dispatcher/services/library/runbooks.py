@@ -9,13 +9,13 @@ from uuid import UUID
 from dispatcher.core.jobs import WhatKind
 from dispatcher.core.parameters import Parameter
 from dispatcher.datastore.runbooks import RunBook, RunBookStep
-from dispatcher.services import library_children, library_parameters
-from dispatcher.services.library_children import Row
-from dispatcher.services.library_entries import RunBookEntry, StepEntry, WhoEntry
-from dispatcher.services.library_filed import WhatSection
-from dispatcher.services.library_items import Item
-from dispatcher.services.library_sections import Exporting, Importing
-from dispatcher.services.library_versions import MAX_DEPTH
+from dispatcher.services.library import children, parameters
+from dispatcher.services.library.children import Row
+from dispatcher.services.library.entries import RunBookEntry, StepEntry, WhoEntry
+from dispatcher.services.library.filed import WhatSection
+from dispatcher.services.library.items import Item
+from dispatcher.services.library.sections import Exporting, Importing
+from dispatcher.services.library.versions import MAX_DEPTH
 
 _KINDS = {"module": WhatKind.MODULE, "project": WhatKind.PROJECT, "runbook": WhatKind.RUNBOOK}
 
@@ -52,28 +52,26 @@ class RunBookSection(WhatSection):
 
     def fill_content(self, importing: Importing, item: Item[RunBookEntry]) -> bool:
         """Store the steps in order, and the parameters: those declared and those handed up by links."""
-        parameters = [library_parameters.to_parameter(entry) for entry in item.entry.parameters]
-        found = [self._what(importing, item, place, parameters) for place in range(len(item.entry.steps))]
-        names = {parameter.name for parameter in parameters}
+        known = [parameters.to_parameter(entry) for entry in item.entry.parameters]
+        found = [self._what(importing, item, place, known) for place in range(len(item.entry.steps))]
+        names = {parameter.name for parameter in known}
         steps = []
         for place, (step, what_id) in enumerate(zip(item.entry.steps, found, strict=True)):
             who = [self._who(importing, item, place, number, names) for number in range(len(step.who))]
             if what_id is not None:
                 steps.append(_to_row(step, what_id, who))
-        changed = library_parameters.store(importing, item, self.kind, parameters)
+        changed = parameters.store(importing, item, self.kind, known)
         owner, new_id = {"runbook_id": item.row.id}, importing.ports.new_id
-        changed |= library_children.replace(importing.session, RunBookStep, owner, steps, "name", new_id)
+        changed |= children.replace(importing.session, RunBookStep, owner, steps, "name", new_id)
         return changed
 
     def dump_content(self, exporting: Exporting, row: RunBook) -> dict[str, Any]:
         """Return the steps."""
-        steps = library_children.read(exporting.session, RunBookStep, {"runbook_id": row.id})
+        steps = children.read(exporting.session, RunBookStep, {"runbook_id": row.id})
         return {"steps": [_dump_step(exporting, step) for step in steps]}
 
-    def _what(
-        self, importing: Importing, item: Item[RunBookEntry], place: int, parameters: list[Parameter]
-    ) -> UUID | None:
-        """Return what the step runs; add to *parameters* those that it hands up."""
+    def _what(self, importing: Importing, item: Item[RunBookEntry], place: int, known: list[Parameter]) -> UUID | None:
+        """Return what the step runs; add to *known* those that it hands up."""
         step = item.entry.steps[place]
         ((member, text),) = _whats(step).items()
         what_id = importing.find(f"{member}s", text, item, "steps", place, member)
@@ -88,10 +86,10 @@ class RunBookSection(WhatSection):
             importing.depth += 1
             self.fill(importing, nested)
             importing.depth -= 1
-        inner = library_parameters.declared(importing, _KINDS[member], what_id)
-        parameters += library_parameters.inherited(step.parameters, inner, parameters)
-        names = {parameter.name for parameter in parameters}
-        library_parameters.check_links(item, step.parameters, inner, names, "steps", place, "parameters")
+        inner = parameters.declared(importing, _KINDS[member], what_id)
+        known += parameters.inherited(step.parameters, inner, known)
+        names = {parameter.name for parameter in known}
+        parameters.check_links(item, step.parameters, inner, names, "steps", place, "parameters")
         return what_id
 
     def _who(

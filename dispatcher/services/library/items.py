@@ -8,8 +8,8 @@ from enum import Enum
 from typing import Any, Generic, TypeVar
 
 from dispatcher.core.permissions import SYSTEM
-from dispatcher.services.library_entries import NamedEntry
-from dispatcher.services.library_source import Path, Source
+from dispatcher.services.library.entries import NamedEntry
+from dispatcher.services.library.source import Path, Source
 
 E = TypeVar("E", bound=NamedEntry)
 

@@ -13,11 +13,11 @@ from dispatcher.core.team_rules import InvalidRule
 from dispatcher.datastore import revisions
 from dispatcher.datastore.agents import Agent
 from dispatcher.datastore.teams import Team, TeamMember
-from dispatcher.services import library_aliases, library_filed
-from dispatcher.services.library_entries import AgentEntry, TeamEntry
-from dispatcher.services.library_items import Item, Outcome
-from dispatcher.services.library_names import Names
-from dispatcher.services.library_sections import Exporting, Importing, assign
+from dispatcher.services.library import aliases, filed
+from dispatcher.services.library.entries import AgentEntry, TeamEntry
+from dispatcher.services.library.items import Item, Outcome
+from dispatcher.services.library.names import Names
+from dispatcher.services.library.sections import Exporting, Importing, assign
 
 
 class AgentSection:
@@ -33,7 +33,7 @@ class AgentSection:
 
     def check(self, item: Item[AgentEntry]) -> None:
         """Note aliases that agents cannot have."""
-        library_aliases.check(item, item.entry.aliases, self.name)
+        aliases.check(item, item.entry.aliases, self.name)
 
     def claim(self, importing: Importing, item: Item[AgentEntry]) -> None:
         """Give the item the agent with its id, else the only one of its name, else a new one."""
@@ -75,7 +75,7 @@ class AgentSection:
             entry["primary_team"] = exporting.names["teams"].shortest(row.primary_team_id)
         if not row.licensed:
             entry["licensed"] = False
-        entry["aliases"] = library_aliases.dump(exporting.aliases.get(key, {}))
+        entry["aliases"] = aliases.dump(exporting.aliases.get(key, {}))
         return entry
 
 
@@ -88,7 +88,7 @@ class TeamSection:
 
     def names(self, session: Session) -> Names:
         """Return the stored teams."""
-        return library_filed.read_names(session, Team, "team")
+        return filed.read_names(session, Team, "team")
 
     def check(self, item: Item[TeamEntry]) -> None:
         """Note a rule that is none, and aliases that teams cannot have."""
@@ -97,12 +97,12 @@ class TeamSection:
                 team_rules.parse(item.entry.rule)
             except InvalidRule as error:
                 item.problem(error.message.removeprefix("rule: "), "rule")
-        library_aliases.check(item, item.entry.aliases, self.name)
+        aliases.check(item, item.entry.aliases, self.name)
 
     def claim(self, importing: Importing, item: Item[TeamEntry]) -> None:
-        """Give the item its row (see ``library_filed.claim``)."""
+        """Give the item its row (see ``filed.claim``)."""
         new = Team(description="", enabled=True, rule=None)
-        library_filed.claim(importing, item, new, item.entry.folder)
+        filed.claim(importing, item, new, item.entry.folder)
 
     def fill(self, importing: Importing, item: Item[TeamEntry]) -> None:
         """Make the row what the entry says, as far as it says it; an empty rule takes the rule away."""
@@ -123,7 +123,7 @@ class TeamSection:
         names = exporting.names["agents"]
         members = set(exporting.session.scalars(select(TeamMember.agent_id).where(TeamMember.team_id == key)))
         listed = [names.shortest(agent_id) for agent_id in names.sorted() if agent_id in members]
-        entry = library_filed.dump_filed(exporting, row)
+        entry = filed.dump_filed(exporting, row)
         return {**entry, "agents": listed, "rule": row.rule or ""}
 
 

@@ -1,4 +1,4 @@
-"""Library: the modules, projects and run books that jobs run, as callers and the scheduler see them."""
+"""Catalogue: the modules, projects and run books that jobs run, as callers and the scheduler see them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from dispatcher.core.references import Kind, Reference
 from dispatcher.datastore import revisions
 from dispatcher.datastore.folders import Folder
 from dispatcher.datastore.transactions import Datastore
-from dispatcher.services import library_versions
+from dispatcher.services.library import versions
 from dispatcher.services.secrets import Secrets
 
 NODES = {WhatKind.MODULE: Node.MODULES, WhatKind.PROJECT: Node.PROJECTS, WhatKind.RUNBOOK: Node.RUNBOOKS}
@@ -143,10 +143,10 @@ class Library:
             return self._kept
 
     def _read(self, session: Session, kind: WhatKind, what_id: UUID) -> LibraryEntry | None:
-        row = library_versions.row_of(session, (kind, what_id))
+        row = versions.row_of(session, (kind, what_id))
         if row is None:
             return None
-        definition = library_versions.newest(session, kind, what_id, row.version)
+        definition = versions.newest(session, kind, what_id, row.version)
         if definition is None:
             return None
         folder = session.scalar(select(Folder.path).where(Folder.id == row.folder_id)) if row.folder_id else ""
@@ -156,7 +156,7 @@ class Library:
 
 
 def _whats(session: Session, kind: WhatKind) -> list[What]:
-    model = library_versions.MODELS[kind]
+    model = versions.MODELS[kind]
     query = (
         select(model.id, model.name, model.description, Folder.path)
         .outerjoin(Folder, Folder.id == model.folder_id)

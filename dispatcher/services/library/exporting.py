@@ -11,9 +11,9 @@ from typing import Any
 import yaml
 
 from dispatcher.datastore.transactions import Datastore
-from dispatcher.services import library_aliases
-from dispatcher.services.library_format import sections
-from dispatcher.services.library_sections import Exporting
+from dispatcher.services.library import aliases
+from dispatcher.services.library.registry import sections
+from dispatcher.services.library.sections import Exporting
 
 #: Long lines stay as they are written: folded ones are hard to read and to compare.
 _WIDTH = 1_000_000
@@ -48,7 +48,7 @@ def export(datastore: Datastore) -> str:
     """Return the library, the agents and the teams as a library file."""
     with datastore.read() as session:
         names = {name: section.names(session) for name, section in sections().items()}
-        exporting = Exporting(session, names, library_aliases.of_objects(session))
+        exporting = Exporting(session, names, aliases.of_objects(session))
         data = {
             name: [_tidied(section.dump(exporting, key)) for key in names[name].sorted()]
             for name, section in sections().items()

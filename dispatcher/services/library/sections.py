@@ -14,10 +14,10 @@ from sqlalchemy.orm import Session
 from dispatcher.core.jobs import WhatKind
 from dispatcher.core.ports import Ports
 from dispatcher.datastore.folders import Folder
-from dispatcher.services.library_aliases import AliasStore
-from dispatcher.services.library_entries import NamedEntry
-from dispatcher.services.library_items import Item
-from dispatcher.services.library_names import Names
+from dispatcher.services.library.aliases import AliasStore
+from dispatcher.services.library.entries import NamedEntry
+from dispatcher.services.library.items import Item
+from dispatcher.services.library.names import Names
 from dispatcher.services.secrets import Secrets
 
 

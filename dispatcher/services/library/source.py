@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from dispatcher.services.library_problems import Problems
+from dispatcher.services.library.problems import Problems
 
 MAX_BYTES = 16 * 1024 * 1024
 MAX_NODES = 500_000

@@ -13,14 +13,14 @@ from dispatcher.core.ports import Ports
 from dispatcher.datastore.folders import Folder
 from dispatcher.datastore.revisions import SETTINGS
 from dispatcher.datastore.transactions import Datastore
-from dispatcher.services import library_format
-from dispatcher.services.library_entries import NamedEntry
-from dispatcher.services.library_export import export
-from dispatcher.services.library_import import import_texts
-from dispatcher.services.library_items import Item, Outcome
-from dispatcher.services.library_names import Names
-from dispatcher.services.library_problems import LibraryErrors
-from dispatcher.services.library_sections import Exporting, Importing
+from dispatcher.services.library import registry
+from dispatcher.services.library.entries import NamedEntry
+from dispatcher.services.library.exporting import export
+from dispatcher.services.library.importing import import_texts
+from dispatcher.services.library.items import Item, Outcome
+from dispatcher.services.library.names import Names
+from dispatcher.services.library.problems import LibraryErrors
+from dispatcher.services.library.sections import Exporting, Importing
 from dispatcher.services.secrets import Secrets
 
 
@@ -61,8 +61,8 @@ class NoteSection:
 @pytest.fixture
 def notes(monkeypatch: pytest.MonkeyPatch) -> None:
     # Registering lasts as long as the process: other tests are to see the format as it is.
-    monkeypatch.setattr(library_format, "_SECTIONS", library_format.sections())
-    library_format.register(NoteSection())
+    monkeypatch.setattr(registry, "_SECTIONS", registry.sections())
+    registry.register(NoteSection())
 
 
 @pytest.mark.usefixtures("notes")

@@ -11,9 +11,9 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from dispatcher.datastore.settings import Alias
-from dispatcher.services.library_entries import Aliases
-from dispatcher.services.library_items import Item
-from dispatcher.services.library_source import Path
+from dispatcher.services.library.entries import Aliases
+from dispatcher.services.library.items import Item
+from dispatcher.services.library.source import Path
 
 #: Which aliases there are: (dialect, kind), and what has them.
 KINDS = {

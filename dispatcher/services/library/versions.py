@@ -22,7 +22,7 @@ from dispatcher.datastore.modules import Module, Task
 from dispatcher.datastore.parameters import Parameter
 from dispatcher.datastore.projects import Project, ProjectModule
 from dispatcher.datastore.runbooks import RunBook, RunBookStep
-from dispatcher.services import library_children
+from dispatcher.services.library import children
 
 Key = tuple[WhatKind, UUID]
 Document = dict[str, Any]
@@ -173,7 +173,7 @@ class _Builder:
             if stored is not None:
                 return stored.document
         owner = {"owner_kind": int(kind), "owner_id": object_id}
-        parameters = library_children.read(self._session, Parameter, owner)
+        parameters = children.read(self._session, Parameter, owner)
         document: Document = {
             "id": str(object_id),
             "name": row.name,
@@ -186,13 +186,13 @@ class _Builder:
         return {**document, "steps": self._steps(row, path)}
 
     def _tasks(self, row: Module) -> list[Document]:
-        tasks = library_children.read(self._session, Task, {"module_id": row.id})
+        tasks = children.read(self._session, Task, {"module_id": row.id})
         return [
             {"id": str(task["id"]), **{name: task[name] for name in _TASK_COLUMNS}} for task in tasks if task["enabled"]
         ]
 
     def _modules(self, row: Project, path: tuple[Key, ...]) -> list[Document]:
-        modules = library_children.read(self._session, ProjectModule, {"project_id": row.id})
+        modules = children.read(self._session, ProjectModule, {"project_id": row.id})
         return [
             {"module": self.document((WhatKind.MODULE, linked["module_id"]), path), "parameters": linked["parameters"]}
             for linked in modules
@@ -200,7 +200,7 @@ class _Builder:
         ]
 
     def _steps(self, row: RunBook, path: tuple[Key, ...]) -> list[Document]:
-        steps = library_children.read(self._session, RunBookStep, {"runbook_id": row.id})
+        steps = children.read(self._session, RunBookStep, {"runbook_id": row.id})
         return [
             {
                 "name": step["name"],
