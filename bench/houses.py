@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.messages import CONTRACT, PARAMETERS, SERVICE, Target
+from bench.messages import PARAMETERS, Target
 from bench.processes import Server, wait_until
 
 BASE_PATH = "/Dispatcher/SchedulingService"
@@ -82,7 +82,7 @@ def dispatcher(directory: Path, core: int | None, *, with_agent: bool = False) -
         command.append("--no-local-agent")
     with Server(command, environment, core, directory / "server.log") as server:
         wait_until(lambda: _answers(port, "/health/ready"), server)
-        yield Running(server, Target(port, BASE_PATH, CONTRACT, LOGIN))
+        yield Running(server, Target(port, BASE_PATH, LOGIN))
 
 
 @contextmanager
@@ -94,7 +94,7 @@ def spyne_echo(directory: Path, core: int | None) -> Iterator[Running]:
     command += ["--workers", "1", "--no-ws", "bench.spyne_echo:application"]
     with Server(command, {}, core, directory / "echo.log") as server:
         wait_until(lambda: _answers(port, "/?wsdl"), server)
-        yield Running(server, Target(port, "/", SERVICE))
+        yield Running(server, Target(port, "/"))
 
 
 def free_port() -> int:
@@ -134,7 +134,7 @@ modules:
     tasks: [{{type: command, name: use, settings: {{command: 'echo {used}'}}}}]
   - name: One parameter
     id: '{ONE_ID.strip("{}").lower()}'
-    parameters: [{{name: Text, value: {"x" * 400}}}]
+    parameters: [{{name: Text, value: hello}}]
     tasks: [{{type: command, name: use, settings: {{command: 'echo "$[Text]"'}}}}]
   - name: Time stamp
     id: '{STAMP_ID.strip("{}").lower()}'

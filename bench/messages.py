@@ -15,11 +15,10 @@ PARAMETERS = 20
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where requests go: ``path`` is that of the service, ``namespace`` that of its data types."""
+    """Where requests go: ``path`` is that of the service."""
 
     port: int
     path: str
-    namespace: str
     credentials: tuple[str, str] | None = None
 
     def post_soap(self, operation: str, content: str) -> bytes:
@@ -27,7 +26,7 @@ class Target:
         body = (
             '<?xml version="1.0" encoding="utf-8"?>'
             '<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body>'
-            f'<{operation} xmlns="{SERVICE}" xmlns:d="{self.namespace}">{content}</{operation}></s:Body></s:Envelope>'
+            f'<{operation} xmlns="{SERVICE}" xmlns:d="{CONTRACT}">{content}</{operation}></s:Body></s:Envelope>'
         ).encode()
         headers = {
             "Content-Type": "text/xml; charset=utf-8",

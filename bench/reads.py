@@ -49,6 +49,6 @@ def run(directory: Path, pairs: int, seconds: float, cores: tuple[int, int]) -> 
 
 def _fill(house: houses.Running) -> None:
     """Schedule at least as many jobs as make a page."""
-    request = schedule_job(house.target, ONE_ID, AGENT_ID, {"Text": "x" * 400})
+    request = schedule_job(house.target, ONE_ID, AGENT_ID, {"Text": "hello"})
     while house.read("jobs?pagesize=1")["TotalCount"] < _JOBS:
         load.run(house.target.port, request, 0.2, connections=4)

@@ -46,7 +46,7 @@ def circumstances() -> dict[str, str]:
     """Return what must be known to read the figures: machine, Python, commit and date."""
     return {
         "machine": f"{os.cpu_count()} cores, {_processor()}, {platform.system()} {platform.release()}",
-        "load_before": f"{os.getloadavg()[0]:.2f}",
+        "load_average": f"{os.getloadavg()[0]:.2f}",
         "python": platform.python_version(),
         "commit": _commit(),
         "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),

@@ -146,7 +146,8 @@ class Log(_Section):
 class Engine(_Section):
     """The clock and the leases."""
 
-    lease_s: Annotated[int, Field(ge=5, le=3600)] = 30
+    # Agents renew what they hold every 10 s (``agents.protocol``): two calls in a row may fail.
+    lease_s: Annotated[int, Field(ge=30, le=3600)] = 30
 
 
 class LocalAgent(_Section):

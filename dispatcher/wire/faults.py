@@ -11,6 +11,9 @@ from dispatcher.wire.http import Request
 #: The status of each error; one that is not in it takes that of its nearest ancestor.
 FaultTable = Mapping[type[DispatcherError], int]
 
+#: How much of a message is told: it may quote what the caller sent.
+_MOST_CHARS = 1_000
+
 
 class Log(Protocol):
     """Writes the exception that is being handled to the log, with its stack trace."""
@@ -31,6 +34,11 @@ class Unexpected(DispatcherError):
 def status_of(table: FaultTable, error: DispatcherError) -> int:
     """Return the HTTP status of *error* by *table*; 500 if neither it nor an ancestor is there."""
     return next((table[kind] for kind in type(error).__mro__ if kind in table), 500)
+
+
+def told(error: DispatcherError) -> str:
+    """Return the message of *error*, shortened if it is a long one."""
+    return error.message if len(error.message) <= _MOST_CHARS else error.message[:_MOST_CHARS] + "…"
 
 
 def unexpected(log: Log, request: Request) -> Unexpected:

@@ -30,10 +30,10 @@ class Fraction(str):
 def read_json(body: bytes, charset: str | None, quotas: Quotas) -> Any:
     """Return the value in *body*; *charset* is the one of the Content-Type.
 
-    Numbers that are no integers come as ``Fraction``. Commas before ``}`` and ``]`` are ignored, of equal names the last wins, and a body of undeclared encoding that is
-    not UTF-8 is read as Latin-1 (contract section 1.6).
+    Numbers that are no integers come as ``Fraction``. Commas before ``}`` and ``]`` are ignored, of equal names the
+    last wins, and a body of undeclared encoding that is not UTF-8 is read as Latin-1 (contract section 1.6).
 
-    :raises QuotaExceeded: if it is larger or deeper than *quotas*, or has longer strings or integers.
+    :raises QuotaExceeded: if it is larger, deeper or wider than *quotas*, or has longer strings or integers.
     :raises BadRequest: if it is no JSON.
     """
     if len(body) > quotas.message_bytes:
@@ -77,16 +77,17 @@ def _check_integers(text: bytes, digits: int) -> None:
 
 def _check_values(value: Any, quotas: Quotas) -> None:
     """Go through *value* level by level: no recursion, each value once."""
-    level = [value]
+    level, containers = [value], 0
     for _ in range(quotas.json_depth + 1):
         below: list[Any] = []
         for one in level:
-            if isinstance(one, dict):
-                below.extend(one.values())
-            elif isinstance(one, list):
-                below.extend(one)
+            if isinstance(one, (dict, list)):
+                containers += 1
+                below.extend(one.values() if isinstance(one, dict) else one)
             elif isinstance(one, str) and len(one) > quotas.string_chars:
                 raise _excess("characters of one string", quotas.string_chars)
+        if containers > quotas.json_containers:
+            raise _excess("objects and arrays", quotas.json_containers)
         if not below:
             return
         level = below

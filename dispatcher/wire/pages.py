@@ -15,10 +15,11 @@ _PAGE = """\
   <head>
     <title>{title}</title>
     <style>
-      body {{ color: #000; background: #fff; font-family: Verdana, sans-serif; font-size: .75em; margin: 0 }}
-      #content {{ margin: 0 0 0 30px; padding-right: 30px; padding-bottom: 2em }}
-      .heading1 {{ color: #fff; background: #003366; font-size: 2em; margin: 0 0 10px -30px; padding: 10px 0 6px 15px }}
-      a:link, a:visited {{ color: #336699; font-weight: bold }}
+      body {{ margin: 0; background: #f4f6f8; color: #1d2733; font: 15px/1.5 "Segoe UI", Verdana, sans-serif }}
+      #content {{ max-width: 72em; margin: 0 auto; padding: 0 1.5rem 3rem; overflow-wrap: anywhere }}
+      .heading1 {{ margin: 0 -1.5rem 1.5rem; padding: 1rem 1.5rem; background: #17466e; color: #fff; font-size: 1.35em;
+        box-shadow: 0 0 0 100vmax #17466e; clip-path: inset(0 -100vmax) }}
+      a[href] {{ color: #0b5fa5 }}
     </style>
   </head>
   <body>

@@ -20,4 +20,6 @@ class Quotas:
     #: Of the name of one namespace: every element in it repeats that.
     xml_namespace_chars: int = 1_024
     json_depth: int = 32
+    #: Objects and arrays together.
+    json_containers: int = 50_000
     json_integer_digits: int = 4_300

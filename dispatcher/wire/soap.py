@@ -12,7 +12,7 @@ from datetime import tzinfo
 from typing import Any
 
 from dispatcher.core.errors import BadRequest, DispatcherError, InvalidValue, NotAuthenticated, Unavailable
-from dispatcher.wire.faults import FaultTable, Log, Unexpected, status_of, unexpected
+from dispatcher.wire.faults import FaultTable, Log, Unexpected, status_of, told, unexpected
 from dispatcher.wire.http import Request, Response
 from dispatcher.wire.negotiation import body_format
 from dispatcher.wire.operations import Operation
@@ -207,7 +207,7 @@ def _detail(error: DispatcherError) -> str:
     # The one detail that every stack reads: Mono's client fails on any other (contract section 12).
     return (
         f'<ExceptionDetail xmlns="{_EXCEPTION_DETAIL}" xmlns:i="http://www.w3.org/2001/XMLSchema-instance">'
-        f'<HelpLink i:nil="true"/><InnerException i:nil="true"/><Message>{escape(error.message)}</Message>'
+        f'<HelpLink i:nil="true"/><InnerException i:nil="true"/><Message>{escape(told(error))}</Message>'
         f'<StackTrace i:nil="true"/><Type>{escape(error.code)}</Type></ExceptionDetail>'
     )
 
@@ -219,7 +219,7 @@ def _fault_11(version: Version, side: str, error: DispatcherError) -> str:
     else:
         faultcode = f'<faultcode xmlns:a="{code[1]}">a:{code[0]}</faultcode>'
     return (
-        f'<s:Fault>{faultcode}<faultstring xml:lang="en-US">{escape(error.message)}</faultstring>'
+        f'<s:Fault>{faultcode}<faultstring xml:lang="en-US">{escape(told(error))}</faultstring>'
         f"<detail>{_detail(error)}</detail></s:Fault>"
     )
 
@@ -233,7 +233,7 @@ def _fault_12(_version: Version, side: str, error: DispatcherError) -> str:
         subcode = f'<s:Subcode><s:Value xmlns:a="{code[1]}">a:{code[0]}</s:Value></s:Subcode>'
     return (
         f"<s:Fault><s:Code><s:Value>s:{side}</s:Value>{subcode}</s:Code>"
-        f'<s:Reason><s:Text xml:lang="en-US">{escape(error.message)}</s:Text></s:Reason>'
+        f'<s:Reason><s:Text xml:lang="en-US">{escape(told(error))}</s:Text></s:Reason>'
         f"<s:Detail>{_detail(error)}</s:Detail></s:Fault>"
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from dispatcher.core.errors import BadRequest, DispatcherError, InvalidValue
 from dispatcher.wire import pages
-from dispatcher.wire.faults import FaultTable, Log, status_of, unexpected
+from dispatcher.wire.faults import FaultTable, Log, status_of, told, unexpected
 from dispatcher.wire.http import Request, Response
 from dispatcher.wire.json_codec import encode_json, json_decoder
 from dispatcher.wire.json_reader import read_json
@@ -74,7 +74,7 @@ class WebHttpEndpoint:
             failure = error
         except Exception:
             failure = unexpected(self._log, request)
-        return pages.request_error(status_of(self._faults, failure), failure.message, self._help_url(request))
+        return pages.request_error(status_of(self._faults, failure), told(failure), self._help_url(request))
 
     def _help_url(self, request: Request) -> str:
         return f"{request.scheme}://{request.host}{self._base_path}/help"

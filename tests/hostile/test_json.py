@@ -13,6 +13,10 @@ everywhere = pytest.mark.parametrize("address", JSON_ADDRESSES, ids=lambda addre
 INSIDE = '{"Description":%s,"What":[{"ID":"' + PATCH + '"}],"Who":[{"ID":"' + AGENT + '"}]}'
 
 
+def with_ids(body: str) -> str:
+    return body.replace("PATCH", PATCH).replace("NOBODY", NOBODY).replace("AGENT", AGENT)
+
+
 @pytest.fixture(autouse=True)
 def _nothing_is_left(door: Door, stored: Callable[[], dict[str, int]]) -> Iterator[None]:
     before = stored()
@@ -51,8 +55,10 @@ def test_giant_numbers(door: Door, address: Address, value: str) -> None:
     [
         (INSIDE % f'"{"x" * 1_100_000}"', "characters of one string, at most 1048576"),
         (INSIDE % f'"{"x" * 5_000_000}"', "larger than 4194304 bytes"),
+        ('{"Parameters":[' + "{}," * 50_000 + "{}]}", "objects and arrays, at most 50000"),
+        ('{"Parameters":[' + "[]," * 50_000 + "{}]}", "objects and arrays, at most 50000"),
     ],
-    ids=["string", "size"],
+    ids=["string", "size", "objects", "arrays"],
 )
 def test_size_bombs(door: Door, address: Address, body: str, words: str) -> None:
     assert words in door.refuses(address, body)
@@ -96,19 +102,7 @@ def test_what_is_no_message(door: Door, address: Address, body: bytes) -> None:
 @everywhere
 @pytest.mark.parametrize(
     "raw",
-    [
-        b"\xff",
-        b"\xed\xa0\x80",
-        b"\xc0\xaf",
-        b"\x00",
-        b"\x1f",
-        b"\n",
-        b"\\x41",
-        b"\\u12",
-        b"\\ud800",
-        b"\\udc00\\ud800",
-        b"\\",
-    ],
+    [b"\xff", b"\xed\xa0\x80", b"\xc0\xaf", b"\x00", b"\x1f", b"\n", b"\\x41", b"\\u12", b"\\ud800", b"\\udc00\\ud800"],
 )
 def test_broken_strings(door: Door, address: Address, raw: bytes) -> None:
     body = (INSIDE % '"a?b"').encode().replace(b"?", raw)
@@ -138,14 +132,14 @@ def test_encodings_that_are_foreign_or_do_not_agree(door: Door, address: Address
 @pytest.mark.parametrize(
     "body",
     [
-        '{"What":[{"ID":"%s"}],"What":[]}' % PATCH,
-        '{"What":[{"ID":"%s","ID":"%s"}],"Who":[{"ID":"%s"}]}' % (PATCH, NOBODY, AGENT),
-        '{"What":[],"what":[{"ID":"%s"}],"Who":[{"ID":"%s"}]}' % (PATCH, AGENT),
-        '{"job":{"What":[{"ID":"%s"}]},"job":{}}' % PATCH,
+        '{"What":[{"ID":"PATCH"}],"What":[]}',
+        '{"What":[{"ID":"PATCH","ID":"NOBODY"}],"Who":[{"ID":"AGENT"}]}',
+        '{"What":[],"what":[{"ID":"PATCH"}],"Who":[{"ID":"AGENT"}]}',
+        '{"job":{"What":[{"ID":"PATCH"}]},"job":{}}',
     ],
 )
 def test_of_equal_names_the_last_wins(door: Door, address: Address, body: str) -> None:
-    assert door.refuses(address, body)
+    assert door.refuses(address, with_ids(body))
 
 
 @everywhere
@@ -158,9 +152,9 @@ def test_of_equal_names_the_last_wins(door: Door, address: Address, body: str) -
         '{"What":"x"}',
         '{"What":[{"ID":{}}]}',
         '{"What":[{"ID":"\\u0000"}]}',
-        '{"What":[{"ID":"%s","Type":7}]}' % PATCH,
-        '{"What":[{"ID":"%s"}],"Who":[{"ID":"a\\u0000b\\u001b<script>"}]}' % PATCH,
-        '{"What":[{"ID":"%s"}],"Who":[{"ID":"\'; DROP TABLE job; --"}]}' % PATCH,
+        '{"What":[{"ID":"PATCH","Type":7}]}',
+        '{"What":[{"ID":"PATCH"}],"Who":[{"ID":"a\\u0000b\\u001b<script>"}]}',
+        '{"What":[{"ID":"PATCH"}],"Who":[{"ID":"\'; DROP TABLE job; --"}]}',
         '{"When":{"ScheduledDateTime":"\\/Date(99999999999999999)\\/"}}',
         '{"When":{"ScheduledDateTime":{"value":{"value":"x"}}}}',
         '{"Parameters":[{"JobParameters":[{"Type":"Bomb"}]}]}',
@@ -170,7 +164,7 @@ def test_of_equal_names_the_last_wins(door: Door, address: Address, body: str) -
     ],
 )
 def test_values_that_make_no_sense(door: Door, address: Address, body: str) -> None:
-    assert door.refuses(address, body)
+    assert len(door.refuses(address, with_ids(body))) < 1_500
 
 
 @everywhere

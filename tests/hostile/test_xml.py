@@ -234,7 +234,7 @@ def test_broken_utf_8(door: Door, address: Address, raw: bytes) -> None:
     ],
 )
 def test_values_that_make_no_sense(door: Door, address: Address, content: str) -> None:
-    assert len(door.refuses(address, address.wrap(content))) < 1_000
+    assert len(door.refuses(address, address.wrap(content))) < 1_500
 
 
 @over_soap
@@ -271,7 +271,7 @@ def test_empty_body(door: Door, address: Address) -> None:
     "action", ["http://tempuri.org/ISchedulingService/ScheduleJob", "'; DROP TABLE job", "\u00ff" * 100]
 )
 def test_action_cannot_choose_the_operation(door: Door, address: Address, action: str) -> None:
-    envelope = f'<s:Envelope xmlns:s="{address.namespace}"><s:Body><GetModules><job>{JOB_XML}</job></GetModules></s:Body></s:Envelope>'
+    envelope = address.wrap(JOB_XML).replace("ScheduleJob>", "GetModules>")
 
     answer = door.ask(address, envelope, soapaction=f'"{action}"')
 

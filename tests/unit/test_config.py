@@ -25,10 +25,10 @@ def problems(**arguments) -> list[str]:
 
 
 def test_command_line_wins_over_environment_over_file_over_default(tmp_path: Path) -> None:
-    file = write(tmp_path, "[engine]\nlease_s = 11\n[limits]\nthreads = 11\nmax_waiting = 11\n")
-    environ = {"DISPATCHER_ENGINE__LEASE_S": "12", "DISPATCHER_LIMITS__THREADS": "12"}
-    config = load({"engine": {"lease_s": 13}}, file=file, environ=environ)
-    assert config.engine.lease_s == 13
+    file = write(tmp_path, "[engine]\nlease_s = 61\n[limits]\nthreads = 11\nmax_waiting = 11\n")
+    environ = {"DISPATCHER_ENGINE__LEASE_S": "62", "DISPATCHER_LIMITS__THREADS": "12"}
+    config = load({"engine": {"lease_s": 63}}, file=file, environ=environ)
+    assert config.engine.lease_s == 63
     assert config.limits.threads == 12
     assert config.limits.max_waiting == 11
     assert config.limits.deadline_s == 30.0

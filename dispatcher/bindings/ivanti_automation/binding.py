@@ -174,5 +174,6 @@ def _limits(quotas: Quotas) -> dict[str, str]:
         "Attributes of an XML element": f"{quotas.xml_attributes}",
         "Names in an XML message": f"{quotas.xml_name_chars:,} characters",
         "Name of an XML namespace": f"{quotas.xml_namespace_chars:,} characters",
+        "Objects and arrays of a JSON message": f"{quotas.json_containers:,}",
         "Digits of a JSON integer": f"{quotas.json_integer_digits:,}",
     }

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import load
-from bench.messages import CONTRACT, NUMBER, Target
+from bench.messages import NUMBER, Target
 
 
 class Echo(BaseHTTPRequestHandler):
@@ -43,7 +43,7 @@ def server() -> Iterator[ThreadingHTTPServer]:
 
 
 def request(server: ThreadingHTTPServer, path: str = "/") -> bytes:
-    return Target(server.server_port, path, CONTRACT).post_soap("Echo", f"<n>{NUMBER.decode()}</n>")
+    return Target(server.server_port, path).post_soap("Echo", f"<n>{NUMBER.decode()}</n>")
 
 
 def test_every_request_carries_its_own_number_and_is_counted(server: ThreadingHTTPServer) -> None:

@@ -61,9 +61,9 @@ def test_what_is_refused(body: bytes, charset: str | None, latin_1: bool) -> Non
 
 def test_latin_1_where_nothing_is_declared() -> None:
     # Windows PowerShell 5.1 posts texts so.
-    assert to_utf_8(b'"caf\xe9"', None, latin_1=True).decode() == '"café"'
+    assert to_utf_8(b'"\xe9"', None, latin_1=True).decode() == '"é"'
     with pytest.raises(BadRequest, match="not in UTF-8"):
-        to_utf_8(b'"caf\xe9"', None, latin_1=False)
+        to_utf_8(b'"\xe9"', None, latin_1=False)
 
 
 def test_what_the_message_declares_must_agree_too() -> None:

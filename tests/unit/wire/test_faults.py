@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from dispatcher.core.errors import BadRequest, DispatcherError, InvalidValue, NotFound
-from dispatcher.wire.faults import Unexpected, status_of, unexpected
+from dispatcher.wire.faults import Unexpected, status_of, told, unexpected
 from dispatcher.wire.http import Request
 
 TABLE: dict[type[DispatcherError], int] = {BadRequest: 400, NotFound: 404}
@@ -34,3 +34,8 @@ def test_unexpected_error_is_logged_with_its_request() -> None:
         assert logged == [("wire.failed", {"request": "request-7", "method": "GET", "path": "/a"}, error)]  # noqa: PT017
 
     assert (told.code, told.message) == ("unexpected", "unexpected error request-7")
+
+
+def test_long_message_is_shortened() -> None:
+    assert told(DispatcherError("x" * 1_000)) == "x" * 1_000
+    assert told(DispatcherError("x" * 1_001)) == "x" * 1_000 + "…"

@@ -66,9 +66,9 @@ def test_of_equal_names_the_last_wins() -> None:
 
 def test_undeclared_latin_1_is_read() -> None:
     # Windows PowerShell 5.1 posts texts so.
-    assert read(b'{"a": "caf\xe9"}') == {"a": "café"}
+    assert read(b'{"a": "\xe9"}') == {"a": "é"}
     with pytest.raises(BadRequest, match="not in UTF-8"):
-        read(b'{"a": "caf\xe9"}', charset="utf-8")
+        read(b'{"a": "\xe9"}', charset="utf-8")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])

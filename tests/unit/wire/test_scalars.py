@@ -39,7 +39,7 @@ def test_empty_text_is_no_value(read: Any, text: str) -> None:
     assert read(text, UTC) is None
 
 
-@pytest.mark.parametrize("text", ["yes", "2", "-1", "tru", "on"])
+@pytest.mark.parametrize("text", ["yes", "2", "-1", "truth", "on"])
 def test_other_flags_are_wrong(text: str) -> None:
     with pytest.raises(WrongValue, match="neither true nor false"):
         read_flag(text)

@@ -1,0 +1,102 @@
+"""Help pages in a real browser: they render, and every link leads somewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from html import unescape
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin
+
+import pytest
+import requests
+from lxml import html
+
+CHROMIUM = shutil.which("chromium")
+QUIET = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture
+def browse(tmp_path: Path) -> Iterator[Callable[[str], Any]]:
+    """Return the document that a page becomes in the browser."""
+    if CHROMIUM is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("chromium is not installed")
+        pytest.skip("chromium is not installed")
+
+    def browse(url: str) -> Any:
+        profile = f"--user-data-dir={tmp_path / 'profile'}"
+        done = subprocess.run(
+            [CHROMIUM, *QUIET, profile, "--window-size=1200,900", "--dump-dom", url],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return html.document_fromstring(done.stdout)
+
+    yield browse
+    shutil.rmtree(tmp_path / "profile", ignore_errors=True)
+
+
+def text_of(document: Any, path: str) -> str:
+    return re.sub(r"\s+", " ", document.xpath(f"string({path})")).strip()
+
+
+def test_help_pages_render_and_their_links_lead_somewhere(
+    start_server: Callable[..., Any], browse: Callable[[str], Any]
+) -> None:
+    server = start_server("--no-local-agent")
+    help_url = f"{server.service}/help"
+
+    index = browse(help_url)
+    links = {urljoin(help_url, unescape(link)) for link in index.xpath("//a/@href")}
+    operation = browse(f"{help_url}/operations/ScheduleJob")
+
+    assert text_of(index, "//title") == text_of(index, "//*[@class='heading1']") == f"Operations at {server.service}/"
+    assert "This page describes the service operations at this endpoint." in text_of(index, "//*[@id='content']")
+    assert len(index.xpath("//table//a[@rel='operation']")) == 11
+    assert text_of(operation, "//title") == f"Reference for {server.service}/jobs"
+    for form in ("request-xml", "request-json", "response-xml", "response-json"):
+        assert "JobID" in text_of(operation, f"//pre[@class='{form}']")
+    assert len(links) >= 11
+    for link in links:
+        assert link.startswith(server.url)
+        assert requests.get(link, timeout=30).status_code == 200
+    anchors = {link[1:] for link in operation.xpath("//a/@href") if link.startswith("#")}
+    assert anchors
+    assert anchors <= {*operation.xpath("//a/@name"), *operation.xpath("//@id")}
+
+
+def test_first_page_leads_to_the_help_page(start_server: Callable[..., Any], browse: Callable[[str], Any]) -> None:
+    server = start_server("--no-local-agent")
+
+    (link, *_) = browse(server.url).xpath("//a/@href")
+
+    assert requests.get(urljoin(server.url, link), timeout=30).status_code == 200
+
+
+def test_page_of_an_error_leads_to_the_help_page(
+    start_server: Callable[..., Any], browse: Callable[[str], Any]
+) -> None:
+    server = start_server("--no-local-agent")
+
+    page = browse(f"{server.service}/nothing")
+
+    assert "Endpoint not found." in text_of(page, "//body")
+    (link,) = page.xpath("//a[@rel='help-page']/@href")
+    assert requests.get(link, timeout=30).status_code == 200
