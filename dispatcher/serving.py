@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
-import subprocess
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
@@ -22,15 +20,13 @@ from dispatcher.core.errors import Conflict
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.datastore import schema
 from dispatcher.datastore.transactions import Datastore
+from dispatcher.local_agent import LocalAgent, command_line
 from dispatcher.services.secrets import Secrets, load_or_create_key
 from dispatcher.web.app import Limits
 from dispatcher.web.listeners import listen, serve
 from dispatcher.wire.quotas import Quotas
 
 log = structlog.get_logger(__name__)
-
-#: How long the local agent may take to report what it did when the server stops, in seconds.
-AGENT_GRACE_S = 10
 
 
 class UnsafeListener(Conflict):
@@ -121,18 +117,18 @@ async def _serve(config: Config, house: House, ready: Callable[[Addresses], None
     await house.gateway.start()
     # In a thread: it writes to the datastore before it returns.
     await asyncio.to_thread(house.clock.start)
-    agent: list[subprocess.Popen[bytes]] = []
+    agent = _local_agent(config, house, addresses.agents) if config.local_agent.enabled else None
 
     def started() -> None:
-        if config.local_agent.enabled:
-            agent.append(_start_local_agent(config, house, addresses.agents))
+        if agent is not None:
+            agent.start()
         log.info("server.ready", web=addresses.web, agents=addresses.agents)
         ready(addresses)
 
     async def stopping() -> None:
         # The local agent first: it has to report how its work ended while there is somebody to report to.
-        for one in agent:
-            await asyncio.to_thread(_end_local_agent, one)
+        if agent is not None:
+            await asyncio.to_thread(agent.stop)
         house.gateway.release()
 
     tls = (config.web.tls_cert, config.web.tls_key) if config.web.tls_cert else None
@@ -148,25 +144,12 @@ def _url(scheme: str, address: Address, port: int) -> str:
     return f"{scheme}://{Address(host, port)}"
 
 
-def _start_local_agent(config: Config, house: House, url: str) -> subprocess.Popen[bytes]:
-    """Start the agent of this computer. It ends when its standard input closes: with us, however we end."""
-    token = house.hall.tokens.create_enrol_token(SYSTEM, once=True, hours=1)
-    command = [sys.executable, "-m", "dispatcher", "agent", "--local", "--dispatcher", url]
-    command += ["--home", str(config.agent_home), "--slots", str(config.local_agent.slots)]
-    # In the environment, because every user of the computer may read a command line.
-    environment = {**os.environ, "DISPATCHER_ENROL_TOKEN": token}
-    # In a session of its own: Ctrl-C in a terminal is for the server, which then ends its agent in order.
-    return subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, start_new_session=True)
-
-
-def _end_local_agent(agent: subprocess.Popen[bytes]) -> None:
-    assert agent.stdin is not None  # noqa: S101 - made with a pipe
-    agent.stdin.close()
-    try:
-        agent.wait(AGENT_GRACE_S)
-    except subprocess.TimeoutExpired:
-        agent.kill()
-        agent.wait()
+def _local_agent(config: Config, house: House, url: str) -> LocalAgent:
+    return LocalAgent(
+        command_line(url, config.agent_home, config.local_agent.slots, config.web.tls_cert),
+        config.agent_home,
+        new_token=lambda: house.hall.tokens.create_enrol_token(SYSTEM, once=True, hours=1),
+    )
 
 
 def _calm_garbage_collector() -> None:

@@ -29,12 +29,20 @@ _CONNECT_TIMEOUT_S = 10.0
 _ANSWER_TIMEOUT_S = 30.0
 #: What a dispatcher may answer that only says "not now".
 _LATER = frozenset({408, 425, 429})
+#: What it answers to a message that it cannot read or that is too large.
+_UNREADABLE = frozenset({400, 413})
 
 
 class Refused(DispatcherError):
     """The dispatcher does not accept this agent: its identity was revoked, or its token is not valid."""
 
     code = "agent.refused"
+
+
+class Rejected(DispatcherError):
+    """The dispatcher cannot take this message; sending it again would not help."""
+
+    code = "agent.rejected"
 
 
 class Interrupted(DispatcherError):
@@ -46,14 +54,18 @@ class Interrupted(DispatcherError):
 class Connection:
     """Calls dispatchers for one thread; ``interrupt`` may come from another.
 
+    *pin* is the SHA-256 in hex of the only certificate to accept, whatever names, dates and issuer it has; then no
+    proxy is asked.
+
     :raises Unavailable: from every call, if no dispatcher answers as it should.
     :raises Refused: from every call, if one refuses this agent.
     """
 
-    def __init__(self, dispatchers: Sequence[str], ca_file: str | None = None) -> None:
+    def __init__(self, dispatchers: Sequence[str], ca_file: str | None = None, pin: str = "") -> None:
         self._dispatchers = [url.rstrip("/") for url in dispatchers]
         self._current = 0
         self._ca_file = ca_file
+        self._pin = pin
         self._headers = {"Content-Type": "application/json"}
         self._socket: socket.socket | None = None
         self._is_interrupted = False
@@ -76,7 +88,10 @@ class Connection:
         return self._call(Orders, "poll", body, wait_s, len(self._dispatchers) + 1)
 
     def report(self, body: bytes) -> Receipt:
-        """Deliver events."""
+        """Deliver events.
+
+        :raises Rejected: if the dispatcher cannot take this message and never will.
+        """
         return self._call(Receipt, "report", body, 0, len(self._dispatchers) + 1)
 
     def allow(self) -> None:
@@ -124,6 +139,8 @@ class Connection:
                 problem = f"{url}: {call} answered {answer.status_code} {answer.text[:200]!r}"
                 if answer.status_code in (401, 403) or (call == "enrol" and _is_final(answer.status_code)):
                     raise Refused(problem)
+                if call == "report" and answer.status_code in _UNREADABLE:
+                    raise Rejected(problem)
             self._current = (self._current + 1) % len(self._dispatchers)
         raise Unavailable(problem)
 
@@ -131,10 +148,12 @@ class Connection:
         session = requests.Session()
         # Otherwise every request reads the environment again, and a netrc file may replace our credentials.
         session.trust_env = False
-        session.proxies = dict(get_environ_proxies(self._dispatchers[0])) if self._dispatchers else {}
-        session.verify = self._ca_file or True
+        if self._dispatchers and not self._pin:
+            session.proxies = dict(get_environ_proxies(self._dispatchers[0]))
+        # With a pin the certificate itself is the identity; nobody else vouches for it.
+        session.verify = not self._pin and (self._ca_file or True)
         for scheme in ("http://", "https://"):
-            session.mount(scheme, _Adapter(self._connected))
+            session.mount(scheme, _Adapter(self._connected, self._pin))
         return session
 
     def _connected(self, connected: socket.socket) -> None:
@@ -164,12 +183,15 @@ class Backoff:
 class _Adapter(HTTPAdapter):
     """Keeps connections alive while they wait, and tells of each socket it opens."""
 
-    def __init__(self, connected: Callable[[socket.socket], None]) -> None:
+    def __init__(self, connected: Callable[[socket.socket], None], pin: str) -> None:
         self._connected = connected
+        self._pin = pin
         super().__init__(pool_connections=4, pool_maxsize=1)
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         """Make the pools."""
+        if self._pin:
+            options["assert_fingerprint"] = self._pin
         super().init_poolmanager(*args, socket_options=_socket_options(), **options)
         self.poolmanager.pool_classes_by_scheme = {
             "http": _telling(HTTPConnectionPool, self._connected),

@@ -10,10 +10,11 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 
-from dispatcher.agents.connection import Backoff, Connection, Refused
+from dispatcher.agents.connection import Backoff, Connection, Refused, Rejected
 from dispatcher.agents.holdings import Holdings
 from dispatcher.agents.protocol import HEARTBEAT_S, MAX_REPORT_BYTES, Held, Receipt
 from dispatcher.agents.spool import Batch, Spool
+from dispatcher.agents.substitutes import substitute
 from dispatcher.core.errors import Unavailable
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ class Delivery:
         spool: Spool,
         holdings: Holdings,
         *,
-        standing: Callable[[list[UUID], list[UUID]], None],
+        standing: Callable[[list[UUID], list[Held]], None],
         refused: Callable[[Refused], None],
     ) -> None:
         self._connection = connection
@@ -76,8 +77,8 @@ class Delivery:
             if not batch.events and not (held and self._is_heartbeat_due()):
                 continue
             try:
-                receipt = self._connection.report(_report(batch, held))
-            except Unavailable as error:
+                receipt = self._deliver(batch.events, held)
+            except (Unavailable, Rejected) as error:
                 log.warning("report.failed events=%d error=%s", len(batch.events), error)
                 if self._stop_by is not None:
                     return  # the spool keeps it for the next start
@@ -87,9 +88,37 @@ class Delivery:
                 self._refused(error)
                 return
             backoff.reset()
-            self._delivered(batch, receipt)
+            self._delivered(batch, held, receipt)
 
-    def _delivered(self, batch: Batch, receipt: Receipt) -> None:
+    def _deliver(self, events: list[bytes], held: list[Held]) -> Receipt:
+        """Deliver *events*, but for those that the dispatcher cannot take: they are found by halving.
+
+        :raises Rejected: if it is not for the events.
+        """
+        try:
+            return self._connection.report(_report(events, held))
+        except Rejected as error:
+            if not events:
+                raise
+            if len(events) == 1:
+                return self._deliver_instead(events[0], held, error)
+        middle = len(events) // 2
+        self._deliver(events[:middle], held)
+        return self._deliver(events[middle:], held)
+
+    def _deliver_instead(self, event: bytes, held: list[Held], error: Rejected) -> Receipt:
+        """Deliver what stands for *event*, so that its run still ends."""
+        receipt = self._deliver([], held)  # a dispatcher that rejects this too would reject everything
+        instead = substitute(event)
+        log.error("event.rejected event=%s replaced=%s error=%s", event[:120], instead is not None, error)
+        if instead is not None:
+            try:
+                return self._connection.report(_report([instead], held))
+            except Rejected as again:
+                log.error("event.dropped event=%s error=%s", instead[:120], again)
+        return receipt
+
+    def _delivered(self, batch: Batch, held: list[Held], receipt: Receipt) -> None:
         self._reported_at = time.monotonic()
         for run_id, fence in batch.finished:
             self._holdings.drop(run_id, fence)
@@ -101,8 +130,9 @@ class Delivery:
             except OSError as error:
                 # Delivered it is; after a restart it would be delivered again, which does no harm.
                 log.warning("spool.not_confirmed error=%s", error)
-        if receipt.aborts or receipt.lost:
-            self._standing(receipt.aborts, receipt.lost)
+        lost = self._holdings.lost(held, receipt.lost)
+        if receipt.aborts or lost:
+            self._standing(receipt.aborts, lost)
 
     def _again(self, wait_s: float) -> None:
         with self._changed:
@@ -130,6 +160,6 @@ class Delivery:
         return time.monotonic() >= self._reported_at + HEARTBEAT_S
 
 
-def _report(batch: Batch, held: list[Held]) -> bytes:
+def _report(events: list[bytes], held: list[Held]) -> bytes:
     """Return a ``Report``. The events are JSON already: nothing is gained by reading them again."""
-    return b'{"events":[%b],"holding":%b}' % (b",".join(batch.events), _HELD.dump_json(held))
+    return b'{"events":[%b],"holding":%b}' % (b",".join(events), _HELD.dump_json(held))

@@ -7,12 +7,14 @@ spool covers everything that has come in meanwhile; a task begins after the sync
 from __future__ import annotations
 
 import logging
+import operator
 import os
 import selectors
 import signal
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -20,7 +22,7 @@ from pydantic import TypeAdapter
 
 from dispatcher.agents import processes, recovery
 from dispatcher.agents.holdings import Holdings
-from dispatcher.agents.protocol import Message, Orders, RunEvent, RunFinished, RunOrder, TaskStarted, dump
+from dispatcher.agents.protocol import Held, Message, RunEvent, RunFinished, RunOrder, TaskStarted, dump
 from dispatcher.agents.slot_messages import Abort, Do, Go
 from dispatcher.agents.slot_process import Assignment, SlotProcess
 from dispatcher.agents.spool import Spool, TakenTask
@@ -32,8 +34,10 @@ log = logging.getLogger(__name__)
 BACKLOG_BYTES = 1 << 28
 #: How long the slots may take to end when the agent stops, in seconds.
 STOP_TIMEOUT_S = 10.0
-#: How long to wait for room when the disk is full, in seconds.
+#: How often to look for room when the disk is full, in seconds.
 FULL_DISK_PAUSE_S = 1.0
+#: How many writes may wait for room before output is thrown away; everything else is always kept.
+MAX_UNWRITTEN = 100
 #: How many slots may die with a run that had not begun before it is given up.
 MAX_ATTEMPTS = 3
 _EVENT: TypeAdapter[RunEvent] = TypeAdapter(RunEvent)
@@ -67,6 +71,8 @@ class Foreman:
         self._slots: list[SlotProcess] = []
         self._waiting: deque[Assignment] = deque()
         self._posted: deque[Callable[[], None]] = deque()
+        self._unwritten: deque[Callable[[], None]] = deque()
+        self._retry_at = 0.0
         self._after_sync: list[Callable[[], None]] = []
         self._has_news = False
         self._has_urgent_news = False
@@ -106,12 +112,13 @@ class Foreman:
         """Serve until ``stop``, then kill what runs, and return when that is reported or time is up."""
         self._start_slot()
         while not self._is_over():
-            timeout = None if self._stop_by is None else max(0.0, self._stop_by - time.monotonic())
-            for key, _ in self._selector.select(timeout):
+            for key, _ in self._selector.select(self._timeout()):
                 key.data()
             while self._posted:
                 self._posted.popleft()()
-            self._assign()
+            # While the disk is full nothing begins; a stop, an abort and the end of a run are heeded all the same.
+            if self._write():
+                self._assign()
             self._settle()
         for slot in list(self._slots):
             self._bury(slot)
@@ -128,15 +135,15 @@ class Foreman:
         for slot in self._slots:
             self._abort(slot, why)
 
-    def obey(self, orders: Orders) -> None:
-        """Do *orders*: runs that the holdings know already, aborts, and runs that are no longer ours."""
-        for run_id in orders.lost:
-            self._lose(run_id)
-        for order in orders.runs:
-            self._lose(order.run_id, but_fence=order.fence)
+    def obey(self, runs: Sequence[RunOrder], aborts: Sequence[UUID], lost: Sequence[Held]) -> None:
+        """Do *runs* that the holdings know already, abort *aborts*, and kill what is *lost* under that very fence."""
+        for one in lost:
+            self._lose(one.run_id, partial(operator.eq, one.fence))
+        for order in runs:
+            self._lose(order.run_id, partial(operator.ne, order.fence))
             if self._stop_by is None:
                 self._take(order)
-        for run_id in orders.aborts:
+        for run_id in aborts:
             self._abort_run(run_id)
 
     def _take(self, order: RunOrder) -> None:
@@ -154,16 +161,20 @@ class Foreman:
             self._add(RunFinished(run_id=run_id, fence=order.fence, at=self._now(), state="aborted"))
             self._ended(order)
 
-    def _lose(self, run_id: UUID, but_fence: int | None = None) -> None:
-        """Kill a run and report nothing more of it."""
+    def _lose(self, run_id: UUID, is_meant: Callable[[int], bool]) -> None:
+        """Kill a run, if *is_meant* says so of its fence, and report nothing more of it."""
+
+        def is_lost(assignment: Assignment) -> bool:
+            return assignment.order.run_id == run_id and is_meant(assignment.order.fence)
+
         for slot in self._slots:
             assignment = slot.assignment
-            if assignment is not None and assignment.order.run_id == run_id and assignment.order.fence != but_fence:
+            if assignment is not None and not assignment.is_lost and is_lost(assignment):
                 log.warning("run.lost run_id=%s fence=%d", run_id, assignment.order.fence)
                 assignment.is_lost = True
                 self._forget(assignment.order)
                 self._abort(slot)
-        for waiting in [one for one in self._waiting if one.order.run_id == run_id]:
+        for waiting in [one for one in self._waiting if is_lost(one)]:
             self._waiting.remove(waiting)
             self._forget(waiting.order)
 
@@ -208,7 +219,7 @@ class Foreman:
             log.error("slot.confused pid=%d", slot.pid)
             return
         is_output = line.startswith(b'{"kind":"output"')
-        if not assignment.is_lost and not (is_output and self._spool.backlog > BACKLOG_BYTES):
+        if not assignment.is_lost and not (is_output and self._is_swamped()):
             self._persist(lambda: self._spool.add(line))
             self._has_news = True
         if is_output:
@@ -223,6 +234,9 @@ class Foreman:
             slot.assignment = None
             self._ended(assignment.order)
 
+    def _is_swamped(self) -> bool:
+        return self._spool.backlog > BACKLOG_BYTES or len(self._unwritten) > MAX_UNWRITTEN
+
     def _ended(self, order: RunOrder) -> None:
         self._has_news = self._has_urgent_news = True
         self._holdings.ended(order.run_id, order.fence)
@@ -235,16 +249,21 @@ class Foreman:
         self._slots.remove(slot)
         killed = processes.kill(time.sleep, spare=frozenset(other.pid for other in self._slots))
         assignment = slot.assignment
-        if assignment is None:
-            return
+        if assignment is not None:
+            run_id = assignment.order.run_id
+            log.error("slot.died pid=%d code=%d run_id=%s killed=%s", slot.pid, code, run_id, killed.names)
+            # Afterwards, because what to say depends on what the spool has heard of the run.
+            self._after_sync.append(lambda: self._cut_off(assignment))
+
+    def _cut_off(self, assignment: Assignment) -> None:
+        """Begin a run whose slot has died again if nothing of it had begun; otherwise report its end."""
         order = assignment.order
-        log.error("slot.died pid=%d code=%d run_id=%s killed=%s", slot.pid, code, order.run_id, killed.names)
         run = self._spool.open_run(order.run_id)
         if run is None or assignment.is_lost:
             return
         assignment.attempts += 1
         if not run.started and not assignment.is_aborted and assignment.attempts < MAX_ATTEMPTS:
-            self._waiting.appendleft(assignment)
+            self.post(lambda: self._waiting.appendleft(assignment))
             return
         for event in recovery.last_words(run, "the slot died", self._now(), is_aborted=assignment.is_aborted):
             self._add(event)
@@ -254,33 +273,52 @@ class Foreman:
         self._persist(lambda: self._spool.add(dump(event)))
 
     def _settle(self) -> None:
-        """Sync what has been written since the last time, then do what waits for that."""
-        if self._after_sync or self._has_urgent_news:
-            self._persist(self._spool.sync)
-        done, self._after_sync = self._after_sync, []
-        for action in done:
-            action()
-        if self._has_news:
-            self._news(self._has_urgent_news)
-        self._has_news = self._has_urgent_news = False
+        """Sync what has been written since the last time, then do what waits for that; later if the disk is full."""
+        while self._write() and (self._after_sync or self._has_news):
+            is_urgent = self._has_urgent_news
+            if (self._after_sync or is_urgent) and not self._succeeds(self._spool.sync):
+                return
+            if self._has_news:
+                self._news(is_urgent)
+            self._has_news = self._has_urgent_news = False
+            done, self._after_sync = self._after_sync, []
+            for action in done:
+                action()
 
     def _persist(self, write: Callable[[], None]) -> None:
-        """Do *write*; while the disk is full or broken, wait: nothing is begun meanwhile and no end is forgotten."""
-        while True:
-            try:
-                write()
-            except OSError as error:
-                log.error("spool.failed error=%s", error)
-                if self._stop_by is not None and time.monotonic() > self._stop_by:
-                    return
-                time.sleep(FULL_DISK_PAUSE_S)
-            else:
-                return
+        """Do *write* when everything before it is written: now, unless the disk is full or broken."""
+        self._unwritten.append(write)
+        self._write()
+
+    def _write(self) -> bool:
+        """Write what waits for that, in order; return whether nothing is left."""
+        while self._unwritten and self._succeeds(self._unwritten[0]):
+            self._unwritten.popleft()
+        return not self._unwritten
+
+    def _succeeds(self, write: Callable[[], None]) -> bool:
+        if time.monotonic() < self._retry_at:
+            return False
+        try:
+            write()
+        except OSError as error:
+            log.error("spool.failed error=%s", error)
+            self._retry_at = time.monotonic() + FULL_DISK_PAUSE_S
+            return False
+        return True
+
+    def _timeout(self) -> float | None:
+        """Return how long the foreman may sleep, in seconds; None if only news can wake it."""
+        moments = [] if self._stop_by is None else [self._stop_by]
+        if self._unwritten or self._after_sync or self._has_news:
+            moments.append(self._retry_at)
+        return max(0.0, min(moments) - time.monotonic()) if moments else None
 
     def _is_over(self) -> bool:
         if self._stop_by is None:
             return False
-        return time.monotonic() >= self._stop_by or all(slot.assignment is None for slot in self._slots)
+        is_done = not self._unwritten and all(slot.assignment is None for slot in self._slots)
+        return is_done or time.monotonic() >= self._stop_by
 
     def _answer_bell(self) -> None:
         try:

@@ -42,9 +42,9 @@ class Gateway:
 
     def __init__(self, hall: Hall, now: Now) -> None:
         self._hall = hall
-        self._contacts = Contacts(hall.enrolment, now)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="gateway")
         self._waiting: dict[UUID, asyncio.Future[bool]] = {}
+        self._contacts = Contacts(hall.enrolment, now, self._waiting.keys)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = False
 

@@ -54,6 +54,16 @@ class Holdings:
         with self._lock:
             return [Held(run_id=run_id, fence=one.fence) for run_id, one in self._runs.items()]
 
+    def lost(self, named: Iterable[Held], lost: Iterable[UUID]) -> list[Held]:
+        """Return which of the runs that a call has *named* are *lost* and still held under the fence it named.
+
+        The answer to an old call says nothing about a lease that has come since.
+        """
+        gone = set(lost)
+        with self._lock:
+            fences = {run_id: one.fence for run_id, one in self._runs.items()}
+        return [one for one in named if one.run_id in gone and fences.get(one.run_id) == one.fence]
+
     def free(self) -> int:
         """Return how many more runs could start now."""
         with self._lock:

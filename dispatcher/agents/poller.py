@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable
 from threading import Condition, Thread
 from typing import TypeVar
+from uuid import UUID
 
 from dispatcher.agents.connection import Backoff, Connection, Interrupted, Refused
 from dispatcher.agents.holdings import Holdings
 from dispatcher.agents.identity import StoredIdentity
-from dispatcher.agents.protocol import LONG_POLL_S, Facts, Identity, Orders, Poll, dump
+from dispatcher.agents.protocol import LONG_POLL_S, Facts, Held, Identity, Orders, Poll, RunOrder, dump
 from dispatcher.core.errors import Unavailable
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ REPEAT_PAUSE_S = 1.0
 
 
 class Poller:
-    """A thread that polls. *heard* gets the orders, *refused* the end of the identity."""
+    """A thread that polls. *heard* gets new runs, aborts and losses, *refused* the end of the identity."""
 
     def __init__(
         self,
@@ -38,7 +39,7 @@ class Poller:
         facts: Facts,
         *,
         enrol: Callable[[Connection], Identity | StoredIdentity],
-        heard: Callable[[Orders], None],
+        heard: Callable[[list[RunOrder], list[UUID], list[Held]], None],
         refused: Callable[[Refused], None],
     ) -> None:
         self._connection = connection
@@ -79,10 +80,10 @@ class Poller:
                 self._connection.identify(identity.agent_id, identity.secret)
             while not self._is_stopping:
                 asked_at = time.monotonic()
-                orders = self._until_answered(self._poll)
-                if orders is not None:
+                answered = self._until_answered(self._poll)
+                if answered is not None:
                     self._facts = None
-                    self._take(orders, time.monotonic() - asked_at)
+                    self._take(*answered, time.monotonic() - asked_at)
         except Refused as error:
             self._refused(error)
 
@@ -99,7 +100,8 @@ class Poller:
                 self._pause(backoff.next_s(), lambda: False)
         return None
 
-    def _poll(self) -> Orders:
+    def _poll(self) -> tuple[Orders, list[Held]]:
+        """Return orders, and what was named as held when asking for them."""
         self._pause(BUSY_PAUSE_S, lambda: self._holdings.free() > 0)
         with self._changed:
             free = self._holdings.free()
@@ -108,16 +110,16 @@ class Poller:
                 self._connection.allow()
         try:
             holding = self._holdings.held()
-            return self._connection.poll(dump(Poll(free=free, holding=holding, facts=self._facts)), LONG_POLL_S)
+            body = dump(Poll(free=free, holding=holding, facts=self._facts))
+            return self._connection.poll(body, LONG_POLL_S), holding
         finally:
             self._asks_for_nothing = False
 
-    def _take(self, orders: Orders, waited_s: float) -> None:
+    def _take(self, orders: Orders, named: list[Held], waited_s: float) -> None:
         new = self._holdings.take(orders.runs)
-        held = {one.run_id for one in self._holdings.held()}
-        lost = [run_id for run_id in orders.lost if run_id in held]
+        lost = self._holdings.lost(named, orders.lost)
         if new or orders.aborts or lost:
-            self._heard(Orders(runs=new, aborts=orders.aborts, lost=lost))
+            self._heard(new, orders.aborts, lost)
         if new:
             time.sleep(HAND_OVER_S)
         elif (orders.aborts or not orders.lost) and waited_s < REPEAT_PAUSE_S:

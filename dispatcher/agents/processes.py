@@ -71,7 +71,8 @@ def reap() -> tuple[dict[int, int], bool]:
 def name_of(process: psutil.Process) -> str:
     """Return "pid name"; only the pid if the process is gone."""
     try:
-        return f"{process.pid} {process.name()}"
+        # A name may be any bytes; what is not UTF-8 could not be reported.
+        return f"{process.pid} {process.name().encode(errors='replace').decode()}"
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return str(process.pid)
 
@@ -140,18 +141,26 @@ def kill(wait: Callable[[float], None], session: int | None = None, spare: froze
     return killed
 
 
-def kill_marked(variable: str, prefix: str) -> list[str]:
-    """Kill every process that has an environment *variable* beginning with *prefix*; return them as "pid name".
+def kill_marked(variable: str, prefix: str) -> Killed:
+    """Kill every process with an environment *variable* beginning with *prefix*, again and again until none is left.
 
     This finds what outlived the death of both its agent and its slot, but for what has cleaned its environment.
+    Gives up on what does not die within ``KILL_TIMEOUT_S``.
     """
-    names: list[str] = []
-    while found := [one for one in psutil.process_iter() if _environment(one).get(variable, "").startswith(prefix)]:
-        names += [name_of(process) for process in found]
+    killed = Killed()
+    deadline = time.monotonic() + KILL_TIMEOUT_S
+    named: set[psutil.Process] = set()
+    while found := {one for one in psutil.process_iter() if _environment(one).get(variable, "").startswith(prefix)}:
+        left_s = deadline - time.monotonic()
+        if left_s <= 0:
+            killed.survivors = [name_of(process) for process in found]
+            break
+        killed.names += [name_of(process) for process in found - named]
+        named |= found
         for process in found:
-            process.kill()
-        psutil.wait_procs(found, KILL_TIMEOUT_S)
-    return names
+            _signal(process, getattr(signal, "SIGKILL", signal.SIGTERM))
+        psutil.wait_procs(found, left_s)
+    return killed
 
 
 def _environment(process: psutil.Process) -> dict[str, str]:

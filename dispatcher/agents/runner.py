@@ -24,7 +24,7 @@ from dispatcher.agents.foreman import Foreman
 from dispatcher.agents.holdings import Holdings
 from dispatcher.agents.identity import StoredIdentity
 from dispatcher.agents.poller import Poller
-from dispatcher.agents.protocol import Enrol, Facts, Orders, dump
+from dispatcher.agents.protocol import Enrol, Facts, Held, RunOrder, dump
 from dispatcher.agents.spool import Spool
 from dispatcher.agents.task_run import SCRATCH, WORK
 from dispatcher.core.errors import InvalidValue
@@ -49,12 +49,13 @@ class AgentSettings:
     dispatchers: list[str]  #: URLs, in the order they are tried
     name: str
     home: Path  #: identity, spool and working directory; made if missing
-    enrol_token: str = ""  #: not needed once the home holds an identity
+    enrol_token: str = ""  #: not needed once the home holds an identity; a local agent replaces that
     agent_id: UUID | None = None  #: the entry to take over that was made before it enrolled
     slots: int = 2  #: how many runs at a time
     local: bool = False  #: end when standard input ends: the agent is the child of a server
     facts: Mapping[str, str] = field(default_factory=dict)  #: more facts for team rules and ``@[Name]``
     ca_file: str | None = None  #: certificates to trust instead of the usual ones
+    pin: str = ""  #: SHA-256 in hex of the only certificate to accept, whatever it says
 
 
 def run(settings: AgentSettings, now: Now) -> int:
@@ -83,12 +84,14 @@ class _Agent:
         self._spool = Spool(home / "spool.log")
         _clear(home, self._spool)
         holdings = Holdings(settings.slots, _recover(self._spool, now))
-        self._identity = identity.load(home)
+        # A server gives its own agent a token only if the stored identity is not, or no longer, of use.
+        is_new = settings.local and settings.enrol_token
+        self._identity = None if is_new else identity.load(home)
         self._dispatchers = settings.dispatchers or (self._identity.dispatchers if self._identity else [])
         if not self._dispatchers:
             raise InvalidValue("dispatchers", "the URL of at least one is needed")
         self._facts = facts = read_facts(self._dispatchers[0], settings.facts)
-        self._reporting = Connection(self._dispatchers, settings.ca_file)
+        self._reporting = Connection(self._dispatchers, settings.ca_file, settings.pin)
         self._foreman = Foreman(
             home,
             settings.slots,
@@ -101,7 +104,7 @@ class _Agent:
             freed=lambda: self._poller.slot_freed(),
         )
         self._poller = Poller(
-            Connection(self._dispatchers, settings.ca_file),
+            Connection(self._dispatchers, settings.ca_file, settings.pin),
             holdings,
             facts,
             enrol=self._identify,
@@ -112,12 +115,12 @@ class _Agent:
             self._reporting,
             self._spool,
             holdings,
-            standing=lambda aborts, lost: self._obey(Orders(aborts=aborts, lost=lost)),
+            standing=lambda aborts, lost: self._obey([], aborts, lost),
             refused=self._refused,
         )
 
-    def _obey(self, orders: Orders) -> None:
-        self._foreman.post(lambda: self._foreman.obey(orders))
+    def _obey(self, runs: list[RunOrder], aborts: list[UUID], lost: list[Held]) -> None:
+        self._foreman.post(lambda: self._foreman.obey(runs, aborts, lost))
 
     def run(self) -> int:
         """Run until the end; return the exit code."""
@@ -168,7 +171,7 @@ def _clear(home: Path, spool: Spool) -> None:
     """Put away what an agent that was killed has left: processes whose slot was killed too, and their files."""
     if spool.open_runs():
         killed = processes.kill_marked(outputs.VARIABLE, str(home / SCRATCH))
-        log.warning("agent.was_killed left_running=%s", killed)
+        log.warning("agent.was_killed left_running=%s survivors=%s", killed.names, killed.survivors)
     if (home / SCRATCH).exists():
         shutil.rmtree(home / SCRATCH)
 

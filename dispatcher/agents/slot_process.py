@@ -47,6 +47,8 @@ class SlotProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,
+            # The agent's own variables are not for tasks, which can read the environment of their slot.
+            env={name: value for name, value in os.environ.items() if not name.startswith("DISPATCHER_")},
             start_new_session=True,  # a Ctrl-C in the agent's terminal is the agent's business
             pass_fds=(keep_open,) if os.name == "posix" else (),
         )

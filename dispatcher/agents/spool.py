@@ -112,8 +112,9 @@ class Spool:
     def close_run(self, run_id: UUID) -> None:
         """Forget a run: after a crash nothing is said about it."""
         with self._lock:
-            if self._open_runs.pop(run_id, None) is not None:
+            if run_id in self._open_runs:
                 self._append(b"C", str(run_id).encode())
+                del self._open_runs[run_id]
 
     def sync(self) -> None:
         """Return when everything written so far is on disk."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import platform
 import re
 import sys
@@ -12,6 +13,8 @@ from uuid import UUID
 import click
 
 from dispatcher.directories import data_directory
+
+_TOKEN_VARIABLE = "DISPATCHER_ENROL_TOKEN"  # noqa: S105 - a name
 
 # Nothing of the server, not even its configuration: a managed computer may have no SQLAlchemy.
 
@@ -27,7 +30,7 @@ from dispatcher.directories import data_directory
 )
 @click.option(
     "--enrol-token",
-    envvar="DISPATCHER_ENROL_TOKEN",
+    envvar=_TOKEN_VARIABLE,
     default="",
     metavar="TOKEN",
     help="Needed once, to enrol; 'dispatcher token enrol' makes one.",
@@ -42,7 +45,13 @@ from dispatcher.directories import data_directory
 @click.option("--slots", default=2, show_default=True, type=click.IntRange(1, 64), help="How many runs at a time.")
 @click.option("--fact", "facts", multiple=True, metavar="NAME=VALUE", help="A fact for team rules; repeatable.")
 @click.option("--ca-file", type=click.Path(exists=True, dir_okay=False), help="Certificates to trust for https.")
-@click.option("--local", is_flag=True, hidden=True, help="End when standard input ends: the agent of a server.")
+@click.option("--pin", default="", hidden=True, help="SHA-256 of the only certificate to accept.")
+@click.option(
+    "--local",
+    is_flag=True,
+    hidden=True,
+    help="The agent of a server: end when standard input ends; its first line is an enrolment token, or empty.",
+)
 def agent(
     dispatchers: tuple[str, ...],
     enrol_token: str,
@@ -52,6 +61,7 @@ def agent(
     slots: int,
     facts: tuple[str, ...],
     ca_file: str | None,
+    pin: str,
     local: bool,
 ) -> None:
     """Run work for a dispatcher on this computer, until Ctrl-C.
@@ -66,6 +76,10 @@ def agent(
     from dispatcher.agents.runner import AgentSettings, run
     from dispatcher.real_ports import now
 
+    # Nothing that this process starts shall find it.
+    os.environ.pop(_TOKEN_VARIABLE, None)
+    if local:
+        enrol_token = sys.stdin.readline().strip()
     name = name or platform.node() or "agent"
     settings = AgentSettings(
         dispatchers=list(dispatchers),
@@ -77,6 +91,7 @@ def agent(
         local=local,
         facts=dict(_fact(text) for text in facts),
         ca_file=ca_file,
+        pin=pin,
     )
     logging.getLogger().setLevel(logging.INFO)
     sys.exit(run(settings, now))

@@ -61,6 +61,8 @@ def everything(right: Right) -> dict[Node, Right]:
     return dict.fromkeys(Node, right)
 
 
+#: Who has not been authenticated: may do nothing.
+NOBODY = Caller("", {})
 #: The caller of an environment without logins: the original asks for no credentials then.
 ANONYMOUS = Caller("", everything(Right.MODIFY))
 #: The dispatcher itself and whoever sits at its command line.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,13 +59,16 @@ def open_engine(url: URL, *, pool_size: int = 20) -> Engine:
         "json_serializer": lambda value: orjson.dumps(value).decode(),
         "json_deserializer": orjson.loads,
         "pool_size": pool_size,
+        # What callers sent must not reach the log by way of an error.
+        "hide_parameters": True,
     }
     backend = url.get_backend_name()
     if backend == "sqlite":
         if url.database:
-            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+            _make_private(Path(url.database))
         # A connection is handed from thread to thread, never used by two at once.
-        options |= {"poolclass": QueuePool, "connect_args": {"check_same_thread": False}}
+        # There are as many as there are threads, and they cost next to nothing.
+        options |= {"poolclass": QueuePool, "max_overflow": -1, "connect_args": {"check_same_thread": False}}
     else:
         options |= {"pool_pre_ping": True, "max_overflow": 20}
         if backend != "postgresql":
@@ -73,6 +77,13 @@ def open_engine(url: URL, *, pool_size: int = 20) -> Engine:
     if backend == "sqlite":
         _prepare_sqlite(engine)
     return engine
+
+
+def _make_private(file: Path) -> None:
+    """Create *file* and its folder, where missing, for nobody else to read; SQLite's other files follow it."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not file.exists():
+        os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
 
 
 def _prepare_sqlite(engine: Engine) -> None:

@@ -11,9 +11,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import structlog
 from sqlalchemy import Connection, Engine
 
 from dispatcher.core.errors import Unavailable
+
+log = structlog.get_logger(__name__)
 
 
 class _Batch:
@@ -44,8 +47,7 @@ class GroupCommit:
     def transaction(self) -> Iterator[Connection]:
         """Run the body as one durable transaction: when this returns, its changes are on the disk.
 
-        :raises Unavailable: if the datastore is closed.
-        :raises sqlalchemy.exc.DBAPIError: if the commit failed: nothing of the body is stored.
+        :raises Unavailable: if the datastore is closed, or the commit failed: nothing of the body is stored then.
         """
         with self._turn:
             if self._closed:
@@ -64,7 +66,7 @@ class GroupCommit:
                 self._filled.release()
         batch.done.wait()
         if batch.error is not None:
-            raise batch.error
+            raise Unavailable("the datastore could not store this") from batch.error
 
     def close(self) -> None:
         """Commit what is done and end the thread; later transactions are refused."""
@@ -123,11 +125,15 @@ class GroupCommit:
         """Give *error* to all that wait for the commit, and start anew on a fresh connection."""
         batch, self._batch = self._batch, _Batch()
         batch.error = error
-        self._drop()
         batch.done.set()
+        self._drop()
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
-        if connection is not None:
+        if connection is None:
+            return
+        try:
             connection.invalidate()
             connection.close()
+        except Exception:  # it is thrown away because it is broken: how broken does not matter
+            log.exception("datastore.connection_not_closed")

@@ -6,12 +6,18 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
+import structlog
 from sqlalchemy import URL, Connection, PoolProxiedConnection
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
+from dispatcher.core.errors import Unavailable
 from dispatcher.datastore import revisions
 from dispatcher.datastore.engines import open_engine, traits_of
 from dispatcher.datastore.groupcommit import GroupCommit
+
+log = structlog.get_logger(__name__)
 
 _AFTER_COMMIT = "after_commit"
 
@@ -41,7 +47,7 @@ class Datastore:
             outer.flush()
             return
         callbacks: list[Callable[[], None]] = []
-        with self._connection() as connection:
+        with _available(), self._connection() as connection:
             session = Session(connection, autoflush=True, expire_on_commit=False, join_transaction_mode="rollback_only")
             session.info[_AFTER_COMMIT] = callbacks
             self._local.session = session
@@ -65,7 +71,7 @@ class Datastore:
         if outer is not None:
             yield outer
             return
-        with Session(self.engine, autoflush=False, expire_on_commit=False) as session:
+        with _available(), Session(self.engine, autoflush=False, expire_on_commit=False) as session:
             yield session
 
     def revisions(self) -> Mapping[str, int]:
@@ -102,6 +108,16 @@ class Datastore:
         else:
             with self.engine.begin() as connection:
                 yield connection
+
+
+@contextmanager
+def _available() -> Iterator[None]:
+    """Turn the errors of a database that is away, full or overloaded into one that says so."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        log.exception("datastore.failed")
+        raise Unavailable("the datastore is out of order for the moment") from error
 
 
 def after_commit(session: Session, callback: Callable[[], None]) -> None:

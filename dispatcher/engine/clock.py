@@ -53,17 +53,25 @@ class Clock:
     def _run(self) -> None:
         while not self._stopping:
             self._woken.clear()
-            self._woken.wait(self._guarded(self._turn))
+            self._woken.wait(self._turn())
 
     def _turn(self) -> float:
-        """Do what is due; return how long to sleep, in seconds."""
-        while self._clockwork.activate_due() == BATCH and not self._stopping:
-            pass
-        self._leasing.take_back()
-        self._cancel_overdue()
-        moment = self._clockwork.next_moment()
+        """Do what is due; return how long to sleep, in seconds. One duty that fails does not keep the others."""
+        duties = self._activate_due, self._leasing.take_back, self._cancel_overdue
+        done = [self._is_done(duty) for duty in duties]
+        if not all(done):
+            return PAUSE_S
+        try:
+            moment = self._clockwork.next_moment()
+        except Exception:
+            log.exception("engine.failed")
+            return PAUSE_S
         left = LONGEST_SLEEP if moment is None else min(moment - self._now(), LONGEST_SLEEP)
         return max(left.total_seconds(), 0.0)
+
+    def _activate_due(self) -> None:
+        while self._clockwork.activate_due() == BATCH and not self._stopping:
+            pass
 
     def _cancel_overdue(self) -> None:
         """Look for what waited too long, now and then: launch timeouts are long and need no punctuality."""
@@ -71,9 +79,10 @@ class Clock:
             self._next_overdue = self._now() + OVERDUE_EVERY
             self._clockwork.cancel_overdue()
 
-    def _guarded(self, turn: Callable[[], float]) -> float:
+    def _is_done(self, duty: Callable[[], object]) -> bool:
         try:
-            return turn()
+            duty()
         except Exception:  # neither a dead datastore nor a defect may end the clock
             log.exception("engine.failed")
-            return PAUSE_S
+            return False
+        return True

@@ -18,6 +18,7 @@ from dispatcher.datastore.base import Row
 from dispatcher.datastore.transactions import Datastore, after_commit
 from dispatcher.services.activation import JOBS, RUNS, Activation
 from dispatcher.services.jobs import Jobs
+from dispatcher.services.locking import lock_jobs
 
 
 class Aborting:
@@ -76,9 +77,8 @@ class Aborting:
             return
         session.execute(update(JOBS).where(JOBS.c.id == row["id"]).values(state=state, reason=reason))
         if row["is_runbook"]:
-            children = (
-                session.execute(select(JOBS).where(JOBS.c.parent_id == row["id"]).with_for_update()).mappings().all()
-            )
+            query = select(JOBS).where(JOBS.c.parent_id == row["id"]).order_by(JOBS.c.id)
+            children = session.execute(query.with_for_update(key_share=True)).mappings().all()
             for child in children:
                 self._abort(session, child, reason)
         else:
@@ -87,9 +87,10 @@ class Aborting:
     def _abort_runs(self, session: Session, job_id: UUID, reason: str) -> None:
         """Cancel the runs that no agent holds, and tell the agents that hold the others."""
         runs = session.execute(
-            select(RUNS.c.id, RUNS.c.agent_id, RUNS.c.state, RUNS.c.leased_until).where(
-                RUNS.c.job_id == job_id, RUNS.c.state.in_((State.PENDING, State.ACTIVE))
-            )
+            select(RUNS.c.id, RUNS.c.agent_id, RUNS.c.leased_until)
+            .where(RUNS.c.job_id == job_id, RUNS.c.state.in_((State.PENDING, State.ACTIVE)))
+            .order_by(RUNS.c.id)
+            .with_for_update(key_share=True)
         ).all()
         held = [run for run in runs if run.leased_until is not None]
         waiting = [run.id for run in runs if run.leased_until is None]
@@ -109,7 +110,8 @@ class Aborting:
             session.execute(update(RUNS).where(RUNS.c.id.in_(run_ids[start : start + 500])).values(**values))
 
     def _row(self, session: Session, job_id: UUID) -> Row:
-        row = session.execute(select(JOBS).where(JOBS.c.id == job_id).with_for_update()).mappings().first()
+        lock_jobs(session, [job_id])
+        row = session.execute(select(JOBS).where(JOBS.c.id == job_id)).mappings().first()
         if row is None:
             raise JobNotFound(job_id)
         return row

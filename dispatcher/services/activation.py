@@ -50,14 +50,12 @@ class Activation:
         """
         if job["is_runbook"]:
             self.insert(session, job)
-            self.activate(session, job)
+            self._begin_steps(session, job)
             return None
-        runs, job_changes = self._begin(session, job)
-        job.update(job_changes)
+        runs, changes = self._begin(session, job)
+        job.update(changes)
         number = self.insert(session, job)
         self._insert_runs(session, runs)
-        if State(job["state"]) in FINISHED and job["parent_id"] is not None:
-            self._step_ended(session, job, State(job["state"]))
         return number
 
     def insert(self, session: Session, job: Mapping[str, Any]) -> int:
@@ -70,16 +68,11 @@ class Activation:
     def activate(self, session: Session, job: Row) -> None:
         """Start the stored *job* (its columns, state SCHEDULED): make its runs, or begin its first step."""
         if job["is_runbook"]:
-            steps = self._runbook(session, job)["steps"]
-            started = self._started(job)
-            self._set(session, job["id"], **started, open_runs=len(steps))
-            self._next_step(session, {**job, **started}, 0)
+            self._begin_steps(session, job)
             return
         runs, changes = self._begin(session, job)
         self._set(session, job["id"], **changes)
         self._insert_runs(session, runs)
-        if changes["state"] in FINISHED and job["parent_id"] is not None:
-            self._step_ended(session, job, changes["state"])
 
     def _started(self, job: Row) -> dict[str, Any]:
         now = self._ports.now()
@@ -152,14 +145,32 @@ class Activation:
     def _runbook(self, session: Session, job: Row) -> Mapping[str, Any]:
         return self._plans.document(session, job["what"][0])
 
-    def _next_step(self, session: Session, job: Row, position: int) -> None:
-        """Start the step at *position* of the run book job; past the last one, end it."""
+    def _begin_steps(self, session: Session, job: Row) -> State | None:
+        """Begin the run book *job*; return its outcome if it has ended already."""
+        changes = self._started(job)
+        self._set(session, job["id"], **changes, open_runs=len(self._runbook(session, job)["steps"]))
+        return self._go_on(session, {**job, **changes}, 0)
+
+    def _go_on(self, session: Session, job: Row, position: int) -> State | None:
+        """Do the steps of the run book *job* from *position* on, until one is under way.
+
+        Return None then; after the last step, or one whose failure stops the run book, end it and return its outcome.
+        """
+        steps: Sequence[StepDocument] = self._runbook(session, job)["steps"]
+        while position < len(steps):
+            state = self._do_step(session, job, position)
+            if state is None:
+                return None
+            self._set(session, job["id"], open_runs=JOBS.c.open_runs - 1)
+            if _stops(steps, position, state):
+                return self._end(session, job, State.STOPPED, _stop_reason(steps, position, state))
+            position += 1
+        return self._end(session, job, self._outcome_of_steps(session, job["id"]))
+
+    def _do_step(self, session: Session, job: Row, position: int) -> State | None:
+        """Start the step; return its outcome if it ended at once, else None."""
         document = self._runbook(session, job)
-        steps: Sequence[StepDocument] = document["steps"]
-        if position >= len(steps):
-            self._finish(session, job, self._outcome_of_steps(session, job["id"]))
-            return
-        step = steps[position]
+        step: StepDocument = document["steps"][position]
         values = self._plans.open(document, job["parameters"][0])
         child = self._step_job(job, position, step, values)
         try:
@@ -171,9 +182,12 @@ class Activation:
             problem = error.message
         if problem:
             self.insert(session, child)
-            self._finish(session, child, State.FAILED, problem)
-        else:
-            self.insert_and_activate(session, child)
+            return self._end(session, child, State.FAILED, problem)
+        if child["is_runbook"]:
+            self.insert(session, child)
+            return self._begin_steps(session, child)
+        self.insert_and_activate(session, child)
+        return State(child["state"]) if child["state"] in FINISHED else None
 
     def _step_job(self, job: Row, position: int, step: StepDocument, values: Sequence[Parameter]) -> dict[str, Any]:
         """Return the columns of a new job for the step; its targets are still to be found."""
@@ -234,24 +248,29 @@ class Activation:
                 targets += self._topology.resolve(session, [WhoChoice([target], kind)])
         return targets
 
-    def _step_ended(self, session: Session, child: Row, state: State) -> None:
-        self._set(session, child["parent_id"], open_runs=JOBS.c.open_runs - 1)
-        parent = self._job(session, child["parent_id"])
-        if State(parent["state"]) is State.ABORTING:
-            self._finish(session, parent, State.ABORTED)
-            return
-        steps = self._runbook(session, parent)["steps"]
-        position = child["step"]
-        if state not in _GOOD and steps[position]["on_error"] == "stop" and position + 1 < len(steps):
-            self._finish(session, parent, State.STOPPED, f"step {steps[position]['name']}: {state.text}")
-        else:
-            self._next_step(session, parent, position + 1)
-
     def _finish(self, session: Session, job: Row, state: State, reason: str = "") -> None:
+        """End *job*; the run books above it go on from there."""
+        self._end(session, job, state, reason)
+        while job["parent_id"] is not None:
+            self._set(session, job["parent_id"], open_runs=JOBS.c.open_runs - 1)
+            parent = self._job(session, job["parent_id"])
+            steps = self._runbook(session, parent)["steps"]
+            ended: State | None
+            if State(parent["state"]) is State.ABORTING:
+                ended = self._end(session, parent, State.ABORTED)
+            elif _stops(steps, job["step"], state):
+                ended = self._end(session, parent, State.STOPPED, _stop_reason(steps, job["step"], state))
+            else:
+                ended = self._go_on(session, parent, job["step"] + 1)
+            if ended is None:
+                return
+            job, state = parent, ended
+
+    def _end(self, session: Session, job: Row, state: State, reason: str = "") -> State:
+        """Store the outcome of *job* and return it."""
         reason = reason or job["reason"]
         self._set(session, job["id"], state=state, stopped_at=self._ports.now(), open_runs=0, reason=reason)
-        if job["parent_id"] is not None:
-            self._step_ended(session, job, state)
+        return state
 
     def _outcome(self, session: Session, job_id: UUID) -> State:
         states = session.scalars(select(Run.state).where(Run.job_id == job_id).distinct())
@@ -266,6 +285,15 @@ class Activation:
 
     def _set(self, session: Session, job_id: UUID, **values: Any) -> None:
         session.connection().execute(update(JOBS).where(JOBS.c.id == job_id).values(**values))
+
+
+def _stops(steps: Sequence[StepDocument], position: int, state: State) -> bool:
+    """Whether the outcome of the step at *position* keeps the steps after it from being done."""
+    return state not in _GOOD and steps[position]["on_error"] == "stop" and position + 1 < len(steps)
+
+
+def _stop_reason(steps: Sequence[StepDocument], position: int, state: State) -> str:
+    return f"step {steps[position]['name']}: {state.text}"
 
 
 def to_entry(who: Who) -> dict[str, Any]:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import structlog
 from sqlalchemy import exists, func, select, update
+from sqlalchemy.orm import Session
 
+from dispatcher.core.errors import DispatcherError
 from dispatcher.core.ports import Ports
 from dispatcher.core.states import State
+from dispatcher.datastore.base import Row
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.activation import JOBS, RUNS, Activation
+from dispatcher.services.locking import lock_jobs
 from dispatcher.services.settings import Settings
+
+log = structlog.get_logger(__name__)
 
 #: How many due jobs are started in one transaction.
 BATCH = 100
@@ -35,11 +42,20 @@ class Clockwork:
                 .limit(BATCH)
             )
             if self._datastore.traits.skip_locked:
-                query = query.with_for_update(skip_locked=True)
+                query = query.with_for_update(key_share=True, skip_locked=True)
             due = session.connection().execute(query).mappings().all()
             for job in due:
-                self._activation.activate(session, job)
+                self._activate(session, job)
         return len(due)
+
+    def _activate(self, session: Session, job: Row) -> None:
+        try:
+            with session.connection().begin_nested():
+                self._activation.activate(session, job)
+        except Exception as error:  # a defect in one job must not keep the others: it ends, and says why
+            log.exception("job.not_started", job_id=str(job["id"]))
+            reason = error.message if isinstance(error, DispatcherError) else "it could not be started: see the log"
+            self._activation.end(session, job["id"], State.FAILED, reason)
 
     def cancel_overdue(self) -> int:
         """Cancel the runs that no agent fetched within the launch timeout; return how many jobs that concerned."""
@@ -54,6 +70,7 @@ class Clockwork:
                 .limit(BATCH)
             ).all()
             for job_id in jobs:
+                lock_jobs(session, [job_id])
                 ended = session.connection().execute(
                     update(RUNS)
                     .where(RUNS.c.job_id == job_id, waiting)

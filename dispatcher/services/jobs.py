@@ -115,7 +115,7 @@ class Jobs:
         )
 
     def _parameters(self, session: Session, row: Row, place: int) -> list[Parameter]:
-        return self._plans.open(self._plans.document(session, row["what"][place]), row["parameters"][place])
+        return self._plans.show(self._plans.document(session, row["what"][place]), row["parameters"][place])
 
 
 def _shown(what: What, parameters: list[Parameter]) -> ParameterSet:

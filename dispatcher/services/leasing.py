@@ -12,6 +12,7 @@ from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from dispatcher.core.definitions import PlannedModule
+from dispatcher.core.errors import Unavailable
 from dispatcher.core.ports import Ports
 from dispatcher.core.states import FINISHED, Event, State, move
 from dispatcher.datastore.agents import Agent
@@ -19,6 +20,7 @@ from dispatcher.datastore.base import Row
 from dispatcher.datastore.runs import OutputChunk, TaskResult
 from dispatcher.datastore.transactions import Datastore, after_commit
 from dispatcher.services.activation import JOBS, RUNS, Activation
+from dispatcher.services.locking import lock_jobs
 from dispatcher.services.plans import Plans
 
 
@@ -99,14 +101,14 @@ class Leasing:
         with self._datastore.begin() as session:
             query = _WAITING
             if self._datastore.traits.skip_locked:
-                query = query.with_for_update(of=RUNS, skip_locked=True)
+                query = query.with_for_update(of=RUNS, key_share=True, skip_locked=True)
             rows = session.connection().execute(query, {"agent": agent_id, "free": free}).mappings().all()
             if not rows:
                 return []
             until = self._ports.now() + self._lease
             session.connection().execute(_LEASE, [{"key": row["id"], "until": until} for row in rows])
             os = session.scalar(select(Agent.os).where(Agent.id == agent_id)) or ""
-            return [self._to_leased(session, row, os) for row in rows]
+            return [run for row in rows if (run := self._to_leased(session, row, os)) is not None]
 
     def standing(self, agent_id: UUID, held: Sequence[tuple[UUID, int]]) -> Standing:
         """Renew the leases of *held* (run id, fence) and return what has become of those runs.
@@ -129,7 +131,8 @@ class Leasing:
                     RUNS.c.leased_until.is_not(None),
                     RUNS.c.id.not_in(known),
                 )
-                .values(leased_until=None)
+                # Another fence: should the agent have got it all the same, its news changes nothing.
+                .values(leased_until=None, fence=RUNS.c.fence + 1)
             )
 
     def standing_in(self, session: Session, agent_id: UUID, held: Sequence[tuple[UUID, int]]) -> Standing:
@@ -138,12 +141,19 @@ class Leasing:
         aborts = list(connection.execute(_ABORTING, {"agent": agent_id}).scalars())
         if not held:
             return Standing(aborts, [])
+        # Locked, in order of ids: a report of the same agent may be ending one of them at this moment.
         rows = connection.execute(
-            select(RUNS.c.id, RUNS.c.fence, RUNS.c.state).where(
-                RUNS.c.agent_id == agent_id, RUNS.c.id.in_([run_id for run_id, _ in held])
+            select(RUNS.c.id, RUNS.c.fence)
+            .where(
+                RUNS.c.agent_id == agent_id,
+                RUNS.c.id.in_([run_id for run_id, _ in held]),
+                RUNS.c.state.not_in(FINISHED),
+                RUNS.c.leased_until.is_not(None),
             )
+            .order_by(RUNS.c.id)
+            .with_for_update(key_share=True)
         ).all()
-        current = {(row.id, row.fence) for row in rows if row.state not in FINISHED}
+        current = {(row.id, row.fence) for row in rows}
         kept = [run_id for run_id, fence in held if (run_id, fence) in current]
         if kept:
             until = self._ports.now() + self._lease
@@ -162,24 +172,32 @@ class Leasing:
         One that had not begun, or of which only repeatable tasks had, waits again; another one that had begun has
         failed with an unknown outcome, unless it was to be aborted.
         """
-        now = self._ports.now()
-        with self._datastore.begin() as session:
-            query = select(RUNS).where(RUNS.c.leased_until < now).limit(1_000)
-            if self._datastore.traits.skip_locked:
-                query = query.with_for_update(skip_locked=True)
-            over = session.execute(query).all()
-            for row in over:
-                self._take_back(session, row)
-        return len(over)
+        over = RUNS.c.leased_until < self._ports.now()
+        with self._datastore.read() as session:
+            found = session.execute(select(RUNS.c.id, RUNS.c.job_id).where(over).limit(1_000)).all()
+        for run_id, job_id in found:
+            # One transaction each: a run that cannot be taken back must not keep the others.
+            with self._datastore.begin() as session:
+                lock_jobs(session, [job_id])
+                query = select(RUNS).where(RUNS.c.id == run_id, over).with_for_update(key_share=True)
+                row = session.execute(query).one_or_none()
+                if row is not None:
+                    self._take_back(session, row)
+        return len(found)
 
     def _take_back(self, session: Session, row: Any) -> None:
         state = State(row.state)
+        if state in FINISHED:
+            self._set(session, row.id, leased_until=None)
+            return
         if state is not State.ABORTING and (not row.begun or self._is_repeatable(session, row)):
             back = State.PENDING if state is State.PENDING else move(state, Event.REQUEUE)
             # What the lost attempt did is forgotten with it: the next one begins anew.
             session.execute(delete(CHUNKS).where(CHUNKS.c.run_id == row.id))
             session.execute(delete(TASK_RESULTS).where(TASK_RESULTS.c.run_id == row.id))
-            self._set(session, row.id, state=back, leased_until=None, started_at=None, begun=False, position=None)
+            fence = row.fence + 1  # what the lost attempt still reports changes nothing
+            self._set(session, row.id, state=back, fence=fence, leased_until=None)
+            self._set(session, row.id, started_at=None, begun=False, position=None)
             after_commit(session, lambda: self._ports.wakeup.agents([row.agent_id]))
             return
         reason = f"outcome unknown: no news from the agent for {self._lease.total_seconds():.0f} s"
@@ -189,15 +207,21 @@ class Leasing:
 
     def _is_repeatable(self, session: Session, row: Any) -> bool:
         """Whether every task that has begun may be done twice."""
-        job = session.execute(select(JOBS.c.what, JOBS.c.parameters).where(JOBS.c.id == row.job_id)).one()
+        job = session.execute(select(JOBS.c.what).where(JOBS.c.id == row.job_id)).one()
         os = session.scalar(select(Agent.os).where(Agent.id == row.agent_id)) or ""
-        modules = self._plans.modules(session, job.what, job.parameters, os)
-        tasks = [task for module in modules for task in module.document["tasks"]]
+        tasks = [task for module in self._plans.outline(session, job.what, os) for task in module["tasks"]]
         return all(task["repeatable"] for task in tasks[: (row.position or 0) + 1])
 
     def _set(self, session: Session, run_id: UUID, **values: Any) -> None:
         session.execute(update(RUNS).where(RUNS.c.id == run_id).values(**values))
 
-    def _to_leased(self, session: Session, row: Row, os: str) -> LeasedRun:
-        modules = self._plans.modules(session, row["what"], row["parameters"], os)
+    def _to_leased(self, session: Session, row: Row, os: str) -> LeasedRun | None:
+        """Return the run as the agent needs it; one whose secrets cannot be opened fails here."""
+        try:
+            modules = self._plans.modules(session, row["what"], row["parameters"], os)
+        except Unavailable as error:
+            end = {"state": State.FAILED, "leased_until": None, "stopped_at": self._ports.now()}
+            self._set(session, row["id"], reason=error.message, **end)
+            self._activation.run_ended(session, row["job_id"])
+            return None
         return LeasedRun(row["id"], row["job_id"], row["fence"] + 1, modules)

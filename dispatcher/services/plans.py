@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from threading import Lock
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dispatcher.core import definitions
-from dispatcher.core.definitions import PlannedModule
+from dispatcher.core.definitions import ModuleDocument, PlannedModule
 from dispatcher.core.jobs import WhatKind
 from dispatcher.core.parameters import Parameter, ParameterType
 from dispatcher.datastore.definitions import Definition
@@ -79,6 +79,26 @@ class Plans:
                 if parameter.type is ParameterType.CREDENTIALS:
                     parameter.value2 = self._secrets.open(stored[1])
         return parameters
+
+    def show(self, document: Mapping[str, Any], values: Mapping[str, Sequence[str]]) -> list[Parameter]:
+        """Return what ``open`` does, but with secrets empty: nothing is decrypted only to be looked at."""
+        parameters = definitions.to_parameters(document["parameters"], lambda _sealed: "")
+        for parameter in parameters:
+            stored = values.get(parameter.name)
+            if stored is not None and parameter.type is not ParameterType.PASSWORD:
+                parameter.value1 = stored[0]
+        return parameters
+
+    def outline(self, session: Session, what: Sequence[Mapping[str, Any]], os: str) -> list[ModuleDocument]:
+        """Return the documents of the modules that a run of *what* does on an agent with *os*, in order."""
+        found: list[ModuleDocument] = []
+        for item in what:
+            document = self.document(session, item)
+            if item["kind"] == WhatKind.MODULE:
+                found.append(cast("ModuleDocument", document))
+            else:
+                found += [linked["module"] for linked in document["modules"]]
+        return [module for module in found if fits_platform(module["platforms"], os)]
 
     def modules(
         self,

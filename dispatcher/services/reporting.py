@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import structlog
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
@@ -16,6 +17,9 @@ from dispatcher.core.states import FINISHED, Event, State, move
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.activation import RUNS, Activation
 from dispatcher.services.leasing import CHUNKS, TASK_RESULTS, Leasing, Standing
+from dispatcher.services.locking import lock_jobs
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -91,20 +95,25 @@ class Reporting:
         Durable when it returns. News of another agent's run, of a lost lease or of a finished run change nothing,
         and neither does news that was stored before.
         """
+        ending = {one.run_id for one in news if isinstance(one.event, RunFinished)}
         with self._datastore.begin() as session:
+            if ending and not self._datastore.traits.single_writer:
+                lock_jobs(session, set(session.scalars(select(RUNS.c.job_id).where(RUNS.c.id.in_(ending)))))
             runs = self._runs(session, agent_id, {one.run_id for one in news})
             for one in news:
                 run = runs.get(one.run_id)
-                if run is not None and run["fence"] == one.fence and State(run["state"]) not in FINISHED:
+                if run is None or run["fence"] != one.fence:
+                    # All that is kept of it: who it was and what it said, as evidence for people.
+                    log.warning("run.late_news", run_id=str(one.run_id), fence=one.fence, news=type(one.event).__name__)
+                elif State(run["state"]) not in FINISHED:
                     self._store(session, run, one.event)
             return self._leasing.standing_in(session, agent_id, held)
 
     def _runs(self, session: Session, agent_id: UUID, run_ids: set[UUID]) -> dict[UUID, dict[str, Any]]:
         if not run_ids:
             return {}
-        query = select(RUNS).where(RUNS.c.agent_id == agent_id, RUNS.c.id.in_(run_ids))
-        if self._datastore.traits.skip_locked:
-            query = query.with_for_update()
+        mine = RUNS.c.agent_id == agent_id, RUNS.c.id.in_(run_ids)
+        query = select(RUNS).where(*mine).order_by(RUNS.c.id).with_for_update(key_share=True)
         return {row["id"]: dict(row) for row in session.connection().execute(query).mappings()}
 
     def _store(self, session: Session, run: dict[str, Any], event: RunEvent) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from dispatcher.core.definitions import PlannedModule
+from dispatcher.core.definitions import ModuleDocument
 from dispatcher.core.jobs import Job, What, WhatKind, Who, WhoKind
 from dispatcher.core.permissions import Caller, Node, Right
 from dispatcher.core.results import JobResult, RunResult, TaskResult
@@ -65,12 +65,12 @@ class Results:
         )
         if not rows:
             return []
-        stored = session.execute(select(JOBS.c.what, JOBS.c.parameters).where(JOBS.c.id == job.id)).one()
+        stored = session.scalars(select(JOBS.c.what).where(JOBS.c.id == job.id)).one()
+        plans = {os: _numbered(self._plans.outline(session, stored, os)) for os in {row["agent_os"] for row in rows}}
         done = self._task_rows(session, job.id) if detailed else {}
         results = []
         for row in rows:
-            modules = self._plans.modules(session, stored.what, stored.parameters, row["agent_os"])
-            tasks = _numbered(modules)
+            tasks = plans[row["agent_os"]]
             result = RunResult(
                 agent=Who(row["agent_id"], row["agent_name"], WhoKind.AGENT),
                 state=State(row["state"]),
@@ -135,12 +135,12 @@ class Results:
         return kept.decode("utf-8", "replace")
 
 
-def _numbered(modules: list[PlannedModule]) -> list[tuple[int, Mapping[str, Any], What]]:
+def _numbered(modules: list[ModuleDocument]) -> list[tuple[int, Mapping[str, Any], What]]:
     """Return every task with its position in the run and its module."""
     pairs = [
-        (task, What(UUID(module.document["id"]), module.document["name"], WhatKind.MODULE))
+        (task, What(UUID(module["id"]), module["name"], WhatKind.MODULE))
         for module in modules
-        for task in module.document["tasks"]
+        for task in module["tasks"]
     ]
     return [(position, task, what) for position, (task, what) in enumerate(pairs)]
 

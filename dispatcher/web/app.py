@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from urllib.parse import unquote_to_bytes
 from uuid import UUID
@@ -16,7 +16,9 @@ from dispatcher.core.errors import NotAuthenticated, Unavailable
 from dispatcher.core.ports import NewId
 from dispatcher.services.security import Security
 from dispatcher.web.health import Health
+from dispatcher.web.origins import is_foreign, may_be_rebound
 from dispatcher.web.receiving import HungUp, Receive, Refused, Scope, Send, read_body, read_headers
+from dispatcher.web.sending import send_response
 from dispatcher.wire.http import Binding, Request, Response
 
 log = structlog.get_logger(__name__)
@@ -24,12 +26,16 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the web layer takes. ``max_waiting`` counts the requests that have a thread or wait for one."""
+    """What the web layer takes. ``max_waiting`` counts the requests that are received, have a thread or wait for one.
+
+    ``any_host``: without logins too, requests of this machine may call it by any name (``--allow-no-login``).
+    """
 
     max_body_bytes: int = 4 * 1024 * 1024
     deadline_s: float = 30.0
     threads: int = 16
     max_waiting: int = 1024
+    any_host: bool = False
 
 
 class WebApp:
@@ -59,7 +65,7 @@ class WebApp:
         except Refused as refused:
             response = _refuse(request, binding, refused.status, refused.message)
             response.headers.append(("Connection", "close"))
-        await _send(send, response)
+        await send_response(send, response)
 
     @property
     def max_body_bytes(self) -> int:
@@ -82,6 +88,9 @@ class WebApp:
         """Answer *request* from *address*, in the calling thread. Never raises."""
         binding = self._find(request.path)
         try:
+            if reason := self._suspicion(request, binding, address):
+                # The status is for a browser, whatever the dialect's faults have.
+                return replace(_refuse(request, binding, 403, reason), status=403)
             if binding is None:
                 return self._own_page(request)
             try:
@@ -101,14 +110,23 @@ class WebApp:
         request.host = headers.get("host", request.host)
         if self._waiting >= self._limits.max_waiting:
             raise Refused(503, "too many requests are waiting")
-        request.body = await read_body(receive, headers, self._limits.max_body_bytes, self._limits.deadline_s)
         client = scope.get("client")
         self._waiting += 1
         try:
+            request.body = await read_body(receive, headers, self._limits.max_body_bytes, self._limits.deadline_s)
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._pool, self.respond, request, client[0] if client else "")
         finally:
             self._waiting -= 1
+
+    def _suspicion(self, request: Request, binding: Binding | None, address: str) -> str:
+        """Return why a web page of somebody else may be behind *request*; empty if there is nothing to say so."""
+        public_address = binding.public_address() if binding is not None and "origin" in request.headers else ""
+        if is_foreign(request, public_address):
+            return "the request comes from a page of another site"
+        if not self._limits.any_host and may_be_rebound(request, address) and not self._security.has_logins():
+            return "there is no login: call this machine localhost, add a login or start with --allow-no-login"
+        return ""
 
     def _find(self, path: str) -> Binding | None:
         folded = path.lower()
@@ -141,21 +159,8 @@ def _to_request(scope: Scope, request_id: UUID) -> Request:
 
 def _refuse(request: Request, binding: Binding | None, status: int, reason: str) -> Response:
     if binding is not None:
-        response = binding.refused(request, status, reason)
-    else:
-        response = Response(status, reason.encode() + b"\n", "text/plain; charset=utf-8")
-    if status == 503:
-        response.headers.append(("Retry-After", "5"))
-    return response
-
-
-async def _send(send: Send, response: Response) -> None:
-    headers = [(b"content-length", b"%d" % len(response.body))]
-    if response.content_type:
-        headers.append((b"content-type", response.content_type.encode("latin-1")))
-    headers += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
-    await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": response.body})
+        return binding.refused(request, status, reason)
+    return Response(status, reason.encode() + b"\n", "text/plain; charset=utf-8")
 
 
 def _index(bindings: Sequence[tuple[str, Binding]]) -> str:

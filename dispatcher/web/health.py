@@ -6,6 +6,7 @@ import orjson
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from dispatcher.core.errors import Unavailable
 from dispatcher.services.hall import Hall
 from dispatcher.wire.http import Response
 
@@ -19,10 +20,14 @@ class Health:
         self._hall = hall
 
     def ready(self) -> Response:
-        """Return 200 if the datastore answers, else 503; the body says the same in JSON."""
+        """Return 200 if the datastore answers, else 503; the body says the same in JSON.
+
+        It only reads: a write would cost every probe a sync of the disk. A disk that is full shows in the 503 of
+        the requests that write.
+        """
         try:
             self._hall.clockwork.next_moment()
-        except SQLAlchemyError:
+        except (Unavailable, SQLAlchemyError):
             log.exception("health.datastore_failed")
             return _answer(503, "unavailable")
         return _answer(200, "ok")

@@ -10,9 +10,14 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from dispatcher.web.receiving import MAX_HEADER_BYTES
 
 #: How long open requests may take to end when the server stops, in seconds.
 GRACE_S = 5
+#: How long the head of a request may take, in seconds.
+HEAD_DEADLINE_S = 30.0
 
 
 class _Server(uvicorn.Server):
@@ -21,6 +26,89 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """uvicorn's protocol with bounds for what comes before it calls the application.
+
+    A head of more than 16 KiB is answered 431; so is as much between the pieces of a body (trailers, extensions). A
+    connection whose first byte does not come within the keep-alive time, or whose head is not whole ``deadline_s``
+    after its first byte, is closed.
+    """
+
+    deadline_s = HEAD_DEADLINE_S
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._unread = 0  # bytes since the parser last had something whole
+        self._in_message = False  # between the end of a head and the end of its body
+        self._in_head = False
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for the first request."""
+        super().connection_made(transport)
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the deadlines."""
+        self._unset_keepalive_if_required()
+        self._set_deadline(wanted=False)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser, never with more than may still come."""
+        rest = memoryview(data)
+        self._in_head = self._in_head or not self._in_message
+        while rest and not self.transport.is_closing():
+            part, rest = rest[: MAX_HEADER_BYTES - self._unread], rest[MAX_HEADER_BYTES - self._unread :]
+            self._unread += len(part)
+            super().data_received(bytes(part))
+            if self._unread >= MAX_HEADER_BYTES and not self.transport.is_closing():
+                self._refuse()
+        self._set_deadline(wanted=self._in_head and not self.transport.is_closing())
+
+    def on_message_begin(self) -> None:
+        """Note that a head has begun."""
+        self._in_head = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Note that the head is whole."""
+        self._unread, self._in_head, self._in_message = 0, False, True
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Note that a piece of the body has come."""
+        self._unread = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Note that the next head may come."""
+        self._unread, self._in_message = 0, False
+        super().on_message_complete()
+
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _refuse(self) -> None:
+        if not self._is_answering():
+            self.transport.write(STATUS_LINE[431] + b"content-length: 0\r\nconnection: close\r\n\r\n")
+        self.transport.close()
+
+    def _set_deadline(self, *, wanted: bool) -> None:
+        if wanted and self._deadline is None:
+            self._deadline = self.loop.call_later(self.deadline_s, self._head_is_late)
+        elif not wanted and self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _head_is_late(self) -> None:
+        self._deadline = None
+        if self._is_answering():  # a pipelined head, or an empty line after a body: the answer goes out first
+            self._set_deadline(wanted=True)
+        else:
+            self.transport.close()
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -46,6 +134,7 @@ async def serve(
     tls: tuple[str, str] | None,
     ready: Callable[[], None],
     stopping: Callable[[], Awaitable[None]],
+    head_deadline_s: float = HEAD_DEADLINE_S,
 ) -> None:
     """Serve each ASGI application on its socket until SIGINT or SIGTERM.
 
@@ -58,6 +147,8 @@ async def serve(
                 application,
                 access_log=False,
                 log_config=None,
+                http=_protocol(head_deadline_s),
+                ws="none",
                 lifespan="off",
                 server_header=False,
                 proxy_headers=False,
@@ -82,6 +173,11 @@ async def serve(
     for server in servers:
         server.should_exit = True
     await asyncio.gather(*tasks)
+
+
+def _protocol(deadline_s: float) -> type[BoundedProtocol]:
+    """Return the protocol with a deadline of its own: uvicorn hands protocols nothing but its configuration."""
+    return type("Protocol", (BoundedProtocol,), {"deadline_s": deadline_s})
 
 
 def _on_signal() -> asyncio.Future[None]:

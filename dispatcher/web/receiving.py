@@ -14,6 +14,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 MAX_HEADERS = 100
 MAX_HEADER_BYTES = 16 * 1024
+_MOST_DIGITS = 18
 
 
 class Refused(DispatcherError):
@@ -51,26 +52,42 @@ def read_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     return headers
 
 
+def read_length(declared: str, max_bytes: int) -> int:
+    """Return the length that a ``Content-Length`` header declares.
+
+    :raises Refused: 400 if it is no number, 413 if it is more than *max_bytes*.
+    """
+    if not (declared.isascii() and declared.isdigit()):
+        raise Refused(400, "the Content-Length is no number")
+    # Its own length first: Python refuses to read thousands of digits.
+    if len(declared) > _MOST_DIGITS or int(declared) > max_bytes:
+        raise too_large(max_bytes)
+    return int(declared)
+
+
+def too_large(max_bytes: int) -> Refused:
+    """Return the refusal of a message of more than *max_bytes*."""
+    return Refused(413, f"the message is larger than {max_bytes} bytes")
+
+
 async def read_body(receive: Receive, headers: MutableMapping[str, str], max_bytes: int, deadline_s: float) -> bytes:
     """Return the whole body.
 
-    :raises Refused: 413 as soon as it is larger than *max_bytes*, 408 if it is not whole after *deadline_s*.
+    :raises Refused: 413 as soon as it is larger than *max_bytes*, 408 if it is not whole after *deadline_s*, 400 if
+        its declared length is no number.
     :raises HungUp: if the client goes away before.
     """
-    declared = headers.get("content-length", "0")
-    too_large = Refused(413, f"the message is larger than {max_bytes} bytes")
-    if not declared.isdigit() or int(declared) > max_bytes:
-        raise too_large
+    read_length(headers.get("content-length", "0"), max_bytes)
     message = await _next(receive, deadline_s)
     if not message.get("more_body"):
         body: bytes = message.get("body", b"")
         if len(body) > max_bytes:
-            raise too_large
+            raise too_large(max_bytes)
         return body
-    return await _rest(receive, message.get("body", b""), max_bytes, deadline_s, too_large)
+    return await _rest(receive, message.get("body", b""), max_bytes, deadline_s)
 
 
-async def _rest(receive: Receive, first: bytes, max_bytes: int, deadline_s: float, too_large: Refused) -> bytes:
+async def _rest(receive: Receive, first: bytes, max_bytes: int, deadline_s: float) -> bytes:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + deadline_s
     parts, size, more = [first], len(first), True
@@ -79,7 +96,7 @@ async def _rest(receive: Receive, first: bytes, max_bytes: int, deadline_s: floa
         part = message.get("body", b"")
         size += len(part)
         if size > max_bytes:
-            raise too_large
+            raise too_large(max_bytes)
         parts.append(part)
         more = message.get("more_body", False)
     return b"".join(parts)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from werkzeug.wsgi import LimitedStream
 
 from dispatcher.web.app import WebApp
+from dispatcher.web.receiving import Refused, read_length
+from dispatcher.web.sending import headers_of
 from dispatcher.wire.http import Request, Response
 
 if TYPE_CHECKING:
@@ -20,10 +22,7 @@ def wsgi_application(web: WebApp) -> Callable[[WSGIEnvironment, StartResponse], 
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         response = _respond(web, environ)
-        headers = [("Content-Length", str(len(response.body))), *response.headers]
-        if response.content_type:
-            headers.append(("Content-Type", response.content_type))
-        start_response(f"{response.status} {_phrase(response.status)}", headers)
+        start_response(f"{response.status} {_phrase(response.status)}", headers_of(response))
         return [b"" if environ["REQUEST_METHOD"] == "HEAD" else response.body]
 
     return application
@@ -32,19 +31,18 @@ def wsgi_application(web: WebApp) -> Callable[[WSGIEnvironment, StartResponse], 
 def _respond(web: WebApp, environ: WSGIEnvironment) -> Response:
     request = Request(
         method=environ["REQUEST_METHOD"],
-        path=(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""))
-        .encode("latin-1")
-        .decode("utf-8", "replace"),
+        path=_decoded(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")),
         query=environ.get("QUERY_STRING", ""),
         headers=_headers(environ),
         scheme=environ["wsgi.url_scheme"],
         host=environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}",
         id=web.new_request_id(),
     )
-    length = environ.get("CONTENT_LENGTH") or "0"
-    if not length.isdigit() or int(length) > web.max_body_bytes:
-        return web.refuse(request, 413, f"the message is larger than {web.max_body_bytes} bytes")
-    request.body = LimitedStream(environ["wsgi.input"], int(length)).read()
+    try:
+        length = read_length(environ.get("CONTENT_LENGTH") or "0", web.max_body_bytes)
+    except Refused as refused:
+        return web.refuse(request, refused.status, refused.message)
+    request.body = LimitedStream(environ["wsgi.input"], length).read()
     return web.respond(request, environ.get("REMOTE_ADDR", ""))
 
 

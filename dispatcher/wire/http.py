@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from dispatcher.core.permissions import ANONYMOUS, Caller
+from dispatcher.core.permissions import NOBODY, Caller
+
+#: The header of answers that say "not now" (statuses 503, and SOAP's faults for the same).
+RETRY_AFTER = ("Retry-After", "5")
 
 
 @dataclass(slots=True)
@@ -24,7 +27,7 @@ class Request:
     body: bytes = b""
     scheme: str = "http"
     host: str = "localhost"
-    caller: Caller = ANONYMOUS
+    caller: Caller = NOBODY
     #: Names the request in logs and in answers to unexpected errors.
     id: str = ""
 
@@ -48,6 +51,9 @@ class Binding(Protocol):
     home: str
     #: What is served there, in a few words.
     title: str
+
+    def public_address(self) -> str:
+        """Return the address that clients were told to use, such as ``https://jobs.example.com``; empty for none."""
 
     def is_public(self, request: Request) -> bool:
         """Whether *request* is answered without credentials."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from dispatcher.core.errors import BadRequest, DispatcherError, InvalidValue, NotAuthenticated, Unavailable
 from dispatcher.wire.faults import FaultTable, Log, Unexpected, status_of, told, unexpected
-from dispatcher.wire.http import Request, Response
+from dispatcher.wire.http import RETRY_AFTER, Request, Response
 from dispatcher.wire.negotiation import body_format
 from dispatcher.wire.operations import Operation
 from dispatcher.wire.quotas import Quotas
@@ -144,7 +144,8 @@ class SoapEndpoint:
         elif isinstance(error, _SoapError) and error.name in _SOAP_CODES:
             http_status = 500  # whatever the version (SOAP 1.2 part 2, table 20)
         fault = _FAULTS[version](version, version.sender if is_sender else version.receiver, error)
-        return Response(http_status, version.envelope(fault), version.content_type)
+        headers = [RETRY_AFTER] if isinstance(error, Unavailable) else []
+        return Response(http_status, version.envelope(fault), version.content_type, headers)
 
 
 class _Call:

@@ -15,7 +15,7 @@ DOCUMENTS = [*files("docs", suffix=".rst"), ROOT / "README.rst", ROOT / "bench" 
 #: Homes of people, and names that only a network of one's own knows.
 _PLACES = re.compile(
     r"(?<![\w.])/(?:home|Users)/[\w.-]+|(?<![\w.])/root/|\b[A-Z]:\\Users\\"
-    r"|://[\w.-]+\.(?:local|internal|intranet|corp|lan|home)\b"
+    r"|://[\w.-]+\.(?:internal|intranet|corp|lan|home)\b"
 )
 _COMMAND = re.compile(r"^\s+(?:\$ )?dispatcher(?: --(?:datastore|config) \S+)*((?: [a-z]+)*)(.*)$", re.MULTILINE)
 _OPTION = re.compile(r"(?<= )--[a-z][a-z-]*")

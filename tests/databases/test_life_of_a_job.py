@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import select, update
 
 from dispatcher.core.errors import Forbidden, InvalidValue, JobNotFound
 from dispatcher.core.jobs import (
@@ -24,9 +25,11 @@ from dispatcher.core.jobs import (
 from dispatcher.core.parameters import GivenValue
 from dispatcher.core.permissions import SYSTEM, Caller, Right, everything
 from dispatcher.core.states import Event, State
-from dispatcher.services.hall import Hall
+from dispatcher.services.activation import JOBS
+from dispatcher.services.hall import Hall, build_hall
 from dispatcher.services.leasing import LeasedRun
 from dispatcher.services.reporting import News, Output, RunFinished, RunStarted, TaskFinished, TaskStarted
+from dispatcher.services.secrets import Secrets
 
 LIBRARY = """
 modules:
@@ -278,7 +281,8 @@ def test_a_lease_without_a_beginning_is_requeued_and_its_news_ignored(
     clock.turn(timedelta(seconds=31))
     assert hall.leasing.take_back() == 1
     [again] = hall.leasing.lease(agent, 1)
-    assert (again.id, again.fence) == (lost.id, lost.fence + 1)
+    assert again.id == lost.id
+    assert again.fence > lost.fence
     standing = report(hall, agent, lost, RunStarted(clock()), RunFinished(clock(), Event.FAIL))
     assert standing.lost == [lost.id]
     assert hall.jobs.get(job.id, SYSTEM).state is State.ACTIVE
@@ -354,6 +358,61 @@ def test_what_no_agent_fetches_is_cancelled_in_the_end(hall: Hall, enrol: Callab
     assert hall.leasing.lease(two, 5) == []
     assert hall.jobs.get(both.id, SYSTEM).state is State.COMPLETED_WITH_ERRORS
     assert hall.jobs.get(alone.id, SYSTEM).state is State.CANCELLED
+
+
+def test_what_a_lost_attempt_still_reports_changes_nothing(
+    hall: Hall, enrol: Callable[..., UUID], clock: Any, load_library: Callable[[str], None]
+) -> None:
+    load_library(LIBRARY.replace("name: greet,", "name: greet, repeatable: true,"))
+    agent = enrol("one")
+    job = hall.scheduling.submit(a_request(who=on(agent)), SYSTEM)
+    [lost] = hall.leasing.lease(agent, 1)
+    report(hall, agent, lost, TaskStarted(0, clock()))
+    clock.turn(timedelta(seconds=31))
+    hall.leasing.take_back()
+    assert report(hall, agent, lost, RunFinished(clock(), Event.FAIL)).lost == [lost.id]
+    assert hall.jobs.get(job.id, SYSTEM).state is State.ACTIVE
+    assert len(work_off(hall, agent, clock())) == 1
+    assert hall.jobs.get(job.id, SYSTEM).state is State.COMPLETED
+
+
+def test_a_job_that_cannot_be_started_fails_and_keeps_no_other(
+    hall: Hall, enrol: Callable[..., UUID], clock: Any, datastore: Any
+) -> None:
+    when = When(immediate=False, starts_at=clock() + timedelta(hours=1))
+    agent = enrol("one")
+    bad = hall.scheduling.submit(a_request(who=on(agent), when=when), SYSTEM)
+    good = hall.scheduling.submit(a_request(who=on(agent), when=when), SYSTEM)
+    with datastore.begin() as session:
+        session.execute(update(JOBS).where(JOBS.c.id == bad.id).values(what=[{"kind": 0, "definition": "broken"}]))
+    clock.turn(timedelta(hours=1))
+    assert hall.clockwork.activate_due() == 2
+    with datastore.read() as session:
+        stored = session.execute(select(JOBS.c.state, JOBS.c.reason).where(JOBS.c.id == bad.id)).one()
+    assert stored == (State.FAILED, "it could not be started: see the log")
+    assert hall.jobs.get(good.id, SYSTEM).state is State.ACTIVE
+
+
+def test_a_long_run_book_of_steps_that_end_at_once_ends(hall: Hall, load_library: Callable[[str], None]) -> None:
+    steps = "".join(f"      - {{name: s{number}, module: Greet, who: [{{team: Nobody}}]}}\n" for number in range(400))
+    load_library(f"runbooks:\n  - name: Long\n    id: {UUID(int=77)}\n    steps:\n{steps}")
+    job = hall.scheduling.submit(a_request(UUID(int=77), WhatKind.RUNBOOK), SYSTEM)
+    assert job.state is State.SKIPPED
+    assert len(hall.results.collect(job.id, False, SYSTEM)) == 401
+
+
+def test_a_secret_that_cannot_be_opened_fails_its_run_and_hides_no_job(
+    datastore: Any, ports: Any, hall: Hall, enrol: Callable[..., UUID], clock: Any
+) -> None:
+    agent = enrol("one")
+    given = [GivenSet(GREET, [GivenValue("Password", "hunter2")])]
+    job = hall.scheduling.submit(a_request(who=on(agent), parameters=given), SYSTEM)
+    other = build_hall(datastore, ports, Secrets(b"another key, of thirty-two bytes"), lease=timedelta(seconds=30))
+    assert other.leasing.orders(agent, 1, [])[0] == []
+    assert other.jobs.page(Stage.ALL, False, False, 1, 10, SYSTEM).items[0].state is State.FAILED
+    [result] = other.results.collect(job.id, True, SYSTEM)
+    assert result.runs[0].state is State.FAILED
+    assert "secret" in result.runs[0].reason
 
 
 def test_another_agent_cannot_report(hall: Hall, enrol: Callable[..., UUID], clock: Any) -> None:

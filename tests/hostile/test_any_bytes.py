@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hostile_world import ADDRESSES, JOB_JSON, JOB_XML, Address, Door, refusal
+from hostile_world import ADDRESSES, BASE, JOB_JSON, JOB_XML, Address, Door, refusal
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from dispatcher.core.permissions import SYSTEM
+from dispatcher.wire.http import Request
 
 everywhere = pytest.mark.parametrize("address", ADDRESSES, ids=lambda address: address.name)
 many = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -71,3 +74,24 @@ def test_random_headers(door: Door, address: Address, content_type: str, action:
 
     assert door.logged == []
     assert answer.status in (400, 404, 500)
+
+
+_WORDS = st.sampled_from(
+    ["jobs", "who", "what", "modules", "help", "operations", "GetJobs", "results", "soap", "", "..", "%00", "{", "}"]
+)
+_NAMES = st.sampled_from(["stage", "page", "pagesize", "search", "agents", "overview", "wsdl", "xsd", "x"])
+
+
+@given(
+    method=st.sampled_from(["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE", "x"]),
+    path=st.lists(_WORDS | st.text(max_size=10), max_size=5).map("/".join),
+    query=st.lists(st.tuples(_NAMES, st.text(st.characters(), max_size=10)).map("=".join), max_size=3).map("&".join),
+    host=st.sampled_from(["h", 'h"><script>', "h\x00", "ü", ""]),
+)
+@settings(parent=many, max_examples=300)
+def test_random_addresses(door: Door, method: str, path: str, query: str, host: str) -> None:
+    answer = door.binding(Request(method, f"{BASE}/{path}", query, {}, b"", host=host, caller=SYSTEM))
+
+    assert door.logged == []
+    assert answer.status in (200, 301, 400, 404, 405)
+    assert b"<script>" not in answer.body

@@ -57,6 +57,10 @@ class IvantiAutomation:
         self.home = base_path
         self.prefixes: tuple[str, ...] = (base_path.lower(),)
 
+    def public_address(self) -> str:
+        """Return the address that help pages and WSDL show; empty if they show the one that the client used."""
+        return self._settings.current().text("webapi.public_address")
+
     def is_public(self, request: Request) -> bool:
         """Whether *request* reads the WSDL or a schema: tools send no credentials for those (contract section 12).
 

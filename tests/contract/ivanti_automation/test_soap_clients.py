@@ -16,6 +16,7 @@ from suds.transport import Reply, Transport
 from suds.transport import Request as SudsRequest
 
 from dispatcher.bindings.ivanti_automation.binding import IvantiAutomation
+from dispatcher.core.permissions import SYSTEM
 from dispatcher.wire.http import Request, Response
 
 ADDRESS = "http://dispatcher.example/Dispatcher/SchedulingService/"
@@ -29,7 +30,7 @@ def answer(binding: IvantiAutomation, method: str, url: str, headers: dict[str, 
     parts = urlsplit(url)
     assert parts.netloc == "dispatcher.example", f"the client leaves the house: {url}"
     lower = {name.lower(): value for name, value in headers.items()}
-    return binding(Request(method, parts.path, parts.query, lower, body, host=parts.netloc))
+    return binding(Request(method, parts.path, parts.query, lower, body, host=parts.netloc, caller=SYSTEM))
 
 
 class ZeepTransport(zeep.Transport):

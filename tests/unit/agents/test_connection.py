@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import ssl
 import threading
 import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
-from dispatcher.agents.connection import Backoff, Connection, Interrupted, Refused
+from dispatcher.agents.connection import Backoff, Connection, Interrupted, Refused, Rejected
 from dispatcher.agents.protocol import Enrol, Poll, Report, dump
 from dispatcher.core.errors import Unavailable
 
@@ -47,6 +55,47 @@ def test_answer_that_is_no_message_is_no_answer(gateway, monkeypatch) -> None:
     monkeypatch.setattr(gateway, "answer", lambda *_: (200, b'{"runs": 1}'))
     with pytest.raises(Unavailable, match="no dispatcher says"):
         connected(gateway).poll(dump(Poll(free=1)), 1)
+
+
+@pytest.mark.parametrize("status", [400, 413])
+def test_report_that_no_repetition_helps_is_told_from_no_answer(gateway, monkeypatch, status) -> None:
+    monkeypatch.setattr(gateway, "answer", lambda *_: (status, b"{}"))
+    with pytest.raises(Rejected, match=str(status)):
+        connected(gateway).report(dump(Report()))
+    with pytest.raises(Unavailable):
+        connected(gateway).poll(dump(Poll(free=1)), 1)
+
+
+def test_pinned_certificate_is_trusted_whatever_it_says_and_no_other(gateway, tmp_path: Path, monkeypatch) -> None:
+    file, pin = self_signed(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    gateway.server.socket = context.wrap_socket(gateway.server.socket, server_side=True)
+    url = gateway.url.replace("http:", "https:")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    connection = Connection([url], pin=pin)
+    connection.identify(gateway.agent_id, gateway.secret)
+    connection.report(dump(Report()))
+    assert len(gateway.reports) == 1
+    with pytest.raises(Unavailable, match="[Ff]ingerprint"):
+        Connection([url], pin="0" * 64).report(dump(Report()))
+    monkeypatch.delenv("https_proxy")
+    with pytest.raises(Unavailable, match="CERTIFICATE_VERIFY_FAILED"):
+        Connection([url]).report(dump(Report()))
+
+
+def self_signed(folder: Path) -> tuple[Path, str]:
+    """Make an expired certificate for another name; return the file with its key, and its SHA-256."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "elsewhere.example")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(1).not_valid_before(now - timedelta(2)).not_valid_after(now - timedelta(1))
+    certificate = builder.sign(key, hashes.SHA256())
+    pem, none = serialization.Encoding.PEM, serialization.NoEncryption()
+    file = folder / "server.pem"
+    file.write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, none) + certificate.public_bytes(pem))
+    return file, hashlib.sha256(certificate.public_bytes(serialization.Encoding.DER)).hexdigest()
 
 
 def test_poll_is_given_up_at_once_and_may_be_repeated(gateway) -> None:

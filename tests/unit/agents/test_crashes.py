@@ -9,6 +9,8 @@ import time
 import psutil
 import pytest
 
+from dispatcher.agents.protocol import Receipt
+
 
 def starts_once(file: str) -> str:
     return f"echo start >> {file}; echo $$ > {file}.pid; exec sleep 300"
@@ -274,3 +276,77 @@ def test_full_disk_lets_nothing_begin_until_there_is_room(gateway, agent, an_ord
     process.rlimit(psutil.RLIMIT_FSIZE, before)
     assert gateway.finished(order.run_id).state == "completed"
     assert (tmp_path / "log").read_text() == "begun\n"
+
+
+def fill_disk(agent) -> None:
+    process = psutil.Process(agent.process.pid)
+    process.rlimit(psutil.RLIMIT_FSIZE, (1, process.rlimit(psutil.RLIMIT_FSIZE)[1]))
+
+
+def test_stop_is_heeded_while_the_disk_is_full(gateway, agent, an_order, tmp_path, read_number, gone) -> None:
+    order = an_order(f"echo $$ > {tmp_path}/pid; while :; do echo more; sleep 0.05; done")
+    gateway.order(order)
+    pid = read_number(tmp_path / "pid")
+    gateway.wait(lambda: gateway.of(order.run_id, "output"))
+    fill_disk(agent)
+    time.sleep(0.5)
+    agent.process.send_signal(signal.SIGTERM)
+    gone(pid)
+    assert agent.process.wait(18) == 0
+
+
+def test_abort_is_heeded_while_the_disk_is_full_and_reported_when_there_is_room(
+    gateway, agent, an_order, tmp_path, read_number, gone
+) -> None:
+    order = an_order(f"echo $$ > {tmp_path}/pid; while :; do echo more; sleep 0.05; done")
+    gateway.order(order)
+    pid = read_number(tmp_path / "pid")
+    gateway.wait(lambda: gateway.of(order.run_id, "output"))
+    before = psutil.Process(agent.process.pid).rlimit(psutil.RLIMIT_FSIZE)
+    fill_disk(agent)
+    time.sleep(0.5)
+    gateway.abort(order.run_id)
+    gone(pid)
+    assert gateway.of(order.run_id, "run_finished") == []
+    psutil.Process(agent.process.pid).rlimit(psutil.RLIMIT_FSIZE, before)
+    assert gateway.finished(order.run_id).state == "aborted"
+
+
+def test_slot_that_dies_while_the_disk_is_full_is_reported_when_there_is_room(
+    gateway, agent, an_order, tmp_path, read_number
+) -> None:
+    order = an_order(f"echo $$ > {tmp_path}/pid; while :; do echo more; sleep 0.05; done")
+    gateway.order(order)
+    read_number(tmp_path / "pid")
+    gateway.wait(lambda: gateway.of(order.run_id, "output"))
+    before = psutil.Process(agent.process.pid).rlimit(psutil.RLIMIT_FSIZE)
+    fill_disk(agent)
+    time.sleep(0.3)
+    agent.slots()[0].kill()
+    time.sleep(0.3)
+    psutil.Process(agent.process.pid).rlimit(psutil.RLIMIT_FSIZE, before)
+    assert gateway.finished(order.run_id).reason == "outcome unknown: the slot died while task 0 ran"
+
+
+def test_late_news_of_a_lost_lease_leaves_the_new_one_alone(gateway, agent, an_order, monkeypatch) -> None:
+    old = an_order("sleep 300")
+    new = old.model_copy(update={"fence": 2}, deep=True)
+    new.tasks[0].settings["command"] = "sleep 1; echo new"
+    usual = gateway._report
+
+    def report(message):
+        receipt = usual(message)
+        if (old.run_id, 1) not in [(one.run_id, one.fence) for one in message.holding] or new in given:
+            return receipt
+        given.append(new)
+        gateway.orders.append(new)
+        gateway.changed.notify_all()
+        gateway.changed.wait_for(lambda: 2 in [one.fence for one in gateway.polls[-1].holding], 10)
+        return Receipt(lost=[old.run_id])
+
+    given = []
+    monkeypatch.setattr(gateway, "_report", report)
+    gateway.order(old)
+    end = gateway.finished(old.run_id)
+    assert (end.fence, end.state) == (2, "completed")
+    assert gateway.output(old.run_id) == b"new\n"

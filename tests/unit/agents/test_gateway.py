@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import select
 
 from dispatcher.agents import protocol
 from dispatcher.agents.gateway import Answer, Gateway
 from dispatcher.core.jobs import JobRequest, WhatChoice, WhatKind, When, WhoChoice, WhoKind
 from dispatcher.core.permissions import SYSTEM
+from dispatcher.datastore.agents import Agent
 from dispatcher.services.hall import Hall
 
 MODULE = UUID("00000000-0000-4000-8000-000000000001")
@@ -161,6 +164,28 @@ def test_an_agent_is_online_while_it_polls_and_offline_after_it_hung_up(
         gone.set_result(None)
         assert (await polling).status == 499
         await until([False])
+
+    run(scenario)
+
+
+def test_an_agent_that_falls_silent_at_work_goes_offline(
+    hall: Hall, clock: Any, run: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dispatcher.agents.contacts.STORE_EVERY_S", 0.02)
+
+    async def until(expected: bool) -> None:
+        def online() -> bool | None:
+            with hall.topology._datastore.read() as session:
+                return session.scalar(select(Agent.online))
+
+        while await asyncio.to_thread(online) is not expected:
+            await asyncio.sleep(0.01)
+
+    async def scenario(agent: Caller) -> None:
+        await agent.call("report", protocol.Report())
+        await until(True)
+        clock.turn(timedelta(minutes=2))
+        await until(False)
 
     run(scenario)
 

@@ -74,3 +74,21 @@ def test_powershell_gets_a_file_with_its_mark(gateway, new_agent, an_order, tmp_
     gateway.order(order)
     assert gateway.finished(order.run_id).state == "completed"
     assert gateway.output(order.run_id).decode().split("\n") == ["600", " ef bb bf", "Write-Host $[no]"]
+
+
+def test_slots_do_not_inherit_what_the_agent_was_given(gateway, agent) -> None:
+    gateway.wait(lambda: gateway.polls)
+    (slot,) = agent.slots()
+    assert "PATH" in slot.environ()
+    assert [name for name in slot.environ() if name.startswith("DISPATCHER_")] == []
+
+
+def test_local_agent_that_is_given_a_token_enrols_anew(gateway, new_agent) -> None:
+    first = new_agent()
+    gateway.wait(lambda: gateway.polls)
+    assert first.stop() == 0
+    gateway.secret = "of another datastore"
+    new_agent(local="local")
+    gateway.wait(lambda: len(gateway.polls) > 1)
+    assert len(gateway.enrolments) == 2
+    assert json.loads((first.home / "identity.json").read_text())["secret"] == gateway.secret

@@ -2,13 +2,15 @@
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 from dispatcher.core.errors import Unavailable
 from dispatcher.datastore import revisions
+from dispatcher.datastore.engines import parse_url
 from dispatcher.datastore.settings import Setting
 from dispatcher.datastore.transactions import Datastore, after_commit
 
@@ -110,3 +112,58 @@ def in_threads(bodies: list[Callable[[], None]]) -> None:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def test_nobody_else_may_read_the_files(tmp_path: Path) -> None:
+    datastore = Datastore(parse_url(f"sqlite:///{tmp_path / 'new' / 'private.db'}"))
+    with datastore.begin() as session:
+        session.execute(text("CREATE TABLE t (x INTEGER)"))
+    folder = tmp_path / "new"
+    assert {path.name: oct(path.stat().st_mode & 0o777) for path in (folder, *folder.iterdir())} == {
+        "new": "0o700",
+        "private.db": "0o600",
+        "private.db-wal": "0o600",
+        "private.db-shm": "0o600",
+    }
+    datastore.close()
+
+
+def test_a_full_database_is_unavailable_stores_nothing_and_recovers(
+    datastore: Datastore, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(datastore, "before")
+    pages = _pragma(datastore, "page_count")
+    _pragma(datastore, f"max_page_count={pages}")
+    with pytest.raises(Unavailable):
+        for number in range(200):
+            with datastore.begin() as session:
+                values = {"name": f"secret name {number}", "dispatcher": "", "value": "secret value" * 1_000}
+                session.execute(insert(Setting), values)
+    assert "secret value" not in caplog.text
+    _pragma(datastore, "max_page_count=100000")
+    put(datastore, "after")
+    assert {"before", "after"} <= names(datastore)
+
+
+def test_a_commit_that_fails_fails_all_that_waited_for_it_and_no_later_one(
+    datastore: Datastore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(datastore, "before")
+    commit, failing = Connection.commit, [True]
+
+    def fail_once(connection: Connection) -> None:
+        if failing:
+            failing.clear()
+            raise OSError("the disk is gone")
+        commit(connection)
+
+    monkeypatch.setattr(Connection, "commit", fail_once)
+    with pytest.raises(Unavailable):
+        put(datastore, "lost")
+    put(datastore, "after")
+    assert names(datastore) == {"before", "after"}
+
+
+def _pragma(datastore: Datastore, text_of_it: str) -> int:
+    with datastore.begin() as session:
+        return int(session.connection().exec_driver_sql(f"PRAGMA {text_of_it}").scalar_one())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.core import references
+from dispatcher.core import references, shells
 from dispatcher.core.definitions import plan
 from dispatcher.core.jobs import WhatKind
 from dispatcher.core.parameters import ParameterType
@@ -105,3 +106,44 @@ def test_everything_completes_in_time(
                 ending = task_kind.run(task_kind.Settings.model_validate(task["settings"]), context)
                 assert ending.state == "completed"
         assert time.monotonic() - start < SECONDS
+
+
+def ending_of(library: Library, datastore: Datastore, name: str, parameter: str, value: str, folder: Path) -> int:
+    """Return the exit code of the first task of a module with one of its parameters changed."""
+    module = next(one for one in entries(library, datastore, WhatKind.MODULE) if one.name == name)
+    given = [Value(one.name, value if one.name == parameter else one.value1, None) for one in module.parameters]
+    text = shells.posix_text(module.document["tasks"][0]["settings"]["command"]).text
+    environment = {"PATH": "/usr/bin:/bin", **references.environment(given, {}, {})}
+    environment["DISPATCHER_OUTPUT"] = str(folder / "scratch" / "output")
+    (folder / "scratch").mkdir(exist_ok=True)
+    return subprocess.run(["/bin/sh", "-c", text], cwd=folder, env=environment, timeout=SECONDS).returncode
+
+
+PATHS = [("Append a line", "File"), ("Checksum a file", "File"), ("Disk space report", "Path")]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the modules are made for Linux")
+@pytest.mark.parametrize(("name", "parameter"), PATHS)
+def test_modules_stay_in_their_private_directory(
+    library: Library, datastore: Datastore, tmp_path: Path, name: str, parameter: str
+) -> None:
+    (tmp_path / "outside").touch()
+    hostile = [f"{tmp_path}/outside", "../../outside", "..", "x/../../../outside", "", "//etc/passwd", "a\n/../x"]
+    for value in hostile:
+        assert ending_of(library, datastore, name, parameter, value, tmp_path) == 2, value
+    assert sorted(os.listdir(tmp_path)) == ["outside", "scratch"]
+    assert (tmp_path / "outside").read_bytes() == b""
+    assert not any((tmp_path / "scratch").iterdir())
+    if parameter == "File":
+        assert ending_of(library, datastore, name, parameter, "-x..y z", tmp_path) == 0
+        assert (tmp_path / "scratch" / "files" / "-x..y z").read_text() == "hello\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the module is made for Linux")
+def test_an_algorithm_is_no_program_of_the_callers_choice(
+    library: Library, datastore: Datastore, tmp_path: Path
+) -> None:
+    program = tmp_path / "evilsum"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    assert ending_of(library, datastore, "Checksum a file", "Algorithm", f"{tmp_path}/evil", tmp_path) == 2

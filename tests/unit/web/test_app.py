@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, MutableMapping
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
+from dispatcher.core.errors import Unavailable
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.services.hall import Hall
 from dispatcher.services.logins import Logins
@@ -24,6 +27,9 @@ class Door:
     home = "/Door"
     title = "a door for tests"
 
+    def public_address(self) -> str:
+        return "https://jobs.example.com"
+
     def is_public(self, request: Request) -> bool:
         return request.query == "public"
 
@@ -36,6 +42,10 @@ class Door:
     def __call__(self, request: Request) -> Response:
         if request.path.endswith("defect"):
             raise ZeroDivisionError("secret detail")
+        if request.path.endswith("busy"):
+            raise Unavailable("the datastore is out of order")
+        if request.path.endswith("later"):
+            return Response(503)
         text = f"{request.method} {request.path} {request.caller.name} {len(request.body)}"
         return Response(200, text.encode(), "text/plain")
 
@@ -48,7 +58,12 @@ def web(hall: Hall) -> Iterator[WebApp]:
     app.close()
 
 
-def ask(
+def ask(web: WebApp, path: str, **options: Any) -> tuple[int, dict[str, str], bytes]:
+    """Send one request and wait for its answer."""
+    return asyncio.run(send_to(web, path, **options))
+
+
+async def send_to(
     web: WebApp,
     path: str,
     *,
@@ -57,6 +72,7 @@ def ask(
     parts: tuple[bytes, ...] = (b"",),
     hangs: bool = False,
     query: str = "",
+    client: str = "127.0.0.1",
 ) -> tuple[int, dict[str, str], bytes]:
     """Send one request through ASGI; *parts* are the pieces of its body, after which it may hang."""
     sent: list[MutableMapping[str, Any]] = []
@@ -80,9 +96,9 @@ def ask(
         "headers": raw,
         "query_string": query.encode(),
         "scheme": "http",
-        "client": ("127.0.0.1", 1),
+        "client": (client, 1),
     }
-    asyncio.run(web(scope, receive, send))
+    await web(scope, receive, send)
     names = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
     return sent[0]["status"], names, sent[1]["body"]
 
@@ -139,14 +155,76 @@ def test_a_body_in_pieces_arrives_whole(web: WebApp) -> None:
         ({"content-length": "1001"}, (b"",)),
         ({}, (b"a" * 1001,)),
         ({}, (b"a" * 600, b"b" * 600)),
-        ({"content-length": "-1"}, (b"",)),
-        ({"content-length": "x"}, (b"",)),
+        ({"content-length": "9" * 5000}, (b"",)),
     ],
 )
 def test_a_body_over_the_quota_is_refused(web: WebApp, headers: dict[str, str], parts: tuple[bytes, ...]) -> None:
     status, answered, body = ask(web, "/door", method="POST", headers=headers, parts=parts)
     assert (status, answered["connection"]) == (413, "close")
     assert body == b"refused: the message is larger than 1000 bytes"
+
+
+@pytest.mark.parametrize("length", ["-1", "x", "", "1, 1", "²", "1_0", " 1"])
+def test_a_length_that_is_no_number_is_a_bad_request(web: WebApp, length: str) -> None:
+    status, answered, _ = ask(web, "/door", method="POST", headers={"content-length": length})
+    assert (status, answered["connection"]) == (400, "close")
+
+
+@pytest.mark.parametrize("path", ["/door/busy", "/door/later"])
+def test_every_503_tells_when_to_come_back(web: WebApp, path: str) -> None:
+    status, headers, _ = ask(web, path)
+    assert (status, headers["retry-after"]) == (503, "5")
+
+
+def test_bodies_under_way_count_as_waiting(web: WebApp) -> None:
+    async def main() -> list[tuple[int, dict[str, str], bytes]]:
+        slow = [asyncio.create_task(send_to(web, "/door", method="POST", parts=(b"a",), hangs=True)) for _ in "12"]
+        await asyncio.sleep(0.05)
+        refused = await send_to(web, "/door")
+        ended = await asyncio.gather(*slow)
+        return [refused, *ended, await send_to(web, "/door")]
+
+    answers = asyncio.run(main())
+    assert [status for status, _, _ in answers] == [503, 408, 408, 200]
+    assert answers[0][1]["retry-after"] == "5"
+
+
+def test_pages_of_other_sites_may_change_nothing(web: WebApp) -> None:
+    for headers in ({"sec-fetch-site": "cross-site"}, {"origin": "http://evil.example"}, {"origin": "null"}):
+        status, _, body = ask(web, "/door", method="POST", headers=headers)
+        assert (status, body) == (403, b"refused: the request comes from a page of another site")
+    own = {"host": "localhost:8080", "origin": "http://localhost:8080", "sec-fetch-site": "same-origin"}
+    for headers in ({}, own, {"origin": "https://jobs.example.com"}):
+        assert ask(web, "/door", method="POST", headers=headers)[0] == 200
+    assert ask(web, "/door", headers={"sec-fetch-site": "cross-site"})[0] == 200
+
+
+def test_without_logins_this_machine_must_be_called_by_its_own_name(web: WebApp, datastore: Any, ports: Any) -> None:
+    assert ask(web, "/door", headers={"host": "localhost:8080"})[0] == 200
+    for path in ("/door", "/"):
+        status, _, body = ask(web, path, headers={"host": "evil.example:8080"})
+        assert status == 403
+        assert b"there is no login" in body
+    assert ask(web, "/door", headers={"host": "evil.example:8080"}, client="10.0.0.1")[0] == 200
+    add_login(datastore, ports)
+    assert ask(web, "/door", headers={"host": "evil.example:8080"})[0] == 401
+
+
+def test_any_name_will_do_if_that_was_asked_for(hall: Hall) -> None:
+    web = WebApp([Door()], hall.security, Health(hall), lambda: UUID(int=7), Limits(threads=1, any_host=True))
+    assert ask(web, "/door", headers={"host": "jobs.example.com"})[0] == 200
+    assert ask(web, "/door", method="POST", headers={"origin": "http://evil.example"})[0] == 403
+    web.close()
+
+
+@pytest.mark.parametrize("error", [Unavailable("full"), OperationalError("SELECT 1", {}, Exception("gone"))])
+def test_a_server_without_its_datastore_is_not_ready(error: Exception) -> None:
+    def fail() -> None:
+        raise error
+
+    broken: Any = SimpleNamespace(clockwork=SimpleNamespace(next_moment=fail))
+    answer = Health(broken).ready()
+    assert (answer.status, answer.body) == (503, b'{"datastore":"unavailable"}')
 
 
 def test_a_body_that_does_not_come_is_refused_in_time(web: WebApp) -> None:

@@ -49,6 +49,18 @@ def test_a_body_over_the_quota_is_refused_in_the_dialects_shape(client: Client) 
     assert "Request Error" in answer.text
 
 
+def test_a_length_that_is_no_number_is_a_bad_request(client: Client) -> None:
+    answer = client.post(f"{BASE}/jobs", data=b"x", headers={"Content-Length": "\u00b2"})
+    assert answer.status_code == 400
+
+
+def test_pages_of_other_sites_may_change_nothing(client: Client) -> None:
+    for path in ("/jobs", "/soap"):
+        answer = client.post(BASE + path, data=b"{}", headers={"Origin": "http://evil.example"})
+        assert answer.status_code == 403
+        assert "page of another site" in answer.text
+
+
 def test_head_has_no_body(client: Client) -> None:
     answer = client.head(f"{BASE}/who")
     assert (answer.status_code, answer.data) == (200, b"")

@@ -208,6 +208,12 @@ def test_control_characters_leave_the_fault_well_formed(soap: SoapEndpoint, name
     assert fault(answer)[1] == "a�b<script>�&�"
 
 
+@pytest.mark.parametrize("namespace", [S11, S12])
+def test_a_fault_that_will_pass_tells_when_to_come_back(soap: SoapEndpoint, namespace: str) -> None:
+    assert post(soap, envelope("<Fail><kind>busy</kind></Fail>", namespace)).headers == [("Retry-After", "5")]
+    assert post(soap, envelope("<Fail><kind>conflict</kind></Fail>", namespace)).headers == []
+
+
 def test_refusals_are_faults(soap: SoapEndpoint) -> None:
     request = Request("POST", "/Echo/soap", headers=XML_12)
 

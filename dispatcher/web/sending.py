@@ -1,0 +1,24 @@
+"""Sending: an answer becomes headers and a body, the same way over ASGI and WSGI."""
+
+from __future__ import annotations
+
+from dispatcher.web.receiving import Send
+from dispatcher.wire.http import RETRY_AFTER, Response
+
+
+def headers_of(response: Response) -> list[tuple[str, str]]:
+    """Return all headers of *response*. Every 503 tells when to come back, whoever made it."""
+    headers = [("Content-Length", str(len(response.body)))]
+    if response.content_type:
+        headers.append(("Content-Type", response.content_type))
+    headers += response.headers
+    if response.status == 503 and RETRY_AFTER[0] not in (name for name, _ in headers):
+        headers.append(RETRY_AFTER)
+    return headers
+
+
+async def send_response(send: Send, response: Response) -> None:
+    """Send *response* over ASGI."""
+    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers_of(response)]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})

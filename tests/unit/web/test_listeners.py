@@ -1,0 +1,147 @@
+"""Listeners, over real sockets: heads are bounded in size and time, and nothing else is."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from dispatcher.web.listeners import listen, serve
+
+DEADLINE_S = 0.3
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+async def application(scope: Any, receive: Any, send: Any) -> None:
+    """Answer how long the body is; below ``/slow``, after three deadlines."""
+    size, more = 0, True
+    while more:
+        message = await receive()
+        size, more = size + len(message.get("body", b"")), message.get("more_body", False)
+    if scope["path"] == "/slow":
+        await asyncio.sleep(3 * DEADLINE_S)
+    body = b"%d bytes" % size
+    headers = [(b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def with_server(talk: Talk) -> None:
+    """Serve the application while *talk* talks to it."""
+
+    async def main() -> None:
+        listener = listen("127.0.0.1", 0)
+        is_ready = asyncio.Event()
+
+        async def nothing() -> None:
+            pass
+
+        serving = asyncio.create_task(
+            serve([(listener, application)], tls=None, ready=is_ready.set, stopping=nothing, head_deadline_s=DEADLINE_S)
+        )
+        await is_ready.wait()
+        reader, writer = await asyncio.open_connection(*listener.getsockname())
+        try:
+            async with asyncio.timeout(20):
+                await talk(reader, writer)
+        finally:
+            writer.close()
+            signal.raise_signal(signal.SIGTERM)
+            await serving
+
+    asyncio.run(main())
+
+
+async def answers(reader: asyncio.StreamReader, count: int) -> list[bytes]:
+    """Return the bodies of the next *count* answers."""
+    found = []
+    for _ in range(count):
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 "), head
+        length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+        found.append(await reader.readexactly(int(length.partition(b":")[2])))
+    return found
+
+
+ENDLESS = {
+    "a header": (b"GET / HTTP/1.1\r\nx: ", b"y" * 1000),
+    "headers": (b"GET / HTTP/1.1\r\n", b"x: y\r\n" * 200),
+    "an address": (b"GET /", b"x" * 1000),
+    "empty lines": (b"", b"\r\n" * 500),
+    "trailers": (b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n", b"x: y\r\n" * 200),
+    "an extension": (b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n1;", b"x" * 1000),
+}
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_a_head_without_end_is_cut_off_at_16_kib(kind: str) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        start, more = ENDLESS[kind]
+        writer.write(start + 40 * more)
+        received = await reader.read()
+        if kind in ("trailers", "an extension"):
+            assert received == b""  # the application is at it already
+        else:
+            assert received.startswith(b"HTTP/1.1 431 ")
+
+    with_server(talk)
+
+
+def test_a_head_below_the_bound_is_taken_with_a_large_body_in_one_go() -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = b"POST / HTTP/1.1\r\ncontent-length: 300000\r\nx: " + b"y" * 16_000 + b"\r\n\r\n"
+        writer.write(2 * (head + b"z" * 300_000))
+        assert await answers(reader, 2) == [b"300000 bytes"] * 2
+
+    with_server(talk)
+
+
+def test_any_number_of_pipelined_requests_in_any_pieces_is_answered() -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        chunked = b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 5_000 + b"0\r\n\r\n"
+        stream = 3 * (b"GET / HTTP/1.1\r\nx: " + b"y" * 9_000 + b"\r\n\r\n" + chunked)
+        for start in range(0, len(stream), 7_001):
+            writer.write(stream[start : start + 7_001])
+            await writer.drain()
+        assert await answers(reader, 6) == [b"0 bytes", b"5000 bytes"] * 3
+
+    with_server(talk)
+
+
+@pytest.mark.parametrize("start", [b"GET /", b"GET / HTTP/1.1\r\nhost: x\r\n", b"\r\n"])
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_half_head_is_closed_at_the_deadline_however_it_trickles(start: bytes, before: int) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(before):
+            writer.write(b"GET / HTTP/1.1\r\n\r\n")
+            await answers(reader, 1)
+        started = asyncio.get_running_loop().time()
+        writer.write(start)
+        for _ in range(2):
+            await asyncio.sleep(DEADLINE_S / 3)
+            writer.write(b"\r\n" if start == b"\r\n" else b"x")
+        assert await reader.read() == b""
+        assert DEADLINE_S * 0.9 <= asyncio.get_running_loop().time() - started < DEADLINE_S * 10
+
+    with_server(talk)
+
+
+def test_slow_bodies_slow_answers_and_idle_connections_outlive_the_deadline_of_heads() -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # The empty line after the body is what some old clients send.
+        writer.write(b"POST /slow HTTP/1.1\r\ncontent-length: 2\r\n\r\na")
+        await asyncio.sleep(2 * DEADLINE_S)
+        writer.write(b"b")
+        await asyncio.sleep(0.05)
+        writer.write(b"\r\n")
+        assert await answers(reader, 1) == [b"2 bytes"]
+        writer.write(b"GET / HTTP/1.1\r\n\r\n")
+        assert await answers(reader, 1) == [b"0 bytes"]
+        await asyncio.sleep(2 * DEADLINE_S)
+        writer.write(b"GET / HTTP/1.1\r\n\r\n")
+        assert await answers(reader, 1) == [b"0 bytes"]
+
+    with_server(talk)
