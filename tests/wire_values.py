@@ -22,7 +22,8 @@ XML_CHARACTERS = st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"], e
     st.sampled_from("\t\n\r<>&\"'%]/\\\N{PILE OF POO}")
 )
 #: What JSON can carry.
-JSON_CHARACTERS = st.characters(codec="utf-8")
+#: All but NUL, which no text may hold.
+JSON_CHARACTERS = st.characters(codec="utf-8", exclude_characters="\0")
 #: .NET's unset date lies in year 1 and is read as none.
 MOMENTS = st.datetimes(datetime(2, 1, 2), datetime(9999, 12, 30), timezones=st.just(UTC))  # noqa: DTZ001
 WHOLE_MILLISECONDS = MOMENTS.map(lambda moment: moment.replace(microsecond=moment.microsecond // 1000 * 1000))

@@ -84,14 +84,12 @@ class _Agent:
         self._spool = Spool(home / "spool.log")
         _clear(home, self._spool)
         holdings = Holdings(settings.slots, _recover(self._spool, now))
-        # A server gives its own agent a token only if the stored identity is not, or no longer, of use.
-        is_new = settings.local and settings.enrol_token
-        self._identity = None if is_new else identity.load(home)
+        self._identity = self._known()
         self._dispatchers = settings.dispatchers or (self._identity.dispatchers if self._identity else [])
         if not self._dispatchers:
             raise InvalidValue("dispatchers", "the URL of at least one is needed")
         self._facts = facts = read_facts(self._dispatchers[0], settings.facts)
-        self._reporting = Connection(self._dispatchers, settings.ca_file, settings.pin)
+        self._reporting = self._connection()
         self._foreman = Foreman(
             home,
             settings.slots,
@@ -104,7 +102,7 @@ class _Agent:
             freed=lambda: self._poller.slot_freed(),
         )
         self._poller = Poller(
-            Connection(self._dispatchers, settings.ca_file, settings.pin),
+            self._connection(),
             holdings,
             facts,
             enrol=self._identify,
@@ -118,6 +116,14 @@ class _Agent:
             standing=lambda aborts, lost: self._obey([], aborts, lost),
             refused=self._refused,
         )
+
+    def _known(self) -> StoredIdentity | None:
+        # A server gives its own agent a token only if the stored identity is not, or no longer, of use.
+        is_new = self._settings.local and self._settings.enrol_token
+        return None if is_new else identity.load(self._home)
+
+    def _connection(self) -> Connection:
+        return Connection(self._dispatchers, self._settings.ca_file, self._settings.pin)
 
     def _obey(self, runs: list[RunOrder], aborts: list[UUID], lost: list[Held]) -> None:
         self._foreman.post(lambda: self._foreman.obey(runs, aborts, lost))

@@ -7,7 +7,7 @@ import sys
 import click
 
 from dispatcher.cli.context import Context
-from dispatcher.cli.output import show_table, yes_no
+from dispatcher.cli.output import json_option, show_json, show_table, yes_no
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.services.logins import DISPATCHER, KINDS, LANGUAGES, Logins
 
@@ -67,12 +67,19 @@ def add(
 
 
 @login.command("list")
+@json_option
 @click.pass_obj
-def list_logins(context: Context) -> None:
+def list_logins(context: Context, as_json: bool) -> None:
     """List all logins."""
     with context.open() as opened:
         found = Logins(opened.datastore, opened.ports).list(SYSTEM)
     columns = ("NAME", "ROLES", "PASSWORD", "ENABLED", "KIND", "LANGUAGE")
+    if as_json:
+        show_json(
+            columns,
+            ((one.name, one.roles, one.has_password, one.enabled, one.kind, one.language) for one in found),
+        )
+        return
     show_table(
         columns,
         (

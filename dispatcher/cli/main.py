@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
 from dispatcher import __version__
-from dispatcher.cli.exits import INTERRUPTED, Failed, exit_code_of
+from dispatcher.cli.exits import INTERRUPTED, REFUSED, UNREACHABLE, Failed, exit_code_of
 from dispatcher.core.errors import DispatcherError
 
 #: Every command group with what ``--help`` says of it; it is the attribute of that name in the module of that name.
@@ -26,12 +27,20 @@ COMMANDS = {
 }
 
 
+#: Options that may stand before or behind the command.
+_COMMON = frozenset({"--datastore", "--config"})
+
+
 class CommandLine(click.Group):
     """The root group: loads its commands late, and turns errors into a message and an exit code."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return the names of the commands, in the order of their table."""
         return list(COMMANDS)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take the options that every command has from wherever they stand."""
+        return super().parse_args(ctx, _common_first(args))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Return the command *cmd_name*, importing its file; None if there is none."""
@@ -56,6 +65,30 @@ class CommandLine(click.Group):
         except (KeyboardInterrupt, click.Abort):
             # click's own code for this is 1, which here means that a job failed.
             _end("interrupted", INTERRUPTED)
+        except OSError as error:
+            _end(f"{error.filename or 'the system'}: {error.strerror or error}", REFUSED)
+        except Exception as error:
+            # Without importing it: most commands need no database, and an error of one shows that it is there.
+            database = sys.modules.get("sqlalchemy.exc")
+            if database is None or not isinstance(error, database.SQLAlchemyError):
+                raise
+            _end(f"the datastore cannot be used: {getattr(error, 'orig', None) or error}", UNREACHABLE)
+
+
+def _common_first(args: list[str]) -> list[str]:
+    """Return *args* with ``--datastore`` and ``--config``, and their values, before everything else."""
+    common, rest = [], list[str]()
+    waiting = iter(args)
+    for argument in waiting:
+        if argument == "--":
+            rest += [argument, *waiting]
+        elif argument in _COMMON:
+            common += [argument, *([value] if (value := next(waiting, None)) is not None else [])]
+        elif argument.partition("=")[0] in _COMMON:
+            common.append(argument)
+        else:
+            rest.append(argument)
+    return common + rest
 
 
 def _end(message: str, exit_code: int) -> NoReturn:

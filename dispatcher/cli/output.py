@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -32,6 +33,16 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None
     for row in rows:
         table.add_row(*(Text(visible(str(cell))) for cell in row))
     _print(target, table)
+
+
+def show_json(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print *rows* as a JSON array of objects; the columns give the names, in lower case."""
+    names = [column.lower() for column in columns]
+    click.echo(json.dumps([dict(zip(names, row, strict=True)) for row in rows], indent=2, ensure_ascii=False))
+
+
+#: ``--json`` for commands that list something.
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 
 def show_facts(facts: Iterable[tuple[str, object]]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from dispatcher.cli.context import Context
-from dispatcher.cli.output import show_table
+from dispatcher.cli.output import json_option, show_json, show_table
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.services.settings import Settings
 
@@ -22,13 +22,15 @@ def setting() -> None:
 
 @setting.command("list")
 @_dispatcher
+@json_option
 @click.pass_obj
-def list_settings(context: Context, dispatcher: str) -> None:
+def list_settings(context: Context, dispatcher: str, as_json: bool) -> None:
     """List all settings with their values, and where these come from."""
     with context.open() as opened:
         found = Settings(opened.datastore, opened.ports).list(dispatcher)
     columns = ("NAME", "VALUE", "UNIT", "FROM", "MEANING")
-    show_table(columns, ((one.name, one.value, one.kind.unit, one.origin, one.kind.description) for one in found))
+    show = show_json if as_json else show_table
+    show(columns, ((one.name, one.value, one.kind.unit, one.origin, one.kind.description) for one in found))
 
 
 @setting.command()

@@ -11,6 +11,17 @@ import orjson
 from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.pool import QueuePool
 
+from dispatcher.core.errors import Conflict
+
+
+class DriverMissing(Conflict):
+    """The Python driver of the database is not installed."""
+
+    code = "datastore.driver_missing"
+
+    def __init__(self, driver: str, extra: str) -> None:
+        super().__init__(f"the driver {driver} is not installed: pip install 'dispatcher[{extra}]'", driver=driver)
+
 
 @dataclass(frozen=True, slots=True)
 class Traits:
@@ -73,7 +84,11 @@ def open_engine(url: URL, *, pool_size: int = 20) -> Engine:
         options |= {"pool_pre_ping": True, "max_overflow": 20}
         if backend != "postgresql":
             options["connect_args"] = {"charset": "utf8mb4"}
-    engine = create_engine(url, **options)
+    try:
+        engine = create_engine(url, **options)
+    except ModuleNotFoundError as error:
+        extra = "mariadb" if backend.startswith("m") else backend
+        raise DriverMissing(error.name or backend, extra) from None
     if backend == "sqlite":
         _prepare_sqlite(engine)
     return engine

@@ -79,7 +79,8 @@ class Logins:
         kind: str = DISPATCHER,
         first_login_pending: bool = False,
     ) -> LoginView:
-        """Add a login and return it. Without *role* it has no rights, except the first login of the environment.
+        """Add a login and return it. Without *role* it has no rights, except the first login of the environment,
+        which has them all (contract section 9).
 
         From the first login on every request needs credentials, even if that login has no password.
 
@@ -201,7 +202,7 @@ def _one_of(member: str, value: str, choices: tuple[str, ...]) -> str:
 
 def _roles_for(session: Session, role: str | None) -> dict[str, UUID]:
     names = set() if role is None else {role}
-    if not session.scalar(select(func.count()).select_from(Login)):
+    if role is None and not session.scalar(select(func.count()).select_from(Login)):
         names.add(FIRST_ROLE)
     found = {role.name: role.id for role in session.scalars(select(Role).where(Role.name.in_(names)))}
     if missing := names - found.keys():

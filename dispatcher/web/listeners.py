@@ -122,9 +122,9 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         listener.bind((host, port))
         listener.listen(2048)
-    except OSError:
+    except OSError as error:
         listener.close()
-        raise
+        raise OSError(error.errno, error.strerror, f"{host}:{port}") from None
     return listener
 
 
@@ -138,28 +138,10 @@ async def serve(
 ) -> None:
     """Serve each ASGI application on its socket until SIGINT or SIGTERM.
 
-    *ready* is called once all accept; *stopping*, before any of them stops accepting.
+    *ready* is called once all accept; *stopping*, before any of them stops accepting. A request's head may take
+    *head_deadline_s* seconds.
     """
-    certificate, key = tls or (None, None)
-    servers = [
-        _Server(
-            uvicorn.Config(
-                application,
-                access_log=False,
-                log_config=None,
-                http=_protocol(head_deadline_s),
-                ws="none",
-                lifespan="off",
-                server_header=False,
-                proxy_headers=False,
-                timeout_keep_alive=75,
-                timeout_graceful_shutdown=GRACE_S,
-                ssl_certfile=certificate,
-                ssl_keyfile=key,
-            )
-        )
-        for _, application in listeners
-    ]
+    servers = [_server(application, tls, head_deadline_s) for _, application in listeners]
     stopped = _on_signal()
     tasks = [
         asyncio.create_task(server.serve(sockets=[listener]))
@@ -175,9 +157,26 @@ async def serve(
     await asyncio.gather(*tasks)
 
 
-def _protocol(deadline_s: float) -> type[BoundedProtocol]:
-    """Return the protocol with a deadline of its own: uvicorn hands protocols nothing but its configuration."""
-    return type("Protocol", (BoundedProtocol,), {"deadline_s": deadline_s})
+def _server(application: Any, tls: tuple[str, str] | None, head_deadline_s: float) -> _Server:
+    certificate, key = tls or (None, None)
+    # A class with the deadline in it: uvicorn hands protocols nothing but its own configuration.
+    protocol = type("Protocol", (BoundedProtocol,), {"deadline_s": head_deadline_s})
+    return _Server(
+        uvicorn.Config(
+            application,
+            access_log=False,
+            log_config=None,
+            http=protocol,
+            ws="none",
+            lifespan="off",
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=GRACE_S,
+            ssl_certfile=certificate,
+            ssl_keyfile=key,
+        )
+    )
 
 
 def _on_signal() -> asyncio.Future[None]:

@@ -14,7 +14,7 @@ import orjson
 
 from dispatcher.wire.dates import format_json
 from dispatcher.wire.json_reader import Fraction
-from dispatcher.wire.scalars import ReadText, WrongValue, checked_number, read_bytes, shown, text_reader
+from dispatcher.wire.scalars import ReadText, WrongValue, checked_number, read_bytes, read_text, shown, text_reader
 from dispatcher.wire.types import Kind, item_of, kind_of, members_of
 
 #: Reads a plain value that is not None; dates without a zone are in the zone given.
@@ -74,7 +74,7 @@ def _compile_decoder(spyne_type: Any) -> Decode:
 
 def _decode_text(value: Any, _zone: tzinfo) -> str:
     if isinstance(value, str):
-        return value
+        return read_text(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):

@@ -87,7 +87,9 @@ def read_bytes(text: str, _zone: tzinfo | None = None) -> bytes:
 
 
 def read_text(text: str, _zone: tzinfo | None = None) -> str:
-    """Return the text itself."""
+    """Return the text itself; one with a NUL is refused: neither XML nor every database can hold it."""
+    if "\0" in text:
+        raise WrongValue("a text may not hold a NUL character")
     return text
 
 

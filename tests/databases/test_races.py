@@ -27,67 +27,79 @@ runbooks:
 ROUNDS = 12
 
 
+class Crowd:
+    """Threads that all use one hall; the first failure ends them all."""
+
+    def __init__(self, hall: Hall, now: Callable[[], Any]) -> None:
+        self.hall = hall
+        self.now = now
+        self.jobs: list[UUID] = []
+        self.failures: list[BaseException] = []
+        self.done = threading.Event()
+
+    def thread(self, body: Callable[..., None], *arguments: Any) -> threading.Thread:
+        def run() -> None:
+            try:
+                body(*arguments)
+            except BaseException as error:
+                self.failures.append(error)
+                self.done.set()
+
+        return threading.Thread(target=run)
+
+    def work(self, agent: UUID) -> None:
+        while not self.done.is_set():
+            runs, _ = self.hall.leasing.orders(agent, 2, [])
+            held = [(run.id, run.fence) for run in runs]
+            self.hall.reporting.report(agent, [News(*one, TaskStarted(0, self.now())) for one in held], held)
+            poll = self.thread(self.hall.leasing.standing, agent, held)
+            poll.start()
+            ended = [News(*one, RunFinished(self.now(), Event.COMPLETE)) for one in held]
+            self.hall.reporting.report(agent, ended, [])
+            poll.join()
+
+    def submit(self, agents: list[UUID]) -> None:
+        who = [WhoChoice([agent], WhoKind.AGENT) for agent in agents]
+        for number in range(ROUNDS):
+            what = WhatChoice(RUNBOOK, WhatKind.RUNBOOK) if number % 2 else WhatChoice(MODULE, WhatKind.MODULE)
+            self.jobs.append(self.hall.scheduling.submit(JobRequest([what], who, When()), SYSTEM).id)
+
+    def abort(self) -> None:
+        aborted = 0
+        while aborted < ROUNDS // 2 and not self.done.is_set():
+            for job in self.jobs[aborted * 2 : aborted * 2 + 1]:
+                self.hall.aborting.abort(job, SYSTEM)
+                aborted += 1
+
+    def look_after(self) -> None:
+        while not self.done.is_set():
+            self.hall.leasing.take_back()
+            self.hall.clockwork.activate_due()
+
+    def all_ended(self) -> bool:
+        return all(self.hall.jobs.get(job, SYSTEM).state in FINISHED for job in self.jobs)
+
+
 def test_everything_at_once_ends_every_job_and_fails_nobody(
     hall: Hall, enrol: Callable[..., UUID], load_library: Callable[[str], None], clock: Any, datastore: Any
 ) -> None:
     load_library(LIBRARY)
     agents = [enrol(f"agent {number}") for number in range(3)]
-    jobs: list[UUID] = []
-    failures: list[BaseException] = []
-    done = threading.Event()
-
-    def guarded(body: Callable[[], None]) -> threading.Thread:
-        def run() -> None:
-            try:
-                body()
-            except BaseException as error:
-                failures.append(error)
-                done.set()
-
-        return threading.Thread(target=run)
-
-    def work(agent: UUID) -> None:
-        while not done.is_set():
-            runs, _ = hall.leasing.orders(agent, 2, [])
-            held = [(run.id, run.fence) for run in runs]
-            hall.reporting.report(agent, [News(*one, TaskStarted(0, clock())) for one in held], held)
-            poll = guarded(lambda held=held: hall.leasing.standing(agent, held))  # type: ignore[misc]
-            poll.start()
-            hall.reporting.report(agent, [News(*one, RunFinished(clock(), Event.COMPLETE)) for one in held], [])
-            poll.join()
-
-    def submit() -> None:
-        for number in range(ROUNDS):
-            kind, what = (WhatKind.RUNBOOK, RUNBOOK) if number % 2 else (WhatKind.MODULE, MODULE)
-            who = [WhoChoice([agent], WhoKind.AGENT) for agent in agents]
-            jobs.append(hall.scheduling.submit(JobRequest([WhatChoice(what, kind)], who, When()), SYSTEM).id)
-
-    def abort() -> None:
-        aborted = 0
-        while aborted < ROUNDS // 2 and not done.is_set():
-            for job in jobs[aborted * 2 : aborted * 2 + 1]:
-                hall.aborting.abort(job, SYSTEM)
-                aborted += 1
-
-    def look_after() -> None:
-        while not done.is_set():
-            hall.leasing.take_back()
-            hall.clockwork.activate_due()
-
-    threads = [guarded(lambda agent=agent: work(agent)) for agent in agents]  # type: ignore[misc]
-    callers = [guarded(submit), guarded(abort)]
-    for thread in (*threads, *callers, engine := guarded(look_after)):
+    crowd = Crowd(hall, clock)
+    workers = [*(crowd.thread(crowd.work, agent) for agent in agents), crowd.thread(crowd.look_after)]
+    callers = [crowd.thread(crowd.submit, agents), crowd.thread(crowd.abort)]
+    for thread in (*workers, *callers):
         thread.start()
     for thread in callers:
         thread.join(60)
     for _ in range(600):
-        if done.wait(0.05) or all(hall.jobs.get(job, SYSTEM).state in FINISHED for job in jobs):
+        if crowd.done.wait(0.05) or crowd.all_ended():
             break
-    done.set()
-    for thread in (*threads, engine):
+    crowd.done.set()
+    for thread in workers:
         thread.join(30)
-    assert failures == []
-    assert {hall.jobs.get(job, SYSTEM).state in FINISHED for job in jobs} == {True}
+    assert crowd.failures == []
+    assert crowd.all_ended()
     with datastore.read() as session:
         held = session.execute(select(Run.id).where(Run.state.in_(FINISHED), Run.leased_until.is_not(None))).all()
     assert held == []

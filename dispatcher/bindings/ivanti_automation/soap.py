@@ -66,7 +66,7 @@ class SchedulingService(ServiceBase):  # type: ignore[misc]  # Spyne has no anno
             "jobs?stage={STAGE}&runbookjobs={RUNBOOKJOBS}&recurringjobs={RECURRINGJOBS}&page={PAGE}&pagesize={PAGESIZE}",
             {
                 "STAGE": "stage",
-                "RUNBOOKJOBS": "runBookJobs",
+                "RUNBOOKJOBS": "runbookJobs",
                 "RECURRINGJOBS": "recurringJobs",
                 "PAGE": "page",
                 "PAGESIZE": "pageSize",
@@ -80,9 +80,9 @@ class SchedulingService(ServiceBase):  # type: ignore[misc]  # Spyne has no anno
         Number,
         returns=JobPage,
     )
-    def GetJobs(ctx: Guest, stage: Any, runBookJobs: Any, recurringJobs: Any, page: Any, pageSize: Any) -> Any:
+    def GetJobs(ctx: Guest, stage: Any, runbookJobs: Any, recurringJobs: Any, page: Any, pageSize: Any) -> Any:
         """Return one page of the jobs (contract section 2.2)."""
-        query = translate.to_page_query(stage, runBookJobs, recurringJobs, page, pageSize)
+        query = translate.to_page_query(stage, runbookJobs, recurringJobs, page, pageSize)
         return translate.to_wire_page(ctx.hall.jobs.page(*query, ctx.caller))
 
     @operation(

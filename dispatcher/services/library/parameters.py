@@ -139,18 +139,24 @@ def check_links(
     item: Item[Any],
     links: Mapping[str, str],
     inner: Sequence[Parameter],
-    outer: Collection[str],
+    outer: Collection[Parameter],
     *path: str | int,
 ) -> None:
-    """Note *links* to parameters that *inner* does not declare, and in them names that *outer* does not hold."""
+    """Note *links* to parameters that *inner* does not declare, and in them names that *outer* does not hold.
+
+    A password may be handed on to a password only: anything else would be stored and shown.
+    """
     by_name = {parameter.name: parameter for parameter in inner}
+    known = {parameter.name: parameter.type for parameter in outer}
     for name, text in links.items():
         if name not in by_name:
             item.problem(f"there is no parameter {name!r}", *path, name)
             continue
-        missing = [link for link in links_in(text) if link not in outer]
-        for link in missing:
-            item.problem(f"$[{link}] is not declared", *path, name)
+        for link in links_in(text):
+            if link not in known:
+                item.problem(f"$[{link}] is not declared", *path, name)
+            elif known[link] is ParameterType.PASSWORD and by_name[name].type is not ParameterType.PASSWORD:
+                item.problem(f"$[{link}] is a password: only a password may be made of it", *path, name)
         if not links_in(text) and (problem := choice_problem(by_name[name], text)):
             item.problem(problem, *path, name)
 

@@ -36,8 +36,7 @@ class ProjectSection(WhatSection):
                 continue
             inner = parameters.declared(importing, WhatKind.MODULE, module_id)
             known += parameters.inherited(linked.parameters, inner, known)
-            names = {parameter.name for parameter in known}
-            parameters.check_links(item, linked.parameters, inner, names, *path, "parameters")
+            parameters.check_links(item, linked.parameters, inner, known, *path, "parameters")
             modules.append({"module_id": module_id, "parameters": dict(linked.parameters)})
         changed = parameters.store(importing, item, self.kind, known)
         owner, new_id = {"project_id": item.row.id}, importing.ports.new_id

@@ -88,8 +88,7 @@ class RunBookSection(WhatSection):
             importing.depth -= 1
         inner = parameters.declared(importing, _KINDS[member], what_id)
         known += parameters.inherited(step.parameters, inner, known)
-        names = {parameter.name for parameter in known}
-        parameters.check_links(item, step.parameters, inner, names, "steps", place, "parameters")
+        parameters.check_links(item, step.parameters, inner, known, "steps", place, "parameters")
         return what_id
 
     def _who(

@@ -206,7 +206,8 @@ def test_who_is_not_authenticated_does_and_sees_nothing(hall: Hall, binding: Iva
     answer = binding(Request(route.verb, f"{BASE}/{path}", "", {**JSON, "accept": "application/json"}, body))
 
     assert Request("GET", "/").caller is NOBODY
-    assert answer.status == 403 or (answer.status, answer.body) == (200, b"[]")
+    empty = (b"[]", b'{"CurrentPage":1,"Items":[],"PageCount":0,"PageSize":500,"TotalCount":0}')
+    assert answer.status == 403 or (answer.status == 200 and answer.body in empty)
 
 
 def test_module_needs_a_target_and_a_job_something_to_run(binding: IvantiAutomation) -> None:

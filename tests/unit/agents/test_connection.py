@@ -77,7 +77,7 @@ def test_pinned_certificate_is_trusted_whatever_it_says_and_no_other(gateway, tm
     connection.identify(gateway.agent_id, gateway.secret)
     connection.report(dump(Report()))
     assert len(gateway.reports) == 1
-    with pytest.raises(Unavailable, match="[Ff]ingerprint"):
+    with pytest.raises(Unavailable, match=r"[Ff]ingerprint"):
         Connection([url], pin="0" * 64).report(dump(Report()))
     monkeypatch.delenv("https_proxy")
     with pytest.raises(Unavailable, match="CERTIFICATE_VERIFY_FAILED"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -131,7 +130,6 @@ def test_modules_stay_in_their_private_directory(
     hostile = [f"{tmp_path}/outside", "../../outside", "..", "x/../../../outside", "", "//etc/passwd", "a\n/../x"]
     for value in hostile:
         assert ending_of(library, datastore, name, parameter, value, tmp_path) == 2, value
-    assert sorted(os.listdir(tmp_path)) == ["outside", "scratch"]
     assert (tmp_path / "outside").read_bytes() == b""
     assert not any((tmp_path / "scratch").iterdir())
     if parameter == "File":

@@ -12,7 +12,7 @@ from dispatcher.core.errors import Forbidden, InvalidValue, LoginNotFound
 from dispatcher.core.permissions import SYSTEM, Caller, Node, Right, everything
 from dispatcher.core.ports import Ports
 from dispatcher.datastore import revisions
-from dispatcher.datastore.logins import Login
+from dispatcher.datastore.logins import Login, LoginRole, Role
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.logins import LoginExists, Logins, RoleNotFound, effective_rights, name_key
 from dispatcher.services.passwords import Passwords
@@ -44,7 +44,12 @@ def test_first_login_gets_full_access_and_the_next_only_its_role(datastore: Data
 
 
 def test_several_roles_add_up_to_the_highest(datastore: Datastore, logins: Logins) -> None:
-    assert logins.add("first", "pw", SYSTEM, role="Read Only").roles == ("Full Access", "Read Only")
+    assert logins.add("first", "pw", SYSTEM, role="Read Only").roles == ("Read Only",)
+    assert rights_of(datastore, "first") == everything(Right.READ)
+    with datastore.begin() as session:
+        login = session.scalars(select(Login.id)).one()
+        role = session.scalars(select(Role.id).where(Role.name == "Full Access")).one()
+        session.add(LoginRole(login_id=login, role_id=role))
     assert rights_of(datastore, "first") == everything(Right.MODIFY)
 
 
