@@ -74,6 +74,7 @@ def _build(config: Config, datastore: Datastore, secrets: Secrets) -> House:
         deadline_s=config.limits.deadline_s,
         threads=config.limits.threads,
         max_waiting=config.limits.max_waiting,
+        any_host=config.web.allow_no_login,
     )
     quotas = Quotas(
         message_bytes=config.limits.max_body_bytes,

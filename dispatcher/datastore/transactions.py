@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -82,6 +83,10 @@ class Datastore:
         outer: Session | None = getattr(self._local, "session", None)
         if outer is not None:
             return revisions.current(outer)
+        with _available():
+            return self._read_revisions()
+
+    def _read_revisions(self) -> Mapping[str, int]:
         if not self.traits.single_writer:
             with self.engine.connect() as connection:
                 return dict(connection.execute(revisions.CURRENT).tuples().all())
@@ -115,7 +120,7 @@ def _available() -> Iterator[None]:
     """Turn the errors of a database that is away, full or overloaded into one that says so."""
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeout) as error:
+    except (OperationalError, InterfaceError, PoolTimeout, sqlite3.OperationalError) as error:
         log.exception("datastore.failed")
         raise Unavailable("the datastore is out of order for the moment") from error
 

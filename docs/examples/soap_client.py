@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -28,7 +29,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from zeep import Client
-from zeep.exceptions import Fault
+from zeep.exceptions import Fault, TransportError
 from zeep.transports import Transport
 
 T = TypeVar("T")
@@ -61,6 +62,10 @@ def main() -> int:
     except Failure as failure:
         console.print(f"[bold red]{escape(str(failure))}")
         return 1
+    except TransportError as error:
+        hint = ": set DISPATCHER_LOGIN and DISPATCHER_PASSWORD" if error.status_code == 401 else ""
+        console.print(f"[bold red]The server refuses with {error.status_code}{hint}")
+        return 1
     except Fault as fault:
         console.print(f"[bold red]The server says: {escape(fault.message)}")
         return 1
@@ -70,8 +75,9 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Schedules demo modules by SOAP and shows their result.")
     parser.add_argument("--url", default="http://127.0.0.1:8080", help="where the server is  [%(default)s]")
-    parser.add_argument("--login", help="name of a login, if the server has any")
-    parser.add_argument("--password", help="its password")
+    environ = os.environ.get
+    parser.add_argument("--login", default=environ("DISPATCHER_LOGIN"), help="name of a login, if the server has any")
+    parser.add_argument("--password", default=environ("DISPATCHER_PASSWORD"), help="its password")
     parser.add_argument("--server-pid", type=int, help="give up when this process has ended")
     options = parser.parse_args()
     options.url = f"{options.url.rstrip('/')}/Dispatcher/SchedulingService"
