@@ -182,10 +182,15 @@ class Leasing:
                 query = select(RUNS).where(RUNS.c.id == run_id, over).with_for_update(key_share=True)
                 row = session.execute(query).one_or_none()
                 if row is not None:
-                    self._take_back(session, row)
+                    silence = self._lease.total_seconds()
+                    self.give_up(session, row, f"outcome unknown: no news from the agent for {silence:.0f} s")
         return len(found)
 
-    def _take_back(self, session: Session, row: Any) -> None:
+    def give_up(self, session: Session, row: Any, reason: str) -> None:
+        """End the attempt at the run *row* that its agent has lost: requeue the run, or fail it for *reason*.
+
+        The caller has locked its job.
+        """
         state = State(row.state)
         if state in FINISHED:
             self._set(session, row.id, leased_until=None)
@@ -200,7 +205,6 @@ class Leasing:
             self._set(session, row.id, started_at=None, begun=False, position=None)
             after_commit(session, lambda: self._ports.wakeup.agents([row.agent_id]))
             return
-        reason = f"outcome unknown: no news from the agent for {self._lease.total_seconds():.0f} s"
         end = move(state, Event.FAIL)
         self._set(session, row.id, state=end, leased_until=None, stopped_at=self._ports.now(), reason=reason)
         self._activation.run_ended(session, row.job_id)

@@ -184,6 +184,12 @@ class Reporting:
 
     def _finish(self, session: Session, run: dict[str, Any], event: RunFinished) -> None:
         self._start(session, run, event.at)
+        if event.event is Event.CONFIRM_ABORT and State(run["state"]) is not State.ABORTING:
+            # Nobody aborted it: its agent was stopped and took it along.
+            row = session.execute(select(RUNS).where(RUNS.c.id == run["id"])).one()
+            self._leasing.give_up(session, row, event.reason or "its agent was stopped")
+            run.update(session.execute(select(RUNS).where(RUNS.c.id == run["id"])).mappings().one())
+            return
         state = move(State(run["state"]), event.event)
         self._set(
             session, run, state=state, reason=event.reason or run["reason"], stopped_at=event.at, leased_until=None

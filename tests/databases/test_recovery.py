@@ -194,6 +194,25 @@ def test_what_no_agent_fetches_is_cancelled_in_the_end(hall: Hall, enrol: Callab
     assert hall.jobs.get(alone.id, SYSTEM).state is State.CANCELLED
 
 
+def test_a_run_that_its_agent_ended_unasked_failed_or_is_done_again(
+    hall: Hall, enrol: Callable[..., UUID], clock: Any, load_library: Callable[[str], None]
+) -> None:
+    agent = enrol("one")
+    stopped = RunFinished(clock(), Event.CONFIRM_ABORT, "the agent was stopped")
+    job = hall.scheduling.submit(a_request(who=on(agent)), SYSTEM)
+    [run] = hall.leasing.lease(agent, 1)
+    report(hall, agent, run, TaskStarted(0, clock()), stopped)
+    assert hall.jobs.get(job.id, SYSTEM).state is State.FAILED
+    assert hall.results.collect(job.id, False, SYSTEM)[0].runs[0].reason == "the agent was stopped"
+
+    load_library(LIBRARY.replace("name: greet,", "name: greet, repeatable: true,"))
+    job = hall.scheduling.submit(a_request(who=on(agent)), SYSTEM)
+    [run] = hall.leasing.lease(agent, 1)
+    report(hall, agent, run, TaskStarted(0, clock()), stopped)
+    assert len(work_off(hall, agent, clock())) == 1
+    assert hall.jobs.get(job.id, SYSTEM).state is State.COMPLETED
+
+
 def test_what_a_lost_attempt_still_reports_changes_nothing(
     hall: Hall, enrol: Callable[..., UUID], clock: Any, load_library: Callable[[str], None]
 ) -> None:
