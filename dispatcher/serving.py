@@ -62,7 +62,7 @@ def run(
         secrets = Secrets(load_or_create_key(config.key_file))
         house = _build(config, datastore, secrets)
         closing.callback(house.web.close)
-        _check_safety(config, house)
+        check_safety(config, house)
         prepare(house, datastore, secrets)
         _calm_garbage_collector()
         _run_loop(_serve(config, house, ready))
@@ -90,21 +90,28 @@ def _build(config: Config, datastore: Datastore, secrets: Secrets) -> House:
     return build_house(datastore, secrets, lease=lease, limits=limits, quotas=quotas)
 
 
-def _check_safety(config: Config, house: House) -> None:
-    if config.web.listen.is_loopback:
+def check_safety(config: Config, house: House) -> None:
+    """Check that nobody is let in, and nothing is sent in the clear, off loopback without having been asked for.
+
+    :raises UnsafeListener: if so.
+    """
+    web, agents = config.web.listen, config.agents.listen
+    plain = not config.web.tls_cert and not config.web.allow_plain_http
+    hint = "give --tls-cert and --tls-key, or set [web] allow_plain_http"
+    if not agents.is_loopback and plain:
+        raise UnsafeListener(f"agents' secrets and parameters would travel to {agents} in the clear: {hint}")
+    if web.is_loopback:
         return
-    if not house.hall.security.has_logins():
-        if not config.web.allow_no_login:
-            raise UnsafeListener(
-                f"there is no login, so anybody who reaches {config.web.listen} could run anything: "
-                "add one (dispatcher login add NAME), or say --allow-no-login"
-            )
-        log.warning("web.open_to_anybody", listen=str(config.web.listen))
-    elif not config.web.tls_cert and not config.web.allow_plain_http:
+    if house.hall.security.has_logins():
+        if plain:
+            raise UnsafeListener(f"passwords would travel to {web} in the clear: {hint}")
+        return
+    if not config.web.allow_no_login:
         raise UnsafeListener(
-            f"passwords would travel to {config.web.listen} in the clear: "
-            "give --tls-cert and --tls-key, or set [web] allow_plain_http"
+            f"there is no login, so anybody who reaches {web} could run anything: "
+            "add one (dispatcher login add NAME), or say --allow-no-login"
         )
+    log.warning("web.open_to_anybody", listen=str(web))
 
 
 async def _serve(config: Config, house: House, ready: Callable[[Addresses], None]) -> None:
