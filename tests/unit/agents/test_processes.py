@@ -17,6 +17,10 @@ VARIABLE = "TEST_KILL_MARKED"
 @pytest.fixture
 def marked(tmp_path):
     process = subprocess.Popen(["sleep", "300"], env={**os.environ, VARIABLE: str(tmp_path / "x")})
+    deadline = time.monotonic() + 10
+    # The kernel shows an environment only a moment after the program has been started.
+    while VARIABLE not in psutil.Process(process.pid).environ() and time.monotonic() < deadline:
+        time.sleep(0.001)
     yield process
     process.kill()
     process.wait()
