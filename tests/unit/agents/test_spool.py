@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 import os
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -138,9 +137,6 @@ def test_whatever_the_end_looks_like_whole_records_are_kept(
 
 
 def test_changed_byte_cuts_there(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    # Other tests configure logging for the whole process.
-    caplog.set_level("WARNING", logger="dispatcher.agents.spool")
-    logging.getLogger("dispatcher.agents.spool").disabled = False
     file = tmp_path / "spool"
     spool = Spool(file)
     spool.add(event("output", uuid4(), 0, "a"))
