@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from dispatcher.datastore.base import Base, Digest, Id, Name, Number, Updated
+from dispatcher.datastore.base import Base, Digest, Id, LongText, Name, Number, Updated
 
 
 class Agent(Updated, Base):
@@ -20,16 +20,22 @@ class Agent(Updated, Base):
     number: Mapped[Number]
     id: Mapped[Id]
     name: Mapped[str] = mapped_column(String(255), index=True)
-    online: Mapped[bool]  #: as last heard; trust it only while ``last_contact`` is fresh
+    online: Mapped[bool] = mapped_column(default=False)  #: as last heard; trust it only while ``last_contact`` is fresh
     last_contact: Mapped[datetime | None]
     enrolled_at: Mapped[datetime | None]
     secret_hash: Mapped[bytes | None] = mapped_column(Digest)  #: SHA-256 of a 256-bit random secret
-    licensed: Mapped[bool]
+    licensed: Mapped[bool] = mapped_column(default=True)
     primary_team_id: Mapped[UUID | None] = mapped_column(ForeignKey("team.id"))
-    os: Mapped[str] = mapped_column(String(32))
-    os_version: Mapped[str] = mapped_column(String(200))
-    address: Mapped[str] = mapped_column(String(64))
-    macs: Mapped[list[Any]]
-    facts: Mapped[dict[str, Any]]
-    version: Mapped[str] = mapped_column(String(64))
-    hostname: Mapped[Name]
+    os: Mapped[str] = mapped_column(String(32), default="")
+    os_version: Mapped[str] = mapped_column(String(200), default="")
+    address: Mapped[str] = mapped_column(String(64), default="")
+    macs: Mapped[list[Any]] = mapped_column(default=list)
+    facts: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    version: Mapped[str] = mapped_column(String(64), default="")
+    hostname: Mapped[Name] = mapped_column(default="")
+    #: Its IANA time zone, as it says; empty if it does not know.
+    time_zone: Mapped[str] = mapped_column(String(64), default="", server_default="")
+    #: Which start of its computer it was last heard after; empty before the first.
+    boot_id: Mapped[str] = mapped_column(String(64), default="", server_default="")
+    #: When work may start on it (``core.windows``); None: as its primary team says.
+    launch_window: Mapped[str | None] = mapped_column(LongText)

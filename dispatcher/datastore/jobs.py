@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy import ForeignKey, Index, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dispatcher.datastore.base import Base, Id, Name, Number, Small, partial_index
@@ -16,7 +16,11 @@ class Job(Base):
     """A job. Documents are lists of plain objects:
 
     ``what``: ``{"kind", "id", "name", "definition"}``; ``who``: ``{"kind", "id", "name"}``;
-    ``parameters``: one ``{"name": [value1, value2]}`` per what, all values in place, secrets encrypted.
+    ``parameters``: one ``{"name": [value1, value2]}`` per what, all values in place, secrets encrypted;
+    ``outputs``: the same, of what the job gave out, once it has ended.
+    ``options``: what few jobs have, see ``core.jobs.Options``.
+
+    A recurring job never runs: it is the pattern of its occurrences, and ``starts_at`` is the next of them.
     """
 
     __tablename__ = "job"
@@ -24,6 +28,8 @@ class Job(Base):
         Index("ix_job_state_starts_at", "state", "starts_at"),
         Index("ix_job_sorted_at_id", "sorted_at", "id"),
         partial_index("ix_job_parent_id_step", "parent_id", "step"),
+        partial_index("ix_job_recurring_id", "recurring_id", "number"),
+        partial_index("ix_job_ends_by", "ends_by"),
     )
 
     number: Mapped[Number]
@@ -51,3 +57,11 @@ class Job(Base):
     stopped_at: Mapped[datetime | None]
     sorted_at: Mapped[datetime]  #: ``started_at``, else ``starts_at``: the order of lists
     open_runs: Mapped[int]  #: runs (of a run book: steps) that have not ended
+    is_recurring: Mapped[bool] = mapped_column(default=False, server_default=false())
+    recurring_id: Mapped[UUID | None]  #: the recurring job it occurred of
+    ends_by: Mapped[datetime | None]  #: when the active job has used up its time
+    options: Mapped[dict[str, Any] | None]
+    outputs: Mapped[list[Any] | None]
+
+
+JOBS: Any = Job.__table__

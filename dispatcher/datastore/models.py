@@ -3,16 +3,20 @@
 from dispatcher.datastore.agents import Agent
 from dispatcher.datastore.base import Base
 from dispatcher.datastore.definitions import Definition
+from dispatcher.datastore.dispatchers import Dispatcher
 from dispatcher.datastore.folders import Folder
 from dispatcher.datastore.jobs import Job
 from dispatcher.datastore.logins import Grant, Login, LoginRole, Role
 from dispatcher.datastore.modules import Module, Task
 from dispatcher.datastore.parameters import Parameter
 from dispatcher.datastore.projects import Project, ProjectModule
+from dispatcher.datastore.resources import Content, ContentChunk, Resource
 from dispatcher.datastore.revisions import Revision
 from dispatcher.datastore.runbooks import RunBook, RunBookStep
 from dispatcher.datastore.runs import OutputChunk, Run, TaskResult
+from dispatcher.datastore.schedules import Occurrence, Schedule
 from dispatcher.datastore.settings import Alias, Setting
+from dispatcher.datastore.submits import Submit
 from dispatcher.datastore.teams import Team, TeamMember
 from dispatcher.datastore.tokens import Token
 
@@ -20,23 +24,30 @@ __all__ = [
     "Agent",
     "Alias",
     "Base",
+    "Content",
+    "ContentChunk",
     "Definition",
+    "Dispatcher",
     "Folder",
     "Grant",
     "Job",
     "Login",
     "LoginRole",
     "Module",
+    "Occurrence",
     "OutputChunk",
     "Parameter",
     "Project",
     "ProjectModule",
+    "Resource",
     "Revision",
     "Role",
     "Run",
     "RunBook",
     "RunBookStep",
+    "Schedule",
     "Setting",
+    "Submit",
     "Task",
     "TaskResult",
     "Team",

@@ -43,4 +43,6 @@ class Task(Base):
     timeout_s: Mapped[float | None]
     on_error: Mapped[str] = mapped_column(String(10))  #: stop or continue
     repeatable: Mapped[bool]
+    condition: Mapped[dict[str, Any] | None]  #: ``{"if", "else"}``, see ``core.conditions``
+    retry: Mapped[dict[str, Any] | None]  #: ``{"times", "delay_s", "factor", "max_delay_s"}``
     enabled: Mapped[bool]

@@ -38,3 +38,5 @@ class ProjectModule(Base):
     position: Mapped[int]
     module_id: Mapped[UUID] = mapped_column(ForeignKey("module.id"), index=True)
     parameters: Mapped[dict[str, Any]]
+    get: Mapped[dict[str, Any] | None]  #: which of the project's parameters takes each output: ``{inner: outer}``
+    condition: Mapped[dict[str, Any] | None]  #: as that of a task

@@ -45,3 +45,6 @@ class RunBookStep(Base):
     who: Mapped[list[Any]]
     on_error: Mapped[str] = mapped_column(String(10))  #: stop or continue
     parameters: Mapped[dict[str, Any]]
+    get: Mapped[dict[str, Any] | None]  #: which of the run book's parameters takes each output: ``{inner: outer}``
+    condition: Mapped[dict[str, Any] | None]  #: as that of a task
+    options: Mapped[dict[str, Any] | None]  #: what few steps have, see ``core.definitions.StepDocument``

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index
+from sqlalchemy import BigInteger, ForeignKey, Index, SmallInteger
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dispatcher.datastore.base import Base, KeyId, Small, partial_index
@@ -20,6 +20,7 @@ class Run(Base):
         Index("ix_run_job_id_agent_id", "job_id", "agent_id", unique=True),
         Index("ix_run_agent_id_state_id", "agent_id", "state", "id"),
         partial_index("ix_run_leased_until", "leased_until"),
+        partial_index("ix_run_due_at", "due_at"),
     )
 
     id: Mapped[KeyId]
@@ -34,6 +35,9 @@ class Run(Base):
     position: Mapped[int | None]  #: the task it is at
     started_at: Mapped[datetime | None]
     stopped_at: Mapped[datetime | None]
+    hold: Mapped[int | None] = mapped_column(SmallInteger)  #: why no agent may fetch it yet (``core.holds.Hold``)
+    due_at: Mapped[datetime | None]  #: when a hold ends by itself
+    outputs: Mapped[list[Any] | None]  #: what it gave out, as ``Job.outputs``
 
 
 class TaskResult(Base):
@@ -49,6 +53,7 @@ class TaskResult(Base):
     killed: Mapped[list[Any]]
     outputs: Mapped[dict[str, Any]]
     output_bytes: Mapped[int] = mapped_column(BigInteger)
+    attempts: Mapped[int] = mapped_column(default=1, server_default="1")  #: how often it was tried
     started_at: Mapped[datetime | None]
     stopped_at: Mapped[datetime | None]
 
@@ -62,3 +67,8 @@ class OutputChunk(Base):
     position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     offset: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     data: Mapped[bytes]
+
+
+RUNS: Any = Run.__table__
+TASK_RESULTS: Any = TaskResult.__table__
+CHUNKS: Any = OutputChunk.__table__

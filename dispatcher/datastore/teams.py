@@ -23,6 +23,8 @@ class Team(Updated, Base):
     description: Mapped[str]
     enabled: Mapped[bool]
     rule: Mapped[str | None]
+    #: When work may start on agents whose primary team it is (``core.windows``); None: as the site says.
+    launch_window: Mapped[str | None]
 
 
 class TeamMember(Base):

@@ -15,8 +15,10 @@ from dispatcher.core.permissions import Caller, Node, Right
 from dispatcher.core.ports import Ports
 from dispatcher.core.states import FINISHED, Event, State, move
 from dispatcher.datastore.base import Row
+from dispatcher.datastore.jobs import JOBS
+from dispatcher.datastore.runs import RUNS
 from dispatcher.datastore.transactions import Datastore, after_commit
-from dispatcher.services.activation import JOBS, RUNS, Activation
+from dispatcher.services.activation import Activation
 from dispatcher.services.jobs import Jobs
 from dispatcher.services.locking import lock_jobs
 

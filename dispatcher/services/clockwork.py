@@ -12,8 +12,10 @@ from dispatcher.core.errors import DispatcherError
 from dispatcher.core.ports import Ports
 from dispatcher.core.states import State
 from dispatcher.datastore.base import Row
+from dispatcher.datastore.jobs import JOBS
+from dispatcher.datastore.runs import RUNS
 from dispatcher.datastore.transactions import Datastore
-from dispatcher.services.activation import JOBS, RUNS, Activation
+from dispatcher.services.activation import Activation
 from dispatcher.services.locking import lock_jobs
 from dispatcher.services.settings import Settings
 
@@ -69,8 +71,8 @@ class Clockwork:
                 .where(exists().where(RUNS.c.job_id == JOBS.c.id, waiting))
                 .limit(BATCH)
             ).all()
+            lock_jobs(session, jobs)
             for job_id in jobs:
-                lock_jobs(session, [job_id])
                 ended = session.connection().execute(
                     update(RUNS)
                     .where(RUNS.c.job_id == job_id, waiting)

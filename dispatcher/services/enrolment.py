@@ -102,19 +102,7 @@ class Enrolment:
         return named[0] if len(named) == 1 else None
 
     def _new(self, session: Session, name: str) -> Agent:
-        agent = Agent(
-            id=self._ports.new_id(),
-            name=name,
-            online=False,
-            licensed=True,
-            os="",
-            os_version="",
-            address="",
-            macs=[],
-            facts={},
-            version="",
-            hostname="",
-        )
+        agent = Agent(id=self._ports.new_id(), name=name)
         session.add(agent)
         return agent
 

@@ -22,6 +22,8 @@ from dispatcher.services.scheduling import Scheduling
 from dispatcher.services.secrets import Secrets
 from dispatcher.services.security import Security
 from dispatcher.services.settings import Settings
+from dispatcher.services.starting import Starting
+from dispatcher.services.steps import Steps
 from dispatcher.services.tokens import Tokens
 from dispatcher.services.topology import Topology
 
@@ -49,11 +51,12 @@ def build_hall(datastore: Datastore, ports: Ports, secrets: Secrets, *, lease: t
     """Return the services over *datastore*; *lease* is how long a run may go without news of it."""
     tokens = Tokens(datastore, ports)
     settings = Settings(datastore, ports)
-    library = Library(datastore, ports, secrets)
+    library = Library(datastore, secrets)
     topology = Topology(datastore, ports)
     plans = Plans(secrets)
     jobs = Jobs(datastore, plans)
-    activation = Activation(ports, plans, topology)
+    starting = Starting(ports, plans, topology)
+    activation = Activation(starting, Steps(ports, plans, topology, starting))
     leasing = Leasing(datastore, ports, plans=plans, activation=activation, lease=lease)
     return Hall(
         aborting=Aborting(datastore, ports, activation=activation, jobs=jobs),
@@ -62,7 +65,7 @@ def build_hall(datastore: Datastore, ports: Ports, secrets: Secrets, *, lease: t
         jobs=jobs,
         leasing=leasing,
         library=library,
-        reporting=Reporting(datastore, ports, leasing=leasing, activation=activation),
+        reporting=Reporting(datastore, leasing=leasing, activation=activation),
         results=Results(datastore, plans, jobs),
         scheduling=Scheduling(
             datastore, ports, library=library, topology=topology, plans=plans, activation=activation, jobs=jobs

@@ -15,9 +15,10 @@ from dispatcher.core.parameters import Parameter
 from dispatcher.core.permissions import Caller, Node, Right
 from dispatcher.core.states import State
 from dispatcher.datastore.base import Row
+from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.transactions import Datastore
-from dispatcher.services.activation import JOBS, to_who
 from dispatcher.services.plans import Plans
+from dispatcher.services.starting import to_who
 
 #: The longest page that a caller may ask for.
 MAX_PAGE_SIZE = 1_000

@@ -17,9 +17,10 @@ from dispatcher.core.ports import Ports
 from dispatcher.core.states import FINISHED, Event, State, move
 from dispatcher.datastore.agents import Agent
 from dispatcher.datastore.base import Row
-from dispatcher.datastore.runs import OutputChunk, TaskResult
+from dispatcher.datastore.jobs import JOBS
+from dispatcher.datastore.runs import CHUNKS, RUNS, TASK_RESULTS
 from dispatcher.datastore.transactions import Datastore, after_commit
-from dispatcher.services.activation import JOBS, RUNS, Activation
+from dispatcher.services.activation import Activation
 from dispatcher.services.locking import lock_jobs
 from dispatcher.services.plans import Plans
 
@@ -41,9 +42,6 @@ class Standing:
     aborts: list[UUID]
     lost: list[UUID]
 
-
-TASK_RESULTS: Any = TaskResult.__table__
-CHUNKS: Any = OutputChunk.__table__
 
 _WAITING = (
     select(RUNS.c.id, RUNS.c.fence, RUNS.c.attempt, RUNS.c.job_id, JOBS.c.what, JOBS.c.parameters)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from dispatcher.datastore.jobs import Job
-
-_JOBS: Any = Job.__table__
+from dispatcher.datastore.jobs import JOBS
 
 
 def lock_jobs(session: Session, job_ids: Collection[UUID]) -> None:
@@ -25,9 +22,9 @@ def lock_jobs(session: Session, job_ids: Collection[UUID]) -> None:
     level = set(job_ids)
     while level:
         levels.append(level)
-        parents = select(_JOBS.c.parent_id).where(_JOBS.c.id.in_(level), _JOBS.c.parent_id.is_not(None))
+        parents = select(JOBS.c.parent_id).where(JOBS.c.id.in_(level), JOBS.c.parent_id.is_not(None))
         level = set(session.scalars(parents))
     for level in reversed(levels):
         session.execute(
-            select(_JOBS.c.id).where(_JOBS.c.id.in_(level)).order_by(_JOBS.c.id).with_for_update(key_share=True)
+            select(JOBS.c.id).where(JOBS.c.id.in_(level)).order_by(JOBS.c.id).with_for_update(key_share=True)
         )

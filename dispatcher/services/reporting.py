@@ -12,11 +12,11 @@ import structlog
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
-from dispatcher.core.ports import Ports
 from dispatcher.core.states import FINISHED, Event, State, move
+from dispatcher.datastore.runs import CHUNKS, RUNS, TASK_RESULTS
 from dispatcher.datastore.transactions import Datastore
-from dispatcher.services.activation import RUNS, Activation
-from dispatcher.services.leasing import CHUNKS, TASK_RESULTS, Leasing, Standing
+from dispatcher.services.activation import Activation
+from dispatcher.services.leasing import Leasing, Standing
 from dispatcher.services.locking import lock_jobs
 
 log = structlog.get_logger(__name__)
@@ -83,9 +83,8 @@ class News:
 class Reporting:
     """Stores the news of agents."""
 
-    def __init__(self, datastore: Datastore, ports: Ports, *, leasing: Leasing, activation: Activation) -> None:
+    def __init__(self, datastore: Datastore, *, leasing: Leasing, activation: Activation) -> None:
         self._datastore = datastore
-        self._ports = ports
         self._leasing = leasing
         self._activation = activation
 

@@ -16,10 +16,10 @@ from dispatcher.core.results import JobResult, RunResult, TaskResult
 from dispatcher.core.states import FINISHED, State
 from dispatcher.datastore.agents import Agent
 from dispatcher.datastore.base import Row
+from dispatcher.datastore.jobs import JOBS
+from dispatcher.datastore.runs import CHUNKS, RUNS, TASK_RESULTS
 from dispatcher.datastore.transactions import Datastore
-from dispatcher.services.activation import JOBS, RUNS
 from dispatcher.services.jobs import Jobs
-from dispatcher.services.leasing import CHUNKS, TASK_RESULTS
 from dispatcher.services.plans import Plans
 
 #: How much of the end of a task's output a result carries, in bytes.

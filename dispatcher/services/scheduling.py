@@ -14,13 +14,12 @@ from dispatcher.core.permissions import Caller, Node, Right
 from dispatcher.core.ports import Ports
 from dispatcher.core.states import State
 from dispatcher.datastore.transactions import Datastore, after_commit
-from dispatcher.services.activation import Activation, to_entry
+from dispatcher.services.activation import Activation
 from dispatcher.services.jobs import Jobs
-from dispatcher.services.library.catalogue import Library, LibraryEntry
+from dispatcher.services.library.catalogue import NODES, Library, LibraryEntry
 from dispatcher.services.plans import Plans
+from dispatcher.services.starting import to_entry
 from dispatcher.services.topology import Topology
-
-WHAT_NODES = {WhatKind.MODULE: Node.MODULES, WhatKind.PROJECT: Node.PROJECTS, WhatKind.RUNBOOK: Node.RUNBOOKS}
 
 
 class Scheduling:
@@ -76,7 +75,7 @@ class Scheduling:
             return self._jobs.to_job(session, {**row, "number": number}, parameters)
 
     def _entry(self, session: Session, choice: WhatChoice, place: int, caller: Caller) -> LibraryEntry:
-        caller.require(Right.READ, WHAT_NODES[choice.kind])
+        caller.require(Right.READ, NODES[choice.kind])
         entry = self._library.definition(session, choice.kind, choice.id)
         if entry is None or not entry.enabled:
             raise InvalidValue(f"What[{place}]/ID", f"no {choice.kind.noun} {choice.id}")

@@ -100,10 +100,6 @@ class Security:
         if self._lockout.holds(key):
             raise NotAuthenticated
         digest = hmac.digest(self._key, authorization.encode("utf-8", "surrogatepass"), "sha256")
-        with self._lock:
-            remembered = known.verified.get(digest)
-        if remembered is not None and self._ports.now() < remembered[1]:
-            return remembered[0]
         caller = self._verify_once(digest, credentials, key, known)
         if caller is None:
             raise NotAuthenticated
@@ -122,8 +118,11 @@ class Security:
     def _verify_once(
         self, digest: bytes, credentials: Credentials, key: tuple[str, str], known: _Known
     ) -> Caller | None:
-        """Verify the credentials, together with all who send the very same ones meanwhile."""
+        """Verify the credentials, unless they were of late, together with all who send the very same ones meanwhile."""
         with self._lock:
+            remembered = known.verified.get(digest)
+            if remembered is not None and self._ports.now() < remembered[1]:
+                return remembered[0]
             running = self._verifications.get(digest)
             if running is None:
                 if len(self._verifications) >= MAX_VERIFICATIONS:

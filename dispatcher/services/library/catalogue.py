@@ -17,7 +17,6 @@ from dispatcher.core.errors import WhatNotFound
 from dispatcher.core.jobs import ParameterSet, What, WhatKind
 from dispatcher.core.parameters import Parameter
 from dispatcher.core.permissions import Caller, Node, Right
-from dispatcher.core.ports import Ports
 from dispatcher.core.references import Kind, Reference
 from dispatcher.datastore import revisions
 from dispatcher.datastore.folders import Folder
@@ -72,9 +71,8 @@ class _Kept:
 class Library:
     """Reads the library. May be used by many threads."""
 
-    def __init__(self, datastore: Datastore, ports: Ports, secrets: Secrets) -> None:
+    def __init__(self, datastore: Datastore, secrets: Secrets) -> None:
         self._datastore = datastore
-        self._ports = ports
         self._secrets = secrets
         self._kept = _Kept(-1)
         self._lock = Lock()

@@ -103,6 +103,8 @@ def _to_row(task: TaskEntry) -> Row:
         "on_error": task.on_error,
         "repeatable": task.repeatable,
         "enabled": task.enabled,
+        "condition": None,
+        "retry": None,
     }
     return row if task.id is None else {"id": task.id, **row}
 

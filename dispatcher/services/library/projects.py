@@ -37,7 +37,9 @@ class ProjectSection(WhatSection):
             inner = parameters.declared(importing, WhatKind.MODULE, module_id)
             known += parameters.inherited(linked.parameters, inner, known)
             parameters.check_links(item, linked.parameters, inner, known, *path, "parameters")
-            modules.append({"module_id": module_id, "parameters": dict(linked.parameters)})
+            modules.append(
+                {"module_id": module_id, "parameters": dict(linked.parameters), "get": None, "condition": None}
+            )
         changed = parameters.store(importing, item, self.kind, known)
         owner, new_id = {"project_id": item.row.id}, importing.ports.new_id
         changed |= children.replace(importing.session, ProjectModule, owner, modules, "module_id", new_id)

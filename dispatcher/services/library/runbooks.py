@@ -121,6 +121,9 @@ def _to_row(step: StepEntry, what_id: UUID, who: Sequence[Row]) -> Row:
         "who": list(who),
         "on_error": step.on_error,
         "parameters": dict(step.parameters),
+        "get": None,
+        "condition": None,
+        "options": None,
     }
 
 

@@ -49,7 +49,7 @@ class AgentSection:
         if wanted is not None and wanted in names:
             item.row = importing.session.scalars(select(Agent).where(Agent.id == wanted)).one()
         else:
-            item.row, item.outcome = _new_agent(wanted or importing.ports.new_id()), Outcome.CREATED
+            item.row, item.outcome = Agent(id=wanted or importing.ports.new_id()), Outcome.CREATED
         importing.claimed.add(item.row.id)
         names.put(item.row.id, "", entry.name)
         if assign(item.row, name=entry.name):
@@ -125,21 +125,6 @@ class TeamSection:
         listed = [names.shortest(agent_id) for agent_id in names.sorted() if agent_id in members]
         entry = filed.dump_filed(exporting, row)
         return {**entry, "agents": listed, "rule": row.rule or ""}
-
-
-def _new_agent(agent_id: UUID) -> Agent:
-    return Agent(
-        id=agent_id,
-        online=False,
-        licensed=True,
-        os="",
-        os_version="",
-        address="",
-        macs=[],
-        facts={},
-        version="",
-        hostname="",
-    )
 
 
 def _set_members(importing: Importing, item: Item[TeamEntry], texts: list[str]) -> bool:

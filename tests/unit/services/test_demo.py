@@ -63,7 +63,7 @@ class PlainContext:
 @pytest.fixture
 def library(datastore: Datastore, ports: Ports, secrets: Secrets) -> Library:
     demo.load(datastore, ports, secrets)
-    return Library(datastore, ports, secrets)
+    return Library(datastore, secrets)
 
 
 def entries(library: Library, datastore: Datastore, kind: WhatKind) -> list[LibraryEntry]:

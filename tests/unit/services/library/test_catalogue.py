@@ -60,7 +60,7 @@ def load(datastore: Datastore, ports: Ports, secrets: Secrets) -> Load:
 
 @pytest.fixture
 def library(datastore: Datastore, ports: Ports, secrets: Secrets) -> Library:
-    return Library(datastore, ports, secrets)
+    return Library(datastore, secrets)
 
 
 def what_id(library: Library, kind: WhatKind, name: str) -> UUID:
