@@ -14,6 +14,7 @@ from dispatcher.bindings.ivanti_automation import binding as ivanti_automation
 from dispatcher.core.ports import Ports
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.engine.clock import Clock
+from dispatcher.engine.duties import duties_of
 from dispatcher.real_ports import new_id, now
 from dispatcher.services.hall import Hall, build_hall
 from dispatcher.services.secrets import Secrets
@@ -62,8 +63,9 @@ def build_house(datastore: Datastore, secrets: Secrets, *, lease: timedelta, lim
     ports = Ports(now, new_id, bell)
     hall = build_hall(datastore, ports, secrets, lease=lease)
     bell.gateway = gateway = Gateway(hall, now)
-    # Two leases: an agent whose call fails waits up to one before it tries again.
-    bell.clock = clock = Clock(hall.clockwork, hall.leasing, now, grace=2 * lease)
+    # Leases may have run out while no server was there. Two leases: an agent whose call fails waits up to one before
+    # it tries again.
+    bell.clock = clock = Clock(duties_of(hall), now, first=lambda: hall.leasing.extend_all(2 * lease))
     bindings = [_ivanti_automation(hall, quotas)]
     web = WebApp(bindings, hall.security, Health(hall), new_id, limits)
     return House(ports, hall, gateway, clock, web, AgentsApp(gateway))

@@ -82,8 +82,6 @@ class Clockwork:
         return len(jobs)
 
     def next_moment(self) -> datetime | None:
-        """Return when the next job is due or the next lease is over, whichever comes first; None for neither."""
+        """Return when the next job is due; None if there is none."""
         with self._datastore.read() as session:
-            due = session.scalar(select(func.min(JOBS.c.starts_at)).where(JOBS.c.state == State.SCHEDULED))
-            lease = session.scalar(select(func.min(RUNS.c.leased_until)))
-        return min((moment for moment in (due, lease) if moment is not None), default=None)
+            return session.scalar(select(func.min(JOBS.c.starts_at)).where(JOBS.c.state == State.SCHEDULED))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from dispatcher.core.definitions import PlannedModule
@@ -163,6 +163,11 @@ class Leasing:
         until = self._ports.now() + by
         with self._datastore.begin() as session:
             session.execute(update(RUNS).where(RUNS.c.leased_until < until).values(leased_until=until))
+
+    def next_moment(self) -> datetime | None:
+        """Return when the next lease is over; None if nothing is lent."""
+        with self._datastore.read() as session:
+            return session.scalar(select(func.min(RUNS.c.leased_until)))
 
     def take_back(self) -> int:
         """End or requeue the runs whose lease is over; return how many there were.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,8 @@ import pytest
 from dispatcher.core.jobs import JobRequest, WhatChoice, WhatKind, When, WhoChoice, WhoKind
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.core.states import State
-from dispatcher.engine.clock import Clock
+from dispatcher.engine.clock import Clock, Duty
+from dispatcher.engine.duties import duties_of
 from dispatcher.services.hall import Hall
 
 MODULE = UUID("00000000-0000-4000-8000-000000000001")
@@ -24,7 +26,8 @@ LIBRARY = (
 
 @pytest.fixture
 def engine(hall: Hall, clock: Any) -> Iterator[Clock]:
-    engine = Clock(hall.clockwork, hall.leasing, clock, grace=timedelta(minutes=1))
+    first = partial(hall.leasing.extend_all, timedelta(minutes=1))
+    engine = Clock(duties_of(hall), clock, first)
     yield engine
     engine.stop()
 
@@ -69,9 +72,10 @@ def test_leases_that_ran_out_while_no_server_was_there_get_time(
     assert hall.leasing.standing(agent, [(run.id, run.fence)]).lost == []
 
 
-def test_a_turn_that_fails_is_not_the_last_one(hall: Hall, engine: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_duty_that_fails_is_done_again_and_keeps_no_other(clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dispatcher.engine.clock.PAUSE_S", 0.01)
     turns: list[int] = []
+    others: list[int] = []
 
     def fail_twice() -> int:
         turns.append(1)
@@ -79,6 +83,26 @@ def test_a_turn_that_fails_is_not_the_last_one(hall: Hall, engine: Clock, monkey
             raise ConnectionError("the datastore is away")
         return 0
 
-    monkeypatch.setattr(hall.clockwork, "activate_due", fail_twice)
+    engine = Clock([Duty(fail_twice), Duty(lambda: others.append(1))], clock, first=lambda: None)
     engine.start()
     wait_until(lambda: len(turns) >= 3)
+    engine.stop()
+    assert len(others) >= 2
+
+
+def test_a_duty_is_done_again_at_once_while_its_batches_are_full(clock: Any) -> None:
+    left = [3, 3, 1]
+    engine = Clock([Duty(lambda: left.pop(0), batch=3)], clock, first=lambda: None)
+    engine.turn()
+    assert left == []
+
+
+def test_a_duty_with_a_period_is_not_done_oftener(clock: Any) -> None:
+    done: list[int] = []
+    engine = Clock([Duty(lambda: done.append(1), every=timedelta(minutes=1))], clock, first=lambda: None)
+    engine.turn()
+    clock.turn(timedelta(seconds=59))
+    assert engine.turn() == 1.0
+    clock.turn(timedelta(seconds=1))
+    engine.turn()
+    assert len(done) == 2
