@@ -112,7 +112,11 @@ class Security:
         with self._datastore.read() as session:
             revision = revisions.current(session)[revisions.SECURITY]
             has_logins = session.scalar(select(Login.id).limit(1)) is not None
-        known = self._known = _Known(revision, has_logins, OrderedDict())
+        with self._lock:
+            known = self._known
+            # Another request may have read the same at the same time: both must remember in one place.
+            if known is None or known.revision != revision:
+                known = self._known = _Known(revision, has_logins, OrderedDict())
         return known
 
     def _verify_once(
