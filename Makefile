@@ -1,6 +1,7 @@
 # make run    a server with a sample library and a local agent, and a SOAP client that uses them; Ctrl-C ends it
 # make test   everything that must hold
 # make lint   ruff, mypy, import-linter, codespell
+# make faults kills, cuts, pauses and full disks, in the numbers of a release (docs/faults.rst); it takes an hour
 # make bench  the performance figures, beside their peers (bench/README.rst)
 # make clean  remove what the above have made
 #
@@ -16,7 +17,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: run test lint bench clean
+.PHONY: run test lint faults bench clean
 
 # Both run in the background, so that a signal finds the shell waiting, and able to end them at once.
 run: $(VENV)/.demo
@@ -29,8 +30,10 @@ run: $(VENV)/.demo
 	wait $$client && echo 'The server stays up until Ctrl-C.'; \
 	client=; wait $$server
 
+# The fault tests by themselves: they kill, pause and starve processes, and look at when something happens.
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal --ignore tests/faults
+	$(BIN)/python -m pytest tests/faults
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -38,6 +41,9 @@ lint: $(VENV)/.test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell .ci bench conf dispatcher docs tests CHANGES.rst Makefile README.rst
+
+faults: $(VENV)/.test
+	FAULTS=long $(BIN)/python -m pytest tests/faults
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m bench

@@ -12,14 +12,14 @@ from bench.load import Report
 
 @dataclass(slots=True)
 class Round:
-    """One run of load against one server."""
+    """One run of load against one server. Latencies are 0 where nobody asks for them."""
 
     requests: int
     errors: int
     per_second: float
     per_cpu_second: float
-    p50_ms: float
-    p99_ms: float
+    p50_ms: float = 0.0
+    p99_ms: float = 0.0
 
 
 @dataclass(slots=True)
@@ -62,6 +62,7 @@ class Figure:
     series: list[Series] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    unit: str = "request"  #: what is counted
 
 
 def measure(running: Running, request: bytes, seconds: float, core: int, **more: object) -> tuple[Round, Report]:

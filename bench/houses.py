@@ -9,7 +9,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,9 @@ from typing import Any
 
 from bench.messages import PARAMETERS, Target
 from bench.processes import Server, wait_until
+from dispatcher.datastore import schema
+from dispatcher.datastore.engines import parse_url
+from dispatcher.datastore.transactions import Datastore
 
 BASE_PATH = "/Dispatcher/SchedulingService"
 LOGIN = ("bench", "correct horse battery staple")
@@ -24,6 +27,7 @@ AGENT_ID = "{B0000000-0000-4000-8000-000000000001}"
 TWENTY_ID = "{B0000000-0000-4000-8000-000000000020}"
 ONE_ID = "{B0000000-0000-4000-8000-000000000021}"
 STAMP_ID = "{B0000000-0000-4000-8000-000000000022}"
+NOTHING_ID = "{B0000000-0000-4000-8000-000000000023}"
 #: How many jobs are asked for at a time when all are read.
 PAGE_SIZE = 500
 
@@ -34,6 +38,8 @@ class Running:
 
     server: Server
     target: Target
+    agents_port: int = 0  #: where agents call in
+    directory: Path = Path()
 
     def read(self, below: str) -> Any:
         """Return what REST answers below the service's path, from JSON."""
@@ -67,22 +73,59 @@ class Running:
 
 
 @contextmanager
-def dispatcher(directory: Path, core: int | None, *, with_agent: bool = False) -> Iterator[Running]:
-    """Run a dispatcher with a login and the library of the figures; its local agent only if *with_agent*."""
+def dispatcher(
+    directory: Path,
+    core: int | None,
+    *,
+    with_agent: bool = False,
+    prepare: Callable[[Datastore], object] | None = None,
+) -> Iterator[Running]:
+    """Run a dispatcher with a login and the library of the figures; its local agent only if *with_agent*.
+
+    *prepare* is given the datastore before the server starts.
+    """
     directory.mkdir(parents=True)
-    environment = {"DISPATCHER_DATASTORE": f"sqlite:///{directory.resolve()}/bench.db"}
+    environment = _environment(directory)
     library = directory / "bench.yaml"
-    library.write_text(_library())
+    library.write_text(library_text())
     command = [sys.executable, "-m", "dispatcher"]
     _prepare([*command, "login", "add", LOGIN[0], "--role", "Full Access", "--password-stdin"], environment, LOGIN[1])
     _prepare([*command, "library", "import", str(library)], environment)
+    if prepare is not None:
+        with datastore(directory) as opened:
+            prepare(opened)
     port, agents = free_port(), free_port()
     command += ["serve", "--listen", f"127.0.0.1:{port}", "--agents", f"127.0.0.1:{agents}"]
     if not with_agent:
         command.append("--no-local-agent")
     with Server(command, environment, core, directory / "server.log") as server:
         wait_until(lambda: _answers(port, "/health/ready"), server)
-        yield Running(server, Target(port, BASE_PATH, LOGIN))
+        yield Running(server, Target(port, BASE_PATH, LOGIN), agents, directory)
+
+
+@contextmanager
+def datastore(directory: Path) -> Iterator[Datastore]:
+    """Open the datastore of the house in *directory*, as another process beside its server."""
+    opened = Datastore(parse_url(_environment(directory)["DISPATCHER_DATASTORE"]))
+    try:
+        schema.upgrade(opened.engine)
+        yield opened
+    finally:
+        opened.close()
+
+
+@contextmanager
+def remote_agent(house: Running, slots: int) -> Iterator[Server]:
+    """Run a real agent beside *house* that calls it over HTTP and has so many *slots*."""
+    environment = _environment(house.directory)
+    command = [sys.executable, "-m", "dispatcher"]
+    token = _prepare([*command, "token", "enrol", "--once"], environment).strip()
+    home = house.directory / "agent"
+    command += ["agent", "--dispatcher", f"http://127.0.0.1:{house.agents_port}", "--slots", str(slots)]
+    command += ["--id", AGENT_ID.strip("{}"), "--name", "BENCH-001", "--home", str(home.resolve())]
+    with Server(command, {"DISPATCHER_ENROL_TOKEN": token}, None, house.directory / "agent.log") as agent:
+        wait_until(lambda: bool(house.read("who?teams=false&online=true")), agent)
+        yield agent
 
 
 @contextmanager
@@ -105,10 +148,15 @@ def free_port() -> int:
         return port
 
 
-def _prepare(command: list[str], environment: dict[str, str], typed: str = "") -> None:
+def _environment(directory: Path) -> dict[str, str]:
+    return {"DISPATCHER_DATASTORE": f"sqlite:///{directory.resolve()}/bench.db"}
+
+
+def _prepare(command: list[str], environment: dict[str, str], typed: str = "") -> str:
     done = subprocess.run(command, env={**os.environ, **environment}, input=typed, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command[2:])} failed:\n{done.stdout}{done.stderr}")
+    return done.stdout
 
 
 def _answers(port: int, path: str) -> bool:
@@ -122,7 +170,8 @@ def _answers(port: int, path: str) -> bool:
         connection.close()
 
 
-def _library() -> str:
+def library_text() -> str:
+    """Return the library of the figures, as YAML."""
     names = [f"P{place:02}" for place in range(1, PARAMETERS + 1)]
     declared = ", ".join(f"{{name: {name}, value: ''}}" for name in names)
     used = " ".join(f'"$[{name}]"' for name in names)
@@ -140,6 +189,9 @@ modules:
     id: '{STAMP_ID.strip("{}").lower()}'
     parameters: [{{name: Mark, value: ''}}, {{name: File, value: stamps}}]
     tasks: [{{type: command, name: stamp, settings: {{command: 'date "+$[Mark] %s%N" >> "$[File]"'}}}}]
+  - name: Nothing
+    id: '{NOTHING_ID.strip("{}").lower()}'
+    tasks: [{{type: command, name: nothing, settings: {{command: 'true'}}}}]
 agents:
   - {{name: BENCH-001, id: '{AGENT_ID.strip("{}").lower()}'}}
 """

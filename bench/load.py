@@ -34,15 +34,20 @@ class Spec:
     connections: int = 16
     collect: str = ""
     first_number: int = 0
+    most: int = 0  #: send no more than so many, even if there is time; 0 is no limit
 
 
 @dataclass(slots=True)
 class Report:
-    """What came of it. Latencies are in milliseconds; ``collected`` is ``[number sent, what was picked out]``."""
+    """What came of it. Latencies are in milliseconds; ``collected`` is ``[number sent, what was picked out]``.
+
+    ``begun_at`` is of the machine's monotonic clock (``time.perf_counter``), in seconds.
+    """
 
     answers: int = 0
     errors: int = 0
     seconds: float = 0.0
+    begun_at: float = 0.0
     p50_ms: float = 0.0
     p99_ms: float = 0.0
     sample: str = ""
@@ -80,11 +85,15 @@ class _Run:
         self._request = before
         self._collect = re.compile(spec.collect.encode()) if spec.collect else None
         self._number = spec.first_number
+        self._left = spec.most or sys.maxsize
         self.latencies: list[float] = []
         self.report = Report()
         self.deadline = 0.0
 
-    def next_request(self) -> tuple[int, bytes]:
+    def next_request(self) -> tuple[int, bytes] | None:
+        if time.perf_counter() >= self.deadline or not self._left:
+            return None
+        self._left -= 1
         if self._parts is None:
             return 0, self._request
         self._number += 1
@@ -140,13 +149,13 @@ class _Connection(asyncio.Protocol):
 
     def _send(self) -> None:
         assert self._transport is not None
-        now = time.perf_counter()
-        if now >= self._run.deadline:
+        following = self._run.next_request()
+        if following is None:
             self.done.set_result(None)
             self._transport.close()
             return
-        self._number, request = self._run.next_request()
-        self._sent_at = now
+        self._number, request = following
+        self._sent_at = time.perf_counter()
         self._transport.write(request)
 
     def _fail(self, reason: str) -> None:
@@ -164,6 +173,7 @@ async def _send_all(spec: Spec) -> Report:
     async with asyncio.timeout(spec.seconds + ANSWER_S):
         await asyncio.gather(*(connection.done for _, connection in opened))
     report = run.report
+    report.begun_at = started
     report.seconds = time.perf_counter() - started
     report.p50_ms, report.p99_ms = (1000 * percentile(run.latencies, share) for share in (50, 99))
     return report

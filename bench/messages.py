@@ -49,7 +49,16 @@ class Target:
 
 
 def schedule_job(target: Target, module_id: str, agent_id: str, values: Mapping[str, str]) -> bytes:
-    """Return a call that schedules the module at once; its description ends in ``NUMBER``."""
+    """Return a call that schedules the module on an agent at once; its description ends in ``NUMBER``."""
+    return _schedule(target, module_id, (agent_id, "Agent"), values)
+
+
+def schedule_team_job(target: Target, module_id: str, team_id: str) -> bytes:
+    """Return a call that schedules the module, which has no parameters, on a team at once."""
+    return _schedule(target, module_id, (team_id, "Team"), {})
+
+
+def _schedule(target: Target, module_id: str, who: tuple[str, str], values: Mapping[str, str]) -> bytes:
     parameters = "".join(
         f"<d:JobParameter><d:Name>{name}</d:Name><d:Type>Text</d:Type><d:Value1>{value}</d:Value1></d:JobParameter>"
         for name, value in values.items()
@@ -61,7 +70,7 @@ def schedule_job(target: Target, module_id: str, agent_id: str, values: Mapping[
         f"<d:TaskContainerGuid>{module_id}</d:TaskContainerGuid></d:ParameterContainer></d:Parameters>"
         f"<d:What><d:JobWhat><d:ID>{module_id}</d:ID><d:Type>Module</d:Type></d:JobWhat></d:What>"
         "<d:When><d:Immediate>true</d:Immediate></d:When>"
-        f"<d:Who><d:JobWho><d:ID>{agent_id}</d:ID><d:Type>Agent</d:Type></d:JobWho></d:Who></job>",
+        f"<d:Who><d:JobWho><d:ID>{who[0]}</d:ID><d:Type>{who[1]}</d:Type></d:JobWho></d:Who></job>",
     )
 
 

@@ -1,8 +1,9 @@
-"""Processes: what a server and all its children have used of the processor, and on which core they run."""
+"""Processes: what a server and all its children use of processor and memory, and on which core they run."""
 
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -20,6 +21,7 @@ class Server:
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], core: int | None, log: Path) -> None:
         def pin() -> None:
+            _allow_many_files()
             if core is not None:
                 os.sched_setaffinity(0, {core})
 
@@ -48,6 +50,15 @@ class Server:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
+    def stop(self) -> None:
+        """Ask the process to end and wait until it has; kill it with all it has started if that takes too long."""
+        self.__exit__(None, None, None)
+
     def check(self) -> None:
         """Raise RuntimeError if the server has ended, with the end of its log."""
         if self._process.poll() is not None:
@@ -55,7 +66,32 @@ class Server:
 
     def cpu_s(self) -> float:
         """Return the seconds of processor time that the server's whole tree has used so far."""
-        return sum(_ticks(pid) for pid in _tree(self._process.pid)) / TICKS_PER_S
+        return cpu_s(self._process.pid)
+
+    def memory_mib(self) -> float:
+        """Return the memory of the server's whole tree: what is shared counts once (PSS), in MiB."""
+        return sum(_pss_kib(pid) for pid in _tree(self._process.pid)) / 1024
+
+
+def cpu_s(root: int) -> float:
+    """Return the seconds of processor time that the process *root* and all below it have used so far."""
+    return sum(_ticks(pid) for pid in _tree(root)) / TICKS_PER_S
+
+
+def _allow_many_files() -> None:
+    """Let a server have as many connections as the machine allows."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _pss_kib(pid: int) -> int:
+    try:
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return 0
 
 
 def _tree(root: int) -> list[int]:
@@ -73,7 +109,7 @@ def _tree(root: int) -> list[int]:
 def _ticks(pid: int) -> int:
     """Return the user and system time of the process and of its children that have ended."""
     fields = _fields(Path(f"/proc/{pid}/stat"))
-    return sum(map(int, fields[11:15]))
+    return sum(map(int, fields[11:15]))  # nothing of a process that is gone
 
 
 def _fields(stat: Path) -> list[str]:

@@ -22,10 +22,13 @@ def show(figure: Figure, console: Console) -> None:
     """Print the figure: medians of the rounds, then the goals."""
     console.print(f"\n[bold]{figure.name}[/]  {figure.title}")
     if figure.series:
-        table = Table("", *("requests", "req/s", "req per CPU s", "p50 ms", "p99 ms"))
+        unit = figure.unit
+        latencies = ("p50_ms", "p99_ms") if any(one.p50_ms for series in figure.series for one in series.rounds) else ()
+        columns = f"{unit}s", f"{unit}s/s", f"{unit}s per CPU s", *(name.replace("_", " ") for name in latencies)
+        table = Table("", *columns)
         for series in figure.series:
             counts = f"{sum(one.requests for one in series.rounds)}", f"{series.median('per_second'):.0f}"
-            times = f"{series.median('p50_ms'):.2f}", f"{series.median('p99_ms'):.2f}"
+            times = [f"{series.median(name):.2f}" for name in latencies]
             table.add_row(series.name, *counts, f"{series.median('per_cpu_second'):.0f}", *times)
         console.print(table)
     for verdict in figure.verdicts:

@@ -23,10 +23,11 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-from pydantic_settings import BaseSettings, EnvSettingsSource, InitSettingsSource, PydanticBaseSettingsSource
+from pydantic_settings import BaseSettings, EnvSettingsSource, InitSettingsSource, NoDecode, PydanticBaseSettingsSource
 from sqlalchemy import URL
 
-from dispatcher.core.errors import BadRequest
+from dispatcher.core.errors import BadRequest, InvalidValue
+from dispatcher.core.networks import PRIVATE, Networks
 from dispatcher.datastore.engines import parse_url
 from dispatcher.directories import data_directory
 
@@ -83,6 +84,18 @@ def _to_datastore_url(value: object) -> object:
     return value
 
 
+def _to_networks(value: object) -> object:
+    # In the environment a list is a text with commas.
+    parts = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    if isinstance(parts, list | tuple):
+        try:
+            Networks.parse(map(str, parts))
+        except InvalidValue as error:
+            raise ValueError(error.message) from None
+    return parts
+
+
+_Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_to_networks)]
 _Address = Annotated[Address, BeforeValidator(_to_address)]
 
 
@@ -120,6 +133,12 @@ class Store(_Section):
     key_file: str = ""
 
 
+class Network(_Section):
+    """Whom the tasks of the local agent may call."""
+
+    allowed_targets: _Networks = PRIVATE
+
+
 class Limits(_Section):
     """How much one request, and all of them together, may ask for."""
 
@@ -146,8 +165,9 @@ class Log(_Section):
 class Engine(_Section):
     """The clock and the leases."""
 
-    # Agents renew what they hold every 10 s (``agents.protocol``): two calls in a row may fail.
-    lease_s: Annotated[int, Field(ge=30, le=3600)] = 30
+    # Agents are told it and renew what they hold three times a lease: two calls in a row may fail.
+    lease_s: Annotated[int, Field(ge=2, le=3600)] = 30
+    drain_s: Annotated[float, Field(ge=0, le=86_400)] = 0.0
 
 
 class LocalAgent(_Section):
@@ -165,6 +185,7 @@ class Config(BaseSettings):
     web: Web = Web()
     agents: Agents = Agents()
     datastore: Store = Store()
+    network: Network = Network()
     limits: Limits = Limits()
     log: Log = Log()
     engine: Engine = Engine()

@@ -16,6 +16,7 @@ import structlog
 
 from dispatcher.agents import identity
 from dispatcher.core.errors import DispatcherError
+from dispatcher.core.networks import NO_NETWORK
 
 log = structlog.get_logger(__name__)
 
@@ -129,14 +130,18 @@ class LocalAgent:
             return False
 
 
-def command_line(url: str, home: Path, slots: int, tls_cert: str) -> list[str]:
+def command_line(url: str, home: Path, slots: int, tls_cert: str, allowed_targets: Sequence[str]) -> list[str]:
     """Return the command that starts an agent of the server at *url*, whose certificate file is *tls_cert* ("": none).
+
+    *allowed_targets* are the networks that its tasks may call.
 
     :raises OSError: if the certificate cannot be read.
     :raises ValueError: if the file holds none.
     """
     command = [sys.executable, "-m", "dispatcher", "agent", "--local", "--dispatcher", url]
     command += ["--home", str(home), "--slots", str(slots)]
+    for network in allowed_targets or [NO_NETWORK]:
+        command += ["--allowed-target", network]
     return [*command, "--pin", fingerprint(Path(tls_cert))] if tls_cert else command
 
 

@@ -5,20 +5,24 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
+import time
 from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import structlog
 
 from dispatcher import logs
+from dispatcher.agents import identity
 from dispatcher.bootstrap import House, build_house
 from dispatcher.config import Address, Config
-from dispatcher.core.errors import Conflict
+from dispatcher.core.errors import Conflict, Unavailable
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.datastore import schema
+from dispatcher.datastore.exclusive import ServerLock
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.local_agent import LocalAgent, command_line
 from dispatcher.services.secrets import Secrets, load_or_create_key
@@ -27,6 +31,10 @@ from dispatcher.web.listeners import listen, serve
 from dispatcher.wire.quotas import Quotas
 
 log = structlog.get_logger(__name__)
+
+
+#: How often to look whether the local agent has done its work when the server ends, in seconds.
+DRAIN_TICK_S = 0.2
 
 
 class UnsafeListener(Conflict):
@@ -43,29 +51,46 @@ class Addresses:
     agents: str
 
 
-def run(
-    config: Config, *, prepare: Callable[[House, Datastore, Secrets], None], ready: Callable[[Addresses], None]
-) -> None:
+Prepare = Callable[[House, Datastore, Secrets], None]
+"""What is done before the first request, to load a demo library, say."""
+
+Ready = Callable[[Addresses], None]
+"""Called once both listeners accept connections."""
+
+
+def run(config: Config, *, prepare: Prepare, ready: Ready, shared_ports: bool = False) -> None:
     """Serve until SIGINT or SIGTERM.
 
-    The schema is created or upgraded first, then *prepare* is called (to load a demo library, say); *ready* is
-    called once both listeners accept connections.
+    The schema is created or upgraded first, then *prepare* is called; *ready* once both listeners accept connections.
+    With *shared_ports* other processes may listen on them, too.
 
     :raises UnsafeListener: if it would listen off loopback without logins or with plain passwords, unasked.
+    :raises ServedElsewhere: if another server has the SQLite file.
     :raises OSError: if an address cannot be listened on.
     """
-    logs.configure(config.log.level, config.log.format)
     with ExitStack() as closing:
-        datastore = Datastore(config.datastore_url)
-        closing.callback(datastore.close)
-        schema.upgrade(datastore.engine)
-        secrets = Secrets(load_or_create_key(config.key_file))
-        house = _build(config, datastore, secrets)
-        closing.callback(house.web.close)
-        check_safety(config, house)
-        prepare(house, datastore, secrets)
+        house = build(config, prepare, closing)
         _calm_garbage_collector()
-        _run_loop(_serve(config, house, ready))
+        _run_loop(_serve(config, house, ready, shared_ports=shared_ports))
+
+
+def build(config: Config, prepare: Prepare, closing: ExitStack) -> House:
+    """Return a dispatcher that is safe to open, with all that it needs; *closing* closes it.
+
+    :raises UnsafeListener: as ``run`` does, and ``ServedElsewhere``.
+    """
+    logs.configure(config.log.level, config.log.format)
+    datastore = Datastore(config.datastore_url)
+    closing.callback(datastore.close)
+    if datastore.traits.single_writer and datastore.url.database:
+        closing.callback(ServerLock(Path(datastore.url.database)).release)
+    schema.upgrade(datastore.engine)
+    secrets = Secrets(load_or_create_key(config.key_file))
+    house = _build(config, datastore, secrets)
+    closing.callback(house.web.close)
+    check_safety(config, house)
+    prepare(house, datastore, secrets)
+    return house
 
 
 def _build(config: Config, datastore: Datastore, secrets: Secrets) -> House:
@@ -114,9 +139,9 @@ def check_safety(config: Config, house: House) -> None:
     log.warning("web.open_to_anybody", listen=str(web))
 
 
-async def _serve(config: Config, house: House, ready: Callable[[Addresses], None]) -> None:
-    web = listen(config.web.listen.host, config.web.listen.port)
-    agents = listen(config.agents.listen.host, config.agents.listen.port)
+async def _serve(config: Config, house: House, ready: Ready, *, shared_ports: bool) -> None:
+    web = listen(config.web.listen.host, config.web.listen.port, shared=shared_ports)
+    agents = listen(config.agents.listen.host, config.agents.listen.port, shared=shared_ports)
     scheme = "https" if config.web.tls_cert else "http"
     addresses = Addresses(
         _url(scheme, config.web.listen, web.getsockname()[1]),
@@ -124,7 +149,7 @@ async def _serve(config: Config, house: House, ready: Callable[[Addresses], None
     )
     await house.gateway.start()
     # In a thread: it writes to the datastore before it returns.
-    await asyncio.to_thread(house.clock.start)
+    await asyncio.to_thread(house.open)
     agent = _local_agent(config, house, addresses.agents) if config.local_agent.enabled else None
 
     def started() -> None:
@@ -134,17 +159,31 @@ async def _serve(config: Config, house: House, ready: Callable[[Addresses], None
         ready(addresses)
 
     async def stopping() -> None:
-        # The local agent first: it has to report how its work ended while there is somebody to report to.
-        if agent is not None:
-            await asyncio.to_thread(agent.stop)
+        log.info("server.draining")
+        await asyncio.to_thread(house.hall.dispatchers.drain)
         house.gateway.release()
+        # The local agent has to report how its work ended while there is somebody to report to.
+        if agent is not None:
+            await asyncio.to_thread(_let_finish, house, config)
+            await asyncio.to_thread(agent.stop)
 
     tls = (config.web.tls_cert, config.web.tls_key) if config.web.tls_cert else None
     try:
         await serve([(web, house.web), (agents, house.agents)], tls=tls, ready=started, stopping=stopping)
     finally:
-        await asyncio.to_thread(house.clock.stop)
+        await asyncio.to_thread(house.close)
         await house.gateway.stop()
+
+
+def _let_finish(house: House, config: Config) -> None:
+    """Wait until the local agent has nothing left to do, but no longer than ``drain_s``."""
+    deadline = time.monotonic() + config.engine.drain_s
+    try:
+        known = identity.load(config.agent_home)
+        while known is not None and time.monotonic() < deadline and house.hall.leasing.is_holding(known.agent_id):
+            time.sleep(DRAIN_TICK_S)
+    except (ValueError, Unavailable) as error:
+        log.warning("server.not_drained", error=str(error))
 
 
 def _url(scheme: str, address: Address, port: int) -> str:
@@ -154,7 +193,13 @@ def _url(scheme: str, address: Address, port: int) -> str:
 
 def _local_agent(config: Config, house: House, url: str) -> LocalAgent:
     return LocalAgent(
-        command_line(url, config.agent_home, config.local_agent.slots, config.web.tls_cert),
+        command_line(
+            url,
+            config.agent_home,
+            config.local_agent.slots,
+            config.web.tls_cert,
+            config.network.allowed_targets,
+        ),
         config.agent_home,
         new_token=lambda: house.hall.tokens.create_enrol_token(SYSTEM, once=True, hours=1),
     )

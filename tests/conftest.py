@@ -21,7 +21,7 @@ from dispatcher.services.hall import Hall, build_hall
 from dispatcher.services.library.importing import import_texts
 from dispatcher.services.secrets import Secrets
 
-pytest_plugins = ["real_server"]
+pytest_plugins = ["database_servers", "real_server"]
 
 
 @dataclass
@@ -103,11 +103,11 @@ def load_library(datastore: Datastore, ports: Ports, secrets: Secrets) -> Callab
 
 @pytest.fixture
 def enrol(hall: Hall) -> Callable[..., UUID]:
-    """Enrol an agent by name; return its id."""
+    """Enrol an agent by name, with what it says of its computer; return its id."""
 
-    def enrol(name: str, os: str = "linux") -> UUID:
+    def enrol(name: str, os: str = "linux", **facts: str) -> UUID:
         token = hall.tokens.create_enrol_token(SYSTEM, once=True)
-        return hall.enrolment.enrol(token, name, None, Facts(os=os))[0]
+        return hall.enrolment.enrol(token, name, None, Facts(os=os, **facts))[0]
 
     return enrol
 

@@ -46,6 +46,7 @@ def values(spyne_type: Any, characters: st.SearchStrategy[str], moments: st.Sear
         Kind.TEXT: st.text(characters, max_size=8),
         Kind.FLAG: st.booleans(),
         Kind.NUMBER: st.integers(-(2**31), 2**31 - 1),
+        Kind.LONG: st.integers(-(2**63), 2**63 - 1),
         Kind.MOMENT: moments,
         Kind.BYTES: st.binary(min_size=1, max_size=20),
     }[kind]

@@ -6,7 +6,7 @@ import itertools
 import logging
 import random
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -17,13 +17,27 @@ from requests.utils import get_environ_proxies
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from dispatcher.agents.protocol import PATH, Enrol, Identity, Message, Orders, Receipt, credentials, dump
+from dispatcher.agents.protocol import (
+    PATH,
+    Enrol,
+    FindResource,
+    FoundResource,
+    Identity,
+    Message,
+    Orders,
+    Receipt,
+    Refusal,
+    credentials,
+    dump,
+)
 from dispatcher.core.errors import DispatcherError, Unavailable
 
 log = logging.getLogger(__name__)
 
 M = TypeVar("M", bound=Message)
 
+#: How much of a content is read at once, in bytes: as much is lost when a connection is cut.
+_PART_BYTES = 1 << 16
 _CONNECT_TIMEOUT_S = 10.0
 #: How long an answer may take beyond the time it was asked to wait, in seconds.
 _ANSWER_TIMEOUT_S = 30.0
@@ -87,12 +101,49 @@ class Connection:
         """
         return self._call(Orders, "poll", body, wait_s, len(self._dispatchers) + 1)
 
-    def report(self, body: bytes) -> Receipt:
-        """Deliver events.
+    def report(self, body: bytes, within_s: float = _ANSWER_TIMEOUT_S) -> Receipt:
+        """Deliver events; a dispatcher that has not answered after *within_s* is given up for the next one.
 
         :raises Rejected: if the dispatcher cannot take this message and never will.
         """
-        return self._call(Receipt, "report", body, 0, len(self._dispatchers) + 1)
+        # A dispatcher may be there and stand still: the leases must not run out over waiting for it.
+        wait_s = min(within_s, _ANSWER_TIMEOUT_S) - _ANSWER_TIMEOUT_S
+        return self._call(Receipt, "report", body, wait_s, len(self._dispatchers) + 1)
+
+    def find_resource(self, name: str) -> FoundResource:
+        """Ask which content the resource *name* has.
+
+        :raises Rejected: if there is no such resource.
+        """
+        return self._call(FoundResource, "resource", dump(FindResource(name=name)), 0, len(self._dispatchers) + 1)
+
+    def content(self, sha256: str, offset: int) -> Iterator[bytes]:
+        """Give the bytes of a content from *offset* on.
+
+        :raises Rejected: if no dispatcher has it.
+        """
+        problem = "no dispatcher is configured"
+        headers = {**self._headers, "Range": f"bytes={offset}-"}
+        timeout = (_CONNECT_TIMEOUT_S, _ANSWER_TIMEOUT_S)
+        for url in self._dispatchers:
+            has_begun = False
+            target = f"{url}{PATH}/content/{sha256}"
+            try:
+                with self._session.get(
+                    target, headers=headers, timeout=timeout, allow_redirects=False, stream=True
+                ) as answer:
+                    if answer.status_code in (206, 416):  # 416: there is nothing from there on
+                        has_begun = True
+                        yield from answer.iter_content(_PART_BYTES) if answer.status_code == 206 else ()
+                        return
+                    problem = f"{url}: content answered {answer.status_code} {answer.text[:200]!r}"
+                    if _is_final(answer.status_code):
+                        raise Rejected(problem)
+            except requests.RequestException as error:
+                problem = f"{url}: {_cause(error)}"
+                if has_begun:
+                    break  # the caller goes on where it was cut off
+        raise Unavailable(problem)
 
     def allow(self) -> None:
         """Take back an earlier ``interrupt``."""
@@ -139,6 +190,8 @@ class Connection:
                 problem = f"{url}: {call} answered {answer.status_code} {answer.text[:200]!r}"
                 if answer.status_code in (401, 403) or (call == "enrol" and _is_final(answer.status_code)):
                     raise Refused(problem)
+                if call == "resource" and _is_final(answer.status_code):
+                    raise Rejected(_said(answer))
                 if call == "report" and answer.status_code in _UNREADABLE:
                     raise Rejected(problem)
             self._current = (self._current + 1) % len(self._dispatchers)
@@ -217,6 +270,14 @@ def _socket_options() -> list[tuple[int, int, int]]:
         if hasattr(socket, name):
             options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
     return options
+
+
+def _said(answer: requests.Response) -> str:
+    """Return what a refusal says."""
+    try:
+        return Refusal.model_validate_json(answer.content).message
+    except ValidationError:
+        return f"refused: {answer.status_code}"
 
 
 def _is_final(status: int) -> bool:

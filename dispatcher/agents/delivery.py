@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from threading import Condition, Thread
@@ -12,7 +13,7 @@ from pydantic import TypeAdapter
 
 from dispatcher.agents.connection import Backoff, Connection, Refused, Rejected
 from dispatcher.agents.holdings import Holdings
-from dispatcher.agents.protocol import HEARTBEAT_S, MAX_REPORT_BYTES, Held, Receipt
+from dispatcher.agents.protocol import MAX_REPORT_BYTES, Held, Receipt
 from dispatcher.agents.spool import Batch, Spool
 from dispatcher.agents.substitutes import substitute
 from dispatcher.core.errors import Unavailable
@@ -26,7 +27,10 @@ _HELD: TypeAdapter[list[Held]] = TypeAdapter(list[Held])
 
 
 class Delivery:
-    """A thread that reports. *standing* is told of aborts and losses, *refused* of the end of the identity."""
+    """A thread that reports. *standing* is told of aborts and losses, *refused* of the end of the identity.
+
+    *forsaken* is called once when no dispatcher has answered for *hold_s* seconds while runs are held.
+    """
 
     def __init__(
         self,
@@ -36,12 +40,17 @@ class Delivery:
         *,
         standing: Callable[[list[UUID], list[Held]], None],
         refused: Callable[[Refused], None],
+        forsaken: Callable[[], None],
+        hold_s: float,
     ) -> None:
         self._connection = connection
         self._spool = spool
         self._holdings = holdings
         self._standing = standing
         self._refused = refused
+        self._forsaken = forsaken
+        self._hold_s = hold_s
+        self._away_since: float | None = None
         self._changed = Condition()
         self._has_news = True
         self._is_urgent = True
@@ -82,13 +91,27 @@ class Delivery:
                 log.warning("report.failed events=%d error=%s", len(batch.events), error)
                 if self._stop_by is not None:
                     return  # the spool keeps it for the next start
-                self._again(backoff.next_s())
+                if isinstance(error, Unavailable):
+                    self._note_absence(is_holding=bool(held))
+                # Not much later than the next heartbeat: the leases may not last for more.
+                self._again(min(backoff.next_s(), self._holdings.heartbeat_s))
                 continue
             except Refused as error:
                 self._refused(error)
                 return
             backoff.reset()
+            self._away_since = None
             self._delivered(batch, held, receipt)
+
+    def _note_absence(self, *, is_holding: bool) -> None:
+        """Tell once, of each time that no dispatcher answers, when it has lasted for too long."""
+        now = time.monotonic()
+        if self._away_since is None:
+            self._away_since = now
+        if is_holding and now - self._away_since >= self._hold_s:
+            log.error("dispatcher.away seconds=%.0f", now - self._away_since)
+            self._away_since = math.inf
+            self._forsaken()
 
     def _deliver(self, events: list[bytes], held: list[Held]) -> Receipt:
         """Deliver *events*, but for those that the dispatcher cannot take: they are found by halving.
@@ -96,7 +119,7 @@ class Delivery:
         :raises Rejected: if it is not for the events.
         """
         try:
-            return self._connection.report(_report(events, held))
+            return self._connection.report(_report(events, held), self._holdings.patience_s)
         except Rejected as error:
             if not events:
                 raise
@@ -113,13 +136,14 @@ class Delivery:
         log.error("event.rejected event=%s replaced=%s error=%s", event[:120], instead is not None, error)
         if instead is not None:
             try:
-                return self._connection.report(_report([instead], held))
+                return self._connection.report(_report([instead], held), self._holdings.patience_s)
             except Rejected as again:
                 log.error("event.dropped event=%s error=%s", instead[:120], again)
         return receipt
 
     def _delivered(self, batch: Batch, held: list[Held], receipt: Receipt) -> None:
         self._reported_at = time.monotonic()
+        self._holdings.lent_for(receipt.lease_s)
         for run_id, fence in batch.finished:
             self._holdings.drop(run_id, fence)
         if batch.is_cut:
@@ -148,7 +172,8 @@ class Delivery:
                 is_holding = bool(self._holdings.held())
                 if is_holding and self._is_heartbeat_due():
                     break
-                self._changed.wait(self._reported_at + HEARTBEAT_S - time.monotonic() if is_holding else None)
+                heartbeat_at = self._reported_at + self._holdings.heartbeat_s
+                self._changed.wait(heartbeat_at - time.monotonic() if is_holding else None)
             linger_until = time.monotonic() + LINGER_S
             while not self._is_urgent and self._has_news and (left := linger_until - time.monotonic()) > 0:
                 self._changed.wait(left)
@@ -157,7 +182,7 @@ class Delivery:
             return not is_over
 
     def _is_heartbeat_due(self) -> bool:
-        return time.monotonic() >= self._reported_at + HEARTBEAT_S
+        return time.monotonic() >= self._reported_at + self._holdings.heartbeat_s
 
 
 def _report(events: list[bytes], held: list[Held]) -> bytes:

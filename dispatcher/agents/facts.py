@@ -6,13 +6,18 @@ import platform
 import socket
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
+import tzlocal
 
 from dispatcher import __version__
 from dispatcher.agents.protocol import Facts
 
+#: The longest name of a time zone or id of a boot that is told.
+_LONGEST = 64
+_LINUX_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _SYSTEMS = {"linux": "linux", "win32": "windows", "darwin": "macos"}
 
 
@@ -26,6 +31,8 @@ def read_facts(dispatcher: str, extra: Mapping[str, str]) -> Facts:
         macs=_macs(),
         python=platform.python_version(),
         version=__version__,
+        time_zone=_time_zone(),
+        boot_id=_boot_id(),
         extra=dict(extra),
     )
 
@@ -45,6 +52,21 @@ def _address(url: str) -> str:
             return str(probe.getsockname()[0])
     except OSError:
         return ""  # no name service or no way at the moment; everything else is still worth telling
+
+
+def _time_zone() -> str:
+    try:
+        name = tzlocal.get_localzone_name() or ""
+    except (LookupError, OSError, ValueError):
+        return ""  # the system's own files contradict each other, or name a zone that nobody knows
+    return name if name.isascii() and name.isprintable() and len(name) <= _LONGEST else ""
+
+
+def _boot_id() -> str:
+    try:
+        return _LINUX_BOOT_ID.read_text(encoding="ascii").strip()[:_LONGEST]
+    except (OSError, ValueError):
+        return f"{psutil.boot_time():.0f}"  # no Linux: the moment of the boot, about (``core.boots``)
 
 
 def _macs() -> list[str]:

@@ -130,6 +130,10 @@ class Foreman:
             return
         log.info("agent.stopping reason=%r", why)
         self._stop_by = time.monotonic() + STOP_TIMEOUT_S
+        self.give_up(why)
+
+    def give_up(self, why: str) -> None:
+        """Abort what runs, and report that for the reason *why*. What has not begun is left to the dispatcher."""
         while self._waiting:
             self._forget(self._waiting.popleft().order)
         for slot in self._slots:

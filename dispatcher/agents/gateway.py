@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from dispatcher.agents import protocol
 from dispatcher.agents.contacts import Contacts
 from dispatcher.agents.translate import to_facts, to_news, to_order
-from dispatcher.core.errors import BadRequest, DispatcherError, NotAuthenticated, NotFound
+from dispatcher.core.errors import BadRequest, DispatcherError, NotAuthenticated, NotFound, Unavailable
 from dispatcher.core.ports import Now
 from dispatcher.services.hall import Hall
 
@@ -42,8 +42,11 @@ class Gateway:
 
     def __init__(self, hall: Hall, now: Now) -> None:
         self._hall = hall
+        self._now = now
+        self._lease_s = hall.leasing.lease_s
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="gateway")
         self._waiting: dict[UUID, asyncio.Future[bool]] = {}
+        self._newest: dict[UUID, tuple[str, int]] = {}  #: of each agent, the process and number of its latest poll
         self._contacts = Contacts(hall.enrolment, now, self._waiting.keys)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = False
@@ -53,8 +56,23 @@ class Gateway:
         self._loop = asyncio.get_running_loop()
         self._contacts.start(self._in_thread)
 
+    def waiting(self) -> list[UUID]:
+        """Return the agents whose polls wait here at this moment. May be called from any thread."""
+        return list(self._waiting)
+
+    def is_waiting(self, agent_id: UUID) -> bool:
+        """Whether a poll of the agent waits here at this moment. May be called from any thread."""
+        return agent_id in self._waiting
+
+    def wake_all(self) -> None:
+        """Let every poll look for orders. May be called from any thread."""
+        self.wake(self.waiting())
+
     def release(self) -> None:
-        """Answer all waiting polls, and from now on every poll, with nothing."""
+        """Answer all waiting polls, and from now on every poll, without any work.
+
+        Where another dispatcher is alive, later polls are refused: agents go to the next one of their list.
+        """
         self._stopping = True
         self._wake(list(self._waiting))
 
@@ -73,15 +91,39 @@ class Gateway:
         try:
             if path == "enrol":
                 return await self._enrol(body)
-            if path not in ("poll", "report"):
+            if path not in ("poll", "report", "resource"):
                 raise NotFound(path)
-            agent_id = await self._authenticate(authorization)
-            self._contacts.heard(agent_id)
             if path == "report":
-                return await self._report(agent_id, body)
-            return await self._poll(agent_id, body, gone)
+                agent_id, answer = await self._in_thread(lambda: self._report(authorization, body))
+                self._contacts.heard(agent_id)
+                return answer
+            if path == "resource":
+                agent_id, asked = await self._admit(authorization, protocol.FindResource, body)
+                return await self._find_resource(asked)
+            agent_id, poll = await self._admit(authorization, protocol.Poll, body)
+            return await self._poll(agent_id, poll, gone)
         except DispatcherError as error:
             return _refusal(error)
+
+    async def content_size(self, sha256: str, authorization: str) -> int | Answer:
+        """Return the size of a content in bytes, or the answer that refuses it to the caller."""
+        try:
+            self._contacts.heard(await self._in_thread(lambda: self._authenticate(authorization)))
+            return await self._in_thread(lambda: self._hall.resources.size(sha256))
+        except DispatcherError as error:
+            return _refusal(error)
+
+    async def read_content(self, sha256: str, offset: int, length: int) -> bytes:
+        """Return *length* bytes of a content, for a caller that was told its size.
+
+        :raises DispatcherError: if it is not there any more, or the datastore is away.
+        """
+        return await self._in_thread(lambda: self._hall.resources.read(sha256, offset, length))
+
+    async def _find_resource(self, asked: protocol.FindResource) -> Answer:
+        found = await self._in_thread(lambda: self._hall.resources.find(asked.name))
+        told = protocol.FoundResource(sha256=found.sha256, size=found.size, file_name=found.file_name)
+        return Answer(200, protocol.dump(told))
 
     async def _enrol(self, body: bytes) -> Answer:
         asked = _parse(protocol.Enrol, body)
@@ -91,57 +133,83 @@ class Gateway:
         log.info("agent.enrolled", agent_id=str(agent_id), name=asked.name)
         return Answer(200, protocol.dump(protocol.Identity(agent_id=agent_id, secret=secret)))
 
-    async def _authenticate(self, authorization: str) -> UUID:
+    async def _admit(self, authorization: str, message: type[M], body: bytes) -> tuple[UUID, M]:
+        """Return who calls, and what it says, after it has shown its secret."""
+        agent_id, said = await self._in_thread(lambda: (self._authenticate(authorization), _parse(message, body)))
+        self._contacts.heard(agent_id)
+        return agent_id, said
+
+    def _authenticate(self, authorization: str) -> UUID:
         claimed = protocol.parse_credentials(authorization)
         if claimed is None:
             raise NotAuthenticated
         agent_id, secret = claimed
-        await self._in_thread(lambda: self._hall.enrolment.authenticate(agent_id, secret))
+        self._hall.enrolment.authenticate(agent_id, secret)
         return agent_id
 
-    async def _report(self, agent_id: UUID, body: bytes) -> Answer:
+    def _report(self, authorization: str, body: bytes) -> tuple[UUID, Answer]:
+        """Return who reports, and its receipt. All in one thread: a hop between threads costs as much as a query."""
+        agent_id = self._authenticate(authorization)
         report = _parse(protocol.Report, body)
         news = [to_news(event) for event in report.events]
         held = [(held.run_id, held.fence) for held in report.holding]
-        standing = await self._in_thread(lambda: self._hall.reporting.report(agent_id, news, held))
-        return Answer(200, protocol.dump(protocol.Receipt(aborts=standing.aborts, lost=standing.lost)))
+        standing = self._hall.reporting.report(agent_id, news, held)
+        receipt = protocol.Receipt(aborts=standing.aborts, lost=standing.lost, lease_s=self._lease_s)
+        return agent_id, Answer(200, protocol.dump(receipt))
 
-    async def _poll(self, agent_id: UUID, body: bytes, gone: asyncio.Future[None]) -> Answer:
-        poll = _parse(protocol.Poll, body)
+    async def _poll(self, agent_id: UUID, poll: protocol.Poll, gone: asyncio.Future[None]) -> Answer:
+        if self._is_overtaken(agent_id, poll):
+            return Answer(200, protocol.dump(protocol.Orders(lease_s=self._lease_s)))
+        if self._stopping and not self._hall.dispatchers.is_alone:
+            raise Unavailable("this dispatcher is about to end: go to another one")
         if poll.facts is not None:
             facts = to_facts(poll.facts)
             await self._in_thread(lambda: self._hall.enrolment.note_facts(agent_id, facts))
         assert self._loop is not None  # noqa: S101 - started before it serves
         deadline = self._loop.time() + poll.wait_s * random.uniform(0.9, 1.0)  # noqa: S311 - only spreads the load
         held = [(held.run_id, held.fence) for held in poll.holding]
-        await self._in_thread(lambda: self._hall.leasing.reclaim(agent_id, held))
+        if gone.done():  # it has sent another poll since, perhaps elsewhere: this one is out of date
+            return Answer(499, b"")
+        await self._in_thread(lambda: self._hall.leasing.reclaim(agent_id, held, asked_at))
         while True:
             future = self._register(agent_id)
             try:
                 orders = await self._in_thread(lambda: self._orders(agent_id, poll.free, held))
                 left = deadline - self._loop.time()
                 if orders is not None or left <= 0 or self._stopping:
-                    return Answer(200, protocol.dump(orders or protocol.Orders()))
+                    return Answer(200, protocol.dump(orders or protocol.Orders(lease_s=self._lease_s)))
                 either: set[asyncio.Future[Any]] = {future, gone}
                 await asyncio.wait(either, timeout=left, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 if self._waiting.get(agent_id) is future:
                     del self._waiting[agent_id]
             if future.done() and not future.result():
-                return Answer(200, protocol.dump(protocol.Orders()))  # a newer poll waits in place of this one
+                # A newer poll waits in place of this one.
+                return Answer(200, protocol.dump(protocol.Orders(lease_s=self._lease_s)))
             if gone.done():
                 self._contacts.hung_up(agent_id)
                 return Answer(499, b"")
 
+    def _is_overtaken(self, agent_id: UUID, poll: protocol.Poll) -> bool:
+        """Whether the same process has sent a later poll: what this one says the agent holds is out of date."""
+        process, newest = self._newest.get(agent_id, ("", 0))
+        if process == poll.process and poll.number < newest:
+            return True
+        self._newest[agent_id] = (poll.process, poll.number)
+        return False
+
     def _orders(self, agent_id: UUID, free: int, held: list[tuple[UUID, int]]) -> protocol.Orders | None:
         """Return what the agent shall do now, or None if there is nothing."""
-        if not held and not self._hall.leasing.has_orders([agent_id]):
+        wakes = self._hall.waking.take(agent_id)
+        if not held and not wakes and not self._hall.leasing.has_orders([agent_id]):
             return None
-        allowed = self._hall.settings.current().number("agents.parallel_runs") - len(held)
-        runs, standing = self._hall.leasing.orders(agent_id, min(free, allowed), held)
-        if not (standing.aborts or standing.lost or runs):
+        runs, standing = self._hall.leasing.orders(agent_id, 0 if self._stopping else free, held)
+        if not (standing.aborts or standing.lost or runs or wakes):
             return None
-        return protocol.Orders(runs=[to_order(run) for run in runs], aborts=standing.aborts, lost=standing.lost)
+        work = [to_order(run) for run in runs]
+        return protocol.Orders(
+            runs=work, aborts=standing.aborts, lost=standing.lost, wakes=wakes, lease_s=self._lease_s
+        )
 
     def _register(self, agent_id: UUID) -> asyncio.Future[bool]:
         """Return a future that becomes true by the agent's next wake-up, and false by a newer poll of it."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from threading import Lock
 from uuid import UUID
 
-from dispatcher.agents.protocol import Held, RunOrder
+from dispatcher.agents.protocol import LEASE_S, REPORTS_A_LEASE, Held, RunOrder
 
 
 @dataclass(slots=True)
@@ -22,6 +22,7 @@ class Holdings:
     def __init__(self, slots: int, undelivered: Mapping[UUID, int]) -> None:
         self._lock = Lock()
         self._slots = slots
+        self._lease_s = LEASE_S
         self._runs = {run_id: _Holding(fence, False) for run_id, fence in undelivered.items()}
 
     def take(self, orders: Iterable[RunOrder]) -> list[RunOrder]:
@@ -63,6 +64,20 @@ class Holdings:
         with self._lock:
             fences = {run_id: one.fence for run_id, one in self._runs.items()}
         return [one for one in named if one.run_id in gone and fences.get(one.run_id) == one.fence]
+
+    @property
+    def heartbeat_s(self) -> float:
+        """How often to report while something is held, in seconds."""
+        return self._lease_s / REPORTS_A_LEASE
+
+    @property
+    def patience_s(self) -> float:
+        """How long to wait for the answer to a report, in seconds: as long as there is time for another one."""
+        return max(2.0, self._lease_s - self.heartbeat_s)
+
+    def lent_for(self, lease_s: float) -> None:
+        """Note how long the dispatcher waits for news of what is held, in seconds."""
+        self._lease_s = lease_s
 
     def free(self) -> int:
         """Return how many more runs could start now."""

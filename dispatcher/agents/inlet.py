@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 from collections import deque
 
 from dispatcher.agents.slot_messages import SLOT_MESSAGE, Abort, Do, Go
@@ -30,6 +31,16 @@ class Inlet:
             raise AgentGone
         *lines, self._rest = (self._rest + data).split(b"\n")
         return [SLOT_MESSAGE.validate_json(line) for line in lines]
+
+    def waiting(self) -> list[Do | Go | Abort]:
+        """Return the messages that came along with the one that ``next`` returned last, in order."""
+        found = list(self._messages)
+        self._messages.clear()
+        return found
+
+    def can_be_read(self, timeout_s: float) -> bool:
+        """Wait until there is something to read, at most *timeout_s*; return whether there is."""
+        return bool(select.select([self.descriptor], [], [], timeout_s)[0])
 
     def next(self) -> Do | Go | Abort:
         """Wait for the next message and return it.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
+import secrets
 import time
 from collections.abc import Callable
 from threading import Condition, Thread
@@ -30,7 +32,10 @@ REPEAT_PAUSE_S = 1.0
 
 
 class Poller:
-    """A thread that polls. *heard* gets new runs, aborts and losses, *refused* the end of the identity."""
+    """A thread that polls.
+
+    *heard* gets new runs, aborts and losses, *refused* the end of the identity, *wake* MAC addresses of computers.
+    """
 
     def __init__(
         self,
@@ -41,6 +46,7 @@ class Poller:
         enrol: Callable[[Connection], Identity | StoredIdentity],
         heard: Callable[[list[RunOrder], list[UUID], list[Held]], None],
         refused: Callable[[Refused], None],
+        wake: Callable[[list[str]], None],
     ) -> None:
         self._connection = connection
         self._holdings = holdings
@@ -48,6 +54,9 @@ class Poller:
         self._enrol = enrol
         self._heard = heard
         self._refused = refused
+        self._wake = wake
+        self._process = secrets.token_hex(8)
+        self._numbers = itertools.count(1)
         self._changed = Condition()
         self._is_stopping = False
         self._has_freed_slot = False
@@ -110,12 +119,16 @@ class Poller:
                 self._connection.allow()
         try:
             holding = self._holdings.held()
-            body = dump(Poll(free=free, holding=holding, facts=self._facts))
-            return self._connection.poll(body, LONG_POLL_S), holding
+            number = next(self._numbers)
+            poll = Poll(free=free, holding=holding, process=self._process, number=number, facts=self._facts)
+            return self._connection.poll(dump(poll), LONG_POLL_S), holding
         finally:
             self._asks_for_nothing = False
 
     def _take(self, orders: Orders, named: list[Held], waited_s: float) -> None:
+        self._holdings.lent_for(orders.lease_s)
+        if orders.wakes:
+            self._wake(orders.wakes)
         new = self._holdings.take(orders.runs)
         lost = self._holdings.lost(named, orders.lost)
         if new or orders.aborts or lost:

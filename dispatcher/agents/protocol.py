@@ -10,7 +10,16 @@ An agent makes outgoing HTTP calls only, all ``POST`` below ``/agents/v1/``:
     delivers events, in order, and renews the leases of what the agent holds (``Report`` → ``Receipt``).
     Delivery is at-least-once: the gateway ignores what it has already stored and what a lost lease sends.
 
-``poll`` and ``report`` carry ``Authorization: Agent <agent id>:<secret>``. All moments are aware UTC.
+Unknown members are ignored and new ones have defaults. An order already has linked values in ``ModuleOrder.values``: an
+agent that knows no ``scopes`` does it with those. It knows no conditions and no retries either: agents and
+dispatchers of one version belong together.
+
+``resource``
+    tells which content a resource of the library has (``FindResource`` → ``FoundResource``).
+``content/<SHA-256 in hex>``
+    gives the bytes of a content, also by ``GET``; ``Range: bytes=<first>-`` begins later.
+
+All but ``enrol`` carry ``Authorization: Agent <agent id>:<secret>``. All moments are aware UTC.
 """
 
 from __future__ import annotations
@@ -20,15 +29,20 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
+from dispatcher.core.parameters import ParameterType
+
 PATH = "/agents/v1"
 #: How long an idle poll may wait, in seconds, before jitter.
 LONG_POLL_S = 300
-#: How long a run may go without news of it before it counts as lost, in seconds.
-LEASE_S = 30
-#: How often an agent that holds work reports, in seconds.
-HEARTBEAT_S = 10
+#: How long a run may go without news of it before it counts as lost, in seconds, where no dispatcher says otherwise.
+LEASE_S = 30.0
+#: How often an agent reports while a lease lasts: two reports in a row may fail.
+REPORTS_A_LEASE = 3
 #: The largest report, in bytes; an agent splits what is longer.
 MAX_REPORT_BYTES = 1 << 20
+
+
+_PLAIN = r"^[ -~]*$"
 
 
 class Message(BaseModel):
@@ -47,6 +61,8 @@ class Facts(Message):
     macs: Annotated[list[Annotated[str, Field(max_length=32)]], Field(max_length=64)] = []
     python: Annotated[str, Field(max_length=64)] = ""
     version: Annotated[str, Field(max_length=64)] = ""  #: of the agent itself
+    time_zone: Annotated[str, Field(max_length=64, pattern=_PLAIN)] = ""  #: an IANA name; empty if it cannot be told
+    boot_id: Annotated[str, Field(max_length=64, pattern=_PLAIN)] = ""  #: another one after every boot; empty if it cannot be told
     extra: Annotated[dict[str, str], Field(max_length=100)] = {}
 
 
@@ -78,17 +94,37 @@ class Poll(Message):
 
     free: Annotated[int, Field(ge=0, le=1000)]
     holding: Annotated[list[Held], Field(max_length=1000)] = []
+    process: Annotated[str, Field(max_length=64)] = ""  #: the agent's process, by a name it has chosen at random
+    number: int = 0  #: counts the polls of that process: one that arrives after a later one is not obeyed
     wait_s: Annotated[float, Field(ge=0, le=600)] = LONG_POLL_S
     facts: Facts | None = None  #: sent with the first poll of a process and when they change
 
 
 class Value(Message):
-    """A parameter value for a task: ``secret`` ones never reach a log, an output or a process list."""
+    """A parameter with its value. Those of secret types never reach a log, an output or a process list."""
 
     name: str
     value: str
     password: str | None = None  #: of a credentials parameter
-    secret: bool = False
+    type: ParameterType = ParameterType.TEXT
+    choices: list[str] = []  #: of a list or multiselect parameter; none: any value
+    is_output: bool = False  #: it leaves its module or project
+
+
+class Condition(Message):
+    """What must be true for something to be done; otherwise it is skipped or has failed (``core.conditions``)."""
+
+    rule: str
+    otherwise: Literal["skip", "fail"] = "skip"
+
+
+class Retry(Message):
+    """How a task that failed or timed out is tried again (``core.definitions.RetryDocument``)."""
+
+    times: Annotated[int, Field(ge=1)]
+    delay_s: Annotated[float, Field(ge=0)]
+    factor: Annotated[float, Field(ge=1)]
+    max_delay_s: Annotated[float, Field(ge=0)]
 
 
 class TaskOrder(Message):
@@ -103,18 +139,32 @@ class TaskOrder(Message):
     timeout_s: float | None = None
     on_error: Literal["stop", "continue"] = "stop"
     repeatable: bool = False
+    condition: Condition | None = None
+    retry: Retry | None = None
 
 
 class ModuleOrder(Message):
-    """A module of a run, with the values its tasks see."""
+    """A module of a run, with the values its tasks see.
+
+    For a module of a project, ``links`` (texts with ``$[Name]``) give its parameters their values anew from those of
+    the project when it begins; when it ends, ``get`` names for its parameters those of the project that take their
+    values.
+    """
 
     module_id: UUID
     name: str
     values: list[Value]
+    what: int = 0  #: which object of the job it belongs to: index into ``RunOrder.scopes``
+    links: dict[str, str] = {}
+    get: dict[str, str] = {}
+    condition: Condition | None = None  #: on the values of the project, for all tasks of the module
 
 
 class RunOrder(Message):
-    """A run to do: its tasks in order. ``variables`` are the global variables it refers to."""
+    """A run to do: its tasks in order. ``variables`` are the global variables it refers to.
+
+    ``scopes`` has for every object of the job the values of the project, which its modules share; None for a module.
+    """
 
     run_id: UUID
     fence: int
@@ -122,6 +172,7 @@ class RunOrder(Message):
     modules: list[ModuleOrder]
     tasks: list[TaskOrder]
     variables: dict[str, str] = {}
+    scopes: list[list[Value] | None] = []
 
 
 class Orders(Message):
@@ -130,6 +181,8 @@ class Orders(Message):
     runs: list[RunOrder] = []
     aborts: list[UUID] = []
     lost: list[UUID] = []
+    wakes: Annotated[list[str], Field(max_length=10_000)] = []  #: MAC addresses of computers to wake from here
+    lease_s: Annotated[float, Field(gt=0)] = LEASE_S  #: how long what it holds may go without news
 
 
 class RunStarted(Message):
@@ -163,11 +216,14 @@ class Output(Message):
 
 
 TaskEnd = Literal["completed", "failed", "timed_out", "aborted", "skipped"]
-RunEnd = Literal["completed", "failed", "stopped", "completed_with_errors", "timed_out", "aborted"]
+RunEnd = Literal["completed", "failed", "stopped", "completed_with_errors", "timed_out", "aborted", "skipped"]
 
 
 class TaskFinished(Message):
-    """A task has ended and nothing of it is left running; ``killed`` lists what had to be killed."""
+    """A task has ended and nothing of it is left running; ``killed`` lists what had to be killed.
+
+    One that never started is skipped, or has failed because of a condition.
+    """
 
     kind: Literal["task_finished"] = "task_finished"
     run_id: UUID
@@ -178,11 +234,15 @@ class TaskFinished(Message):
     exit_code: int | None = None
     message: str = ""
     killed: list[str] = []  #: "pid name" each
-    outputs: dict[str, str] = {}  #: output parameters that the task set
+    outputs: dict[str, str] = {}  #: parameters that the task set, secrets masked; of credentials the user
+    attempts: int = 1  #: how often it was tried
 
 
 class RunFinished(Message):
-    """A run has ended; no event of it follows."""
+    """A run has ended; no event of it follows. ``outputs`` are what it gives out, by object of the job, secrets open.
+
+    Only parameters that were set are in it: the others have the values they were ordered with.
+    """
 
     kind: Literal["run_finished"] = "run_finished"
     run_id: UUID
@@ -190,6 +250,7 @@ class RunFinished(Message):
     at: AwareDatetime
     state: RunEnd
     reason: str = ""
+    outputs: list[list[Value]] = []
 
 
 RunEvent = Annotated[RunStarted | TaskStarted | Output | TaskFinished | RunFinished, Field(discriminator="kind")]
@@ -203,10 +264,25 @@ class Report(Message):
 
 
 class Receipt(Message):
-    """The events are durable. ``aborts`` and ``lost`` as in ``Orders``."""
+    """The events are durable. The rest is as in ``Orders``."""
 
     aborts: list[UUID] = []
     lost: list[UUID] = []
+    lease_s: Annotated[float, Field(gt=0)] = LEASE_S
+
+
+class FindResource(Message):
+    """Asks for a resource of the library by its id, path or name."""
+
+    name: Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+class FoundResource(Message):
+    """What the resource is now: the SHA-256 of its content in hex, its size in bytes, and the name of its file."""
+
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    size: Annotated[int, Field(ge=0)]
+    file_name: str
 
 
 class Refusal(Message):

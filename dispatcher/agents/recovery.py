@@ -22,7 +22,7 @@ def last_words(run: OpenRun, what: str, at: datetime, *, is_aborted: bool = Fals
     unfinished = [position for position in run.started if position not in run.finished]
     if unfinished:
         reason = f"outcome unknown: {what} while {run.tasks[unfinished[0]].name} ran"
-    elif run.finished:
+    elif run.started:
         reason = f"outcome unknown: {what} after {run.tasks[run.finished[-1]].name}"
     else:
         reason = f"{what} before anything had started"

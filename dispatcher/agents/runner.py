@@ -11,23 +11,26 @@ import os
 import shutil
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
-from dispatcher.agents import identity, processes, recovery
+from dispatcher.agents import identity, peers, premises, processes, recovery
 from dispatcher.agents.connection import Connection, Refused
+from dispatcher.agents.content import CACHE_BYTES
 from dispatcher.agents.delivery import Delivery
 from dispatcher.agents.facts import read_facts, task_facts
 from dispatcher.agents.foreman import Foreman
 from dispatcher.agents.holdings import Holdings
 from dispatcher.agents.identity import StoredIdentity
 from dispatcher.agents.poller import Poller
+from dispatcher.agents.premises import Premises
 from dispatcher.agents.protocol import Enrol, Facts, Held, RunOrder, dump
 from dispatcher.agents.spool import Spool
 from dispatcher.agents.task_run import SCRATCH, WORK
 from dispatcher.core.errors import InvalidValue
+from dispatcher.core.networks import PRIVATE, Networks
 from dispatcher.core.ports import Now
 from dispatcher.tasks import outputs
 
@@ -40,6 +43,8 @@ REFUSED = 4
 CRASHED = 70
 #: How long the agent goes on reporting after its last task has ended, in seconds.
 LAST_REPORT_S = 5.0
+#: How long runs go on while no dispatcher answers, unless the agent is told otherwise, in seconds.
+HOLD_S = 2_400.0
 
 
 @dataclass(slots=True)
@@ -56,6 +61,10 @@ class AgentSettings:
     facts: Mapping[str, str] = field(default_factory=dict)  #: more facts for team rules and ``@[Name]``
     ca_file: str | None = None  #: certificates to trust instead of the usual ones
     pin: str = ""  #: SHA-256 in hex of the only certificate to accept, whatever it says
+    allowed_targets: Sequence[str] = PRIVATE  #: networks that tasks may call
+    allow_power: bool = False  #: whether tasks may restart this computer or switch it off
+    cache_bytes: int = CACHE_BYTES  #: how much of what tasks download is kept
+    hold_s: float = HOLD_S  #: how long runs go on while no dispatcher answers
 
 
 def run(settings: AgentSettings, now: Now) -> int:
@@ -88,6 +97,7 @@ class _Agent:
         self._dispatchers = settings.dispatchers or (self._identity.dispatchers if self._identity else [])
         if not self._dispatchers:
             raise InvalidValue("dispatchers", "the URL of at least one is needed")
+        premises.save(home, _premises(settings, self._dispatchers))
         self._facts = facts = read_facts(self._dispatchers[0], settings.facts)
         self._reporting = self._connection()
         self._foreman = Foreman(
@@ -101,20 +111,27 @@ class _Agent:
             news=lambda is_urgent: self._delivery.news(is_urgent=is_urgent),
             freed=lambda: self._poller.slot_freed(),
         )
-        self._poller = Poller(
-            self._connection(),
-            holdings,
-            facts,
-            enrol=self._identify,
-            heard=self._obey,
-            refused=self._refused,
-        )
+        self._poller = self._new_poller(holdings)
         self._delivery = Delivery(
             self._reporting,
             self._spool,
             holdings,
             standing=lambda aborts, lost: self._obey([], aborts, lost),
             refused=self._refused,
+            forsaken=self._forsaken,
+            hold_s=settings.hold_s,
+        )
+
+    def _new_poller(self, holdings: Holdings) -> Poller:
+        networks = Networks.parse(self._settings.allowed_targets)
+        return Poller(
+            self._connection(),
+            holdings,
+            self._facts,
+            enrol=self._identify,
+            heard=self._obey,
+            refused=self._refused,
+            wake=lambda macs: peers.wake(networks, macs),
         )
 
     def _known(self) -> StoredIdentity | None:
@@ -165,12 +182,30 @@ class _Agent:
         self._exit_code = REFUSED
         self._foreman.post(lambda: self._foreman.stop("no dispatcher accepts this agent"))
 
+    def _forsaken(self) -> None:
+        seconds = self._settings.hold_s
+        why = f"no dispatcher for {seconds / 60:.0f} min" if seconds >= 120 else f"no dispatcher for {seconds:.0f} s"
+        self._foreman.post(lambda: self._foreman.give_up(why))
+
     def _crashed(self, crash: threading.ExceptHookArgs) -> None:
         """End rather than go on without one of the threads: whoever started the agent starts it again."""
         if crash.exc_value is not None:
             log.critical("agent.crashed", exc_info=crash.exc_value)
         self._exit_code = CRASHED
         self._foreman.post(lambda: self._foreman.stop("the agent crashed"))
+
+
+def _premises(settings: AgentSettings, dispatchers: list[str]) -> Premises:
+    """Return what tasks may use; an error in it shows now and not in the first task."""
+    Networks.parse(settings.allowed_targets)
+    return Premises(
+        dispatchers=dispatchers,
+        ca_file=settings.ca_file,
+        pin=settings.pin,
+        allowed_targets=list(settings.allowed_targets),
+        allows_power=settings.allow_power,
+        cache_bytes=settings.cache_bytes,
+    )
 
 
 def _clear(home: Path, spool: Spool) -> None:

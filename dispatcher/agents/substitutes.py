@@ -13,7 +13,7 @@ def substitute(event: bytes) -> bytes | None:
     if event.startswith(b'{"kind":"task_finished"'):
         return _with(event, message=NOTE, outputs={}, killed=[])
     if event.startswith(b'{"kind":"run_finished"'):
-        return _with(event, reason=NOTE)
+        return _with(event, reason=NOTE, outputs=[])
     return None
 
 

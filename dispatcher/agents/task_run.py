@@ -10,13 +10,14 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from dispatcher.agents import worker_order
 from dispatcher.agents.protocol import RunOrder, TaskOrder, Value
 from dispatcher.agents.supervisor import ProcessEnd, Supervisor
 from dispatcher.core import references
 from dispatcher.core.errors import DispatcherError
 from dispatcher.tasks import outputs
 from dispatcher.tasks.registry import task_type
-from dispatcher.tasks.types import Process, TaskEnding
+from dispatcher.tasks.types import Process, TaskEnding, TaskSettings
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class TaskRun:
         self.task = task
         self.scratch = scratch
         self.work = home / WORK
+        self._home = home
         self.values: Mapping[str, str] = {}
         self._given = (values, order.variables, facts)
         self._output_file = scratch / f"output-{task.position}"
@@ -59,6 +61,7 @@ class TaskRun:
         """
         self._supervisor, self._write = supervisor, write
         try:
+            self._output_file.unlink(missing_ok=True)  # of an earlier attempt
             kind = task_type(self.task.type)
             self.values = references.environment(*self._given)
             return kind.run(kind.Settings.model_validate(self.task.settings), self)
@@ -84,6 +87,11 @@ class TaskRun:
             process.command_line, str(process.directory), environment, self.task.timeout_s, self._write
         )
         return self._ending(end, process.success_codes)
+
+    def run_work(self, name: str, settings: TaskSettings) -> TaskEnding:
+        """Run a worker process (see ``TaskContext``)."""
+        order = worker_order.prepare(name, settings, self._home, self.scratch, self.work)
+        return worker_order.conclude(self.run_process(order), self.scratch)
 
     def _ending(self, end: ProcessEnd, success_codes: frozenset[int]) -> TaskEnding:
         killed = end.killed.names

@@ -5,8 +5,9 @@ from __future__ import annotations
 from uuid import UUID
 
 from dispatcher.agents import protocol
-from dispatcher.core.definitions import PlannedModule
-from dispatcher.core.parameters import Parameter, ParameterType
+from dispatcher.agents.values import to_parameter, to_value
+from dispatcher.core.conditions import ConditionDocument
+from dispatcher.core.definitions import PlannedModule, TaskDocument
 from dispatcher.core.states import Event
 from dispatcher.services import reporting
 from dispatcher.services.enrolment import Facts
@@ -26,6 +27,7 @@ _RUN_EVENTS: dict[protocol.RunEnd, Event] = {
     "completed_with_errors": Event.COMPLETE_WITH_ERRORS,
     "timed_out": Event.TIME_OUT,
     "aborted": Event.CONFIRM_ABORT,
+    "skipped": Event.SKIP,
 }
 
 
@@ -38,6 +40,8 @@ def to_facts(facts: protocol.Facts) -> Facts:
         address=facts.address,
         macs=tuple(facts.macs),
         version=facts.version,
+        time_zone=facts.time_zone,
+        boot_id=facts.boot_id,
         extra=facts.extra,
     )
 
@@ -50,20 +54,8 @@ def to_order(run: LeasedRun) -> protocol.RunOrder:
         fence=run.fence,
         job_id=run.job_id,
         modules=[_to_module(module) for module in run.modules],
-        tasks=[
-            protocol.TaskOrder(
-                position=position,
-                task_id=UUID(task["id"]),
-                name=task["name"],
-                type=task["type"],
-                settings=task["settings"],
-                module=index,
-                timeout_s=task["timeout_s"],
-                on_error="continue" if task["on_error"] == "continue" else "stop",
-                repeatable=task["repeatable"],
-            )
-            for position, (index, task) in enumerate(tasks)
-        ],
+        tasks=[_to_task(position, index, task) for position, (index, task) in enumerate(tasks)],
+        scopes=[None if scope is None else [to_value(parameter) for parameter in scope] for scope in run.scopes],
     )
 
 
@@ -71,17 +63,35 @@ def _to_module(module: PlannedModule) -> protocol.ModuleOrder:
     return protocol.ModuleOrder(
         module_id=UUID(module.document["id"]),
         name=module.document["name"],
-        values=[_to_value(parameter) for parameter in module.parameters],
+        values=[to_value(parameter) for parameter in module.parameters],
+        what=module.what,
+        links=dict(module.links),
+        get=dict(module.get),
+        condition=_to_condition(module.condition),
     )
 
 
-def _to_value(parameter: Parameter) -> protocol.Value:
-    return protocol.Value(
-        name=parameter.name,
-        value=parameter.value1,
-        password=parameter.value2 if parameter.type is ParameterType.CREDENTIALS else None,
-        secret=parameter.type.is_secret,
+def _to_task(position: int, module: int, task: TaskDocument) -> protocol.TaskOrder:
+    retry = task.get("retry")
+    return protocol.TaskOrder(
+        position=position,
+        task_id=UUID(task["id"]),
+        name=task["name"],
+        type=task["type"],
+        settings=task["settings"],
+        module=module,
+        timeout_s=task["timeout_s"],
+        on_error="continue" if task["on_error"] == "continue" else "stop",
+        repeatable=task["repeatable"],
+        condition=_to_condition(task.get("condition")),
+        retry=None if retry is None else protocol.Retry(**retry),
     )
+
+
+def _to_condition(condition: ConditionDocument | None) -> protocol.Condition | None:
+    if condition is None:
+        return None
+    return protocol.Condition(rule=condition["if"], otherwise="fail" if condition["else"] == "fail" else "skip")
 
 
 def to_news(event: protocol.RunEvent) -> reporting.News:
@@ -106,6 +116,8 @@ def _to_event(event: protocol.RunEvent) -> reporting.RunEvent:
                 event.message,
                 event.killed,
                 event.outputs,
+                event.attempts,
             )
         case protocol.RunFinished():
-            return reporting.RunFinished(event.at, _RUN_EVENTS[event.state], event.reason)
+            outputs = [[to_parameter(value) for value in values] for values in event.outputs]
+            return reporting.RunFinished(event.at, _RUN_EVENTS[event.state], event.reason, outputs)

@@ -8,10 +8,12 @@ import platform
 import re
 import sys
 from pathlib import Path
-from uuid import UUID
+from typing import Any
 
 import click
 
+from dispatcher.cli.agent_settings import read_settings
+from dispatcher.core.networks import NO_NETWORK, PRIVATE
 from dispatcher.directories import data_directory
 
 _TOKEN_VARIABLE = "DISPATCHER_ENROL_TOKEN"  # noqa: S105 - a name
@@ -45,6 +47,38 @@ _TOKEN_VARIABLE = "DISPATCHER_ENROL_TOKEN"  # noqa: S105 - a name
 @click.option("--slots", default=2, show_default=True, type=click.IntRange(1, 64), help="How many runs at a time.")
 @click.option("--fact", "facts", multiple=True, metavar="NAME=VALUE", help="A fact for team rules; repeatable.")
 @click.option("--ca-file", type=click.Path(exists=True, dir_okay=False), help="Certificates to trust for https.")
+@click.option(
+    "--allowed-target",
+    "allowed_targets",
+    multiple=True,
+    default=PRIVATE,
+    show_default=True,
+    metavar="NETWORK",
+    help="A network that tasks may call; repeatable. 0.0.0.0/0 and ::/0 are everything, none is nothing.",
+)
+@click.option("--allow-power", is_flag=True, help="Let tasks restart this computer or switch it off.")
+@click.option(
+    "--cache-mib",
+    default=1024,
+    show_default=True,
+    type=click.IntRange(0, 1 << 20),
+    help="How much of what tasks download is kept, in MiB.",
+)
+@click.option(
+    "--hold-s",
+    default=2400.0,
+    show_default=True,
+    type=click.FloatRange(1, 31_536_000),
+    help="How long work goes on while no dispatcher answers, in seconds.",
+)
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    is_eager=True,
+    expose_value=False,
+    callback=lambda context, _, file: read_settings(context, file),
+    help="A TOML file with these settings (conf/agent.toml); options of the command line win.",
+)
 @click.option("--pin", default="", hidden=True, help="SHA-256 of the only certificate to accept.")
 @click.option(
     "--local",
@@ -56,13 +90,12 @@ def agent(
     dispatchers: tuple[str, ...],
     enrol_token: str,
     name: str,
-    agent_id: UUID | None,
     home: Path | None,
-    slots: int,
     facts: tuple[str, ...],
-    ca_file: str | None,
-    pin: str,
+    allowed_targets: tuple[str, ...],
+    cache_mib: int,
     local: bool,
+    **settings: Any,
 ) -> None:
     """Run work for a dispatcher on this computer, until Ctrl-C.
 
@@ -81,20 +114,20 @@ def agent(
     if local:
         enrol_token = sys.stdin.readline().strip()
     name = name or platform.node() or "agent"
-    settings = AgentSettings(
+    # What is called the same there is handed on as it is.
+    whole = AgentSettings(
         dispatchers=list(dispatchers),
         name=name,
         home=home or data_directory() / "agents" / _file_name(name),
         enrol_token=enrol_token,
-        agent_id=agent_id,
-        slots=slots,
         local=local,
         facts=dict(_fact(text) for text in facts),
-        ca_file=ca_file,
-        pin=pin,
+        allowed_targets=[network for network in allowed_targets if network != NO_NETWORK],
+        cache_bytes=cache_mib << 20,
+        **settings,
     )
     logging.getLogger().setLevel(logging.INFO)
-    sys.exit(run(settings, now))
+    sys.exit(run(whole, now))
 
 
 def _fact(text: str) -> tuple[str, str]:

@@ -57,12 +57,12 @@ class Client:
         """
         return self._send("GET", path, params={name: str(value) for name, value in query.items()})
 
-    def send(self, method: str, path: str, body: object) -> Answer:
-        """Return the answer to a POST or PUT of *body* as JSON.
+    def send(self, method: str, path: str, body: object, key: str | None = None) -> Answer:
+        """Return the answer to a POST or PUT of *body* as JSON (None: no body); *key* names it, see ``job submit``.
 
         :raises Failed: if the server is unreachable or refuses.
         """
-        return self._send(method, path, json=body)
+        return self._send(method, path, json=body, headers={"Idempotency-Key": key} if key else {})
 
     def _send(self, method: str, path: str, **arguments: Any) -> Answer:
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,11 @@ import click
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from dispatcher.cli import job_result
-from dispatcher.cli.choices import Wire, bare, fill_in, find_what, find_who, to_guid
-from dispatcher.cli.client import DEFAULT_URL, Answer, Client, from_date, to_date
+from dispatcher.cli.choices import Wire, bare
+from dispatcher.cli.client import Answer, Client, from_date
 from dispatcher.cli.exits import JOB_FAILED, USAGE, Failed
 from dispatcher.cli.output import console, show_facts, show_table
+from dispatcher.cli.requests import Request, as_json, job_id, request_options, server_options, to_when
 from dispatcher.core.jobs import Stage
 from dispatcher.core.states import FINISHED, State
 
@@ -24,28 +24,9 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
 #: The status by which a job is aborted (contract section 2.4).
 _ABORTING = 2
 
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print the server's JSON as received.")
-
-
-class _JobId(click.ParamType[str]):
-    """A job's id, with braces or without; becomes the bare one."""
-
-    name = "id"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        guid = to_guid(str(value))
-        if guid is None:
-            self.fail(f"{value!r} is no job id", param, ctx)
-        return str(guid)
-
-
-_job_id = click.argument("job_id", metavar="ID", type=_JobId())
-
 
 @click.group()
-@click.option("--url", envvar="DISPATCHER_URL", default=DEFAULT_URL, show_default=True, help="The server.")
-@click.option("--login", envvar="DISPATCHER_LOGIN", default="", help="The login's name; none if the server needs none.")
-@click.option("--password", envvar="DISPATCHER_PASSWORD", default="", hidden=True)
+@server_options
 @click.pass_context
 def job(context: click.Context, url: str, login: str, password: str) -> None:
     """Schedule jobs on a running server, watch them, read their results.
@@ -59,43 +40,17 @@ def job(context: click.Context, url: str, login: str, password: str) -> None:
 
 
 @job.command()
-@click.option("--module", metavar="NAME_OR_ID", help="Run this module.")
-@click.option("--project", metavar="NAME_OR_ID", help="Run this project.")
-@click.option("--runbook", metavar="NAME_OR_ID", help="Run this run book; it may name its agents itself.")
-@click.option("--agent", "agents", metavar="NAME_OR_ID", multiple=True, help="Run on this agent; repeatable.")
-@click.option("--team", "teams", metavar="NAME_OR_ID", multiple=True, help="Run on this team; repeatable.")
-@click.option(
-    "--parameter",
-    "parameters",
-    metavar="NAME=VALUE",
-    multiple=True,
-    help="Give a parameter a value (USER:PASSWORD for credentials); repeatable.",
-)
-@click.option(
-    "--parameter-file",
-    "files",
-    metavar="NAME=FILE",
-    multiple=True,
-    help="Take a value from a file (other users can see a command line); repeatable.",
-)
+@request_options
 @click.option("--at", metavar="TIME", help="Start at this moment (ISO 8601; this computer's zone if it names none).")
-@click.option("--description", help="What lists show.  [the name of what is run]")
+@click.option("--next-boot", is_flag=True, help="Start on each agent when its computer is started the next time.")
+@click.option(
+    "--key", help="What you call this request: sent again under the same name within a day, it does nothing twice."
+)
 @click.option("--wait", is_flag=True, help="Wait for the end; exit with 1 unless the job completed.")
-@_as_json
+@as_json
 @click.pass_obj
 def submit(
-    client: Client,
-    module: str | None,
-    project: str | None,
-    runbook: str | None,
-    agents: Sequence[str],
-    teams: Sequence[str],
-    parameters: Sequence[str],
-    files: Sequence[str],
-    at: str | None,
-    description: str | None,
-    wait: bool,
-    as_json: bool,
+    client: Client, /, at: str | None, next_boot: bool, key: str | None, wait: bool, as_json: bool, **request: Any
 ) -> None:
     """Schedule a module, project or run book, and print the new job's id.
 
@@ -105,19 +60,9 @@ def submit(
       dispatcher job submit --project 'Prepare a computer' --team Pilot --parameter Line=hello
       dispatcher job submit --runbook 'Patch ring' --at 2026-12-24T22:00
     """
-    kind, name = _one_of(module=module, project=project, runbook=runbook)
-    if kind != "runbook" and not agents and not teams:
-        raise click.UsageError("say where to run it: --agent or --team")
-    values, when = _values(parameters, files), _when(at)
-    what = find_what(client, kind, name)
-    request = {
-        "Description": what["Name"] if description is None else description,
-        "Parameters": fill_in(client, kind, what, values),
-        "What": [what],
-        "When": when,
-        "Who": find_who(client, agents, teams),
-    }
-    _report(client, client.send("POST", "jobs", request), wait, as_json)
+    when = {**to_when(at), "NextBoot": True} if next_boot else to_when(at)
+    body = Request(**request).to_wire(client, when)
+    _report(client, client.send("POST", "jobs", body, key=key), wait, as_json)
 
 
 @job.command("list")
@@ -126,7 +71,7 @@ def submit(
 @click.option("--recurring-jobs", is_flag=True, help="Show the jobs that recurring schedules started, too.")
 @click.option("--page", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option("--page-size", type=click.IntRange(1, 1000), default=50, show_default=True)
-@_as_json
+@as_json
 @click.pass_obj
 def list_jobs(
     client: Client, stage: str, runbook_jobs: bool, recurring_jobs: bool, page: int, page_size: int, as_json: bool
@@ -160,8 +105,8 @@ def list_jobs(
 
 
 @job.command()
-@_job_id
-@_as_json
+@job_id
+@as_json
 @click.pass_obj
 def show(client: Client, job_id: str, as_json: bool) -> None:
     """Show the job ID: what runs where since when, and with which parameters."""
@@ -173,8 +118,8 @@ def show(client: Client, job_id: str, as_json: bool) -> None:
 
 
 @job.command()
-@_job_id
-@_as_json
+@job_id
+@as_json
 @click.pass_obj
 def abort(client: Client, job_id: str, as_json: bool) -> None:
     """Abort the job ID: no further task starts, and what runs is killed."""
@@ -183,8 +128,20 @@ def abort(client: Client, job_id: str, as_json: bool) -> None:
 
 
 @job.command()
-@_job_id
-@_as_json
+@job_id
+@click.option("--failed", is_flag=True, help="Only on the agents on which it did not complete.")
+@click.option("--wait", is_flag=True, help="Wait for the end; exit with 1 unless the job completed.")
+@as_json
+@click.pass_obj
+def rerun(client: Client, job_id: str, failed: bool, wait: bool, as_json: bool) -> None:
+    """Do the job ID again, as another job of the same versions and parameters, and print its id."""
+    answer = client.send("POST", f"jobs/{job_id}/rerun?failedonly={str(failed).lower()}", None)
+    _report(client, answer, wait, as_json)
+
+
+@job.command()
+@job_id
+@as_json
 @click.pass_obj
 def wait(client: Client, job_id: str, as_json: bool) -> None:
     """Wait until the job ID has ended; exit with 1 unless it completed."""
@@ -195,10 +152,10 @@ def wait(client: Client, job_id: str, as_json: bool) -> None:
 
 
 @job.command()
-@_job_id
+@job_id
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Save the result document there.")
 @click.option("--detailed", is_flag=True, help="With every task and what it wrote.")
-@_as_json
+@as_json
 @click.pass_obj
 def result(client: Client, job_id: str, output: Path | None, detailed: bool, as_json: bool) -> None:
     """Show the results of the job ID; while it runs, as far as they are known.
@@ -221,40 +178,6 @@ def result(client: Client, job_id: str, output: Path | None, detailed: bool, as_
     except OSError as error:
         raise Failed(f"{output}: {error.strerror}", USAGE) from error
     click.echo(f"Wrote {len(document)} bytes to {output}.")
-
-
-def _one_of(**names: str | None) -> tuple[str, str]:
-    chosen = [(kind, name) for kind, name in names.items() if name is not None]
-    if len(chosen) != 1:
-        raise click.UsageError(f"give one of {', '.join('--' + kind for kind in names)}")
-    return chosen[0]
-
-
-def _values(parameters: Sequence[str], files: Sequence[str]) -> dict[str, str]:
-    values = dict(_pair(text, "--parameter") for text in parameters)
-    for name, path in (_pair(text, "--parameter-file") for text in files):
-        try:
-            values[name] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise click.UsageError(f"--parameter-file {name}: {error}") from error
-    return values
-
-
-def _pair(text: str, option: str) -> tuple[str, str]:
-    name, sign, value = text.partition("=")
-    if not sign or not name:
-        raise click.UsageError(f"{option} {text}: must be NAME=VALUE")
-    return name, value
-
-
-def _when(at: str | None) -> Wire:
-    if at is None:
-        return {"Immediate": True, "IsLocalTime": False, "UseWakeOnLAN": False}
-    try:
-        moment = datetime.fromisoformat(at).astimezone()
-    except (ValueError, OverflowError):
-        raise click.UsageError(f"--at {at}: must be a moment such as 2026-12-24T22:00") from None
-    return {"Immediate": False, "IsLocalTime": False, "ScheduledDateTime": to_date(moment), "UseWakeOnLAN": False}
 
 
 def _report(client: Client, answer: Answer, wait: bool, as_json: bool) -> None:
@@ -311,11 +234,14 @@ def _show(one: Wire) -> None:
             ("What", _names(one["What"])),
             ("Who", _names(one["Who"])),
             ("By", status.get("JobInvokerInfo")),
+            ("Reason", one.get("Reason")),
+            ("Recurs", (one["When"].get("RecurringSchedule") or "").replace("\n", "; ") if one.get("When") else ""),
+            ("Occurred of", bare(one.get("RecurringJobID") or "")),
         )
     )
     rows = [
         (container["TaskContainerName"], parameter["Name"], parameter["Value1"])
-        for container in one["Parameters"] or ()
+        for container in [*(one["Parameters"] or ()), *(one.get("OutputParameters") or ())]
         for parameter in container["JobParameters"]
     ]
     if rows:

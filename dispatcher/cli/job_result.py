@@ -61,6 +61,13 @@ def show(results: list[etree._Element]) -> None:
         if agents:
             click.echo()
             show_table(("AGENT", "STATUS", "STARTED", "STOPPED", "REASON"), agents)
+        outputs = [
+            (parameter.get("name"), parameter.text or "")
+            for parameter in result.iterfind("outputparameters/what/parameter")
+        ]
+        if outputs:
+            click.echo()
+            show_table(("OUTPUT", "VALUE"), outputs)
         for line in _tasks(result):
             click.echo(line)
 
@@ -73,6 +80,7 @@ def _tasks(result: etree._Element) -> Iterator[str]:
                 continue
             facts = [one.findtext("status", "")]
             facts += [f"exit code {code}"] if (code := one.findtext("exitcode")) else []
+            facts += [f"attempt {attempts}"] if (attempts := one.findtext("attempts")) else []
             title = f"{task.findtext('description', '')} on {agent.get('name', '')}: {', '.join(facts)}"
             yield ""
             yield click.style(visible(title), bold=True)

@@ -18,11 +18,14 @@ COMMANDS = {
     "serve": "Run the server.",
     "agent": "Run an agent: the program on a computer that does the work.",
     "migrate": "Create or upgrade the datastore's schema.",
+    "backup": "Copy the datastore to a file, also while a server runs.",
+    "restore": "Put such a file in the place of the datastore.",
     "login": "Add, list and disable logins.",
     "token": "Make tokens by which agents enrol.",
     "setting": "Show and change what may be changed at run time.",
     "library": "Import and export modules, projects, run books, agents and teams.",
     "job": "Schedule jobs on a running server, watch them, read their results.",
+    "schedule": "Let jobs recur, pause and resume them, look ahead and back.",
     "wsdl": "Write or check the golden WSDL files.",
 }
 

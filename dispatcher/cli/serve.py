@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from dispatcher import serving
+from dispatcher import crew, serving
 from dispatcher.bootstrap import House
 from dispatcher.cli.context import Context
 from dispatcher.datastore.transactions import Datastore
@@ -19,6 +19,12 @@ from dispatcher.services.secrets import Secrets
 @click.option("--tls-key", type=click.Path(exists=True, dir_okay=False), help="Private key of the certificate.")
 @click.option("--no-local-agent", is_flag=True, help="Do not start an agent on this computer.")
 @click.option("--demo", is_flag=True, help="Load a sample library; schedules nothing.")
+@click.option(
+    "--processes",
+    default=1,
+    type=click.IntRange(1, 64),
+    help="How many processes serve the same ports; needs PostgreSQL or MariaDB.  [1]",
+)
 @click.option("--allow-no-login", is_flag=True, help="Listen off loopback although there is no login.")
 @click.pass_obj
 def serve(
@@ -29,6 +35,7 @@ def serve(
     tls_key: str | None,
     no_local_agent: bool,
     demo: bool,
+    processes: int,
     allow_no_login: bool,
 ) -> None:
     """Run the server until Ctrl-C.
@@ -49,7 +56,10 @@ def serve(
         if demo:
             sample_library.load(datastore, house.ports, secrets)
 
-    serving.run(config, prepare=prepare, ready=_show)
+    if processes > 1:
+        crew.run(config, processes, prepare=prepare, ready=_show)
+    else:
+        serving.run(config, prepare=prepare, ready=_show)
 
 
 def _show(addresses: serving.Addresses) -> None:

@@ -6,13 +6,18 @@ to the library meanwhile. Ids are lower-case hyphenated text.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, TypedDict, cast
+from dataclasses import dataclass, field
+from typing import Any, NotRequired, TypedDict, cast
 
+from dispatcher.core.conditions import ConditionDocument
 from dispatcher.core.jobs import WhatKind
 from dispatcher.core.parameters import Parameter, ParameterType
+
+#: How long a value may be that is made of those of many agents, in characters.
+MAX_MERGED = 1_000_000
 
 
 class ParameterDocument(TypedDict):
@@ -29,6 +34,19 @@ class ParameterDocument(TypedDict):
     is_output: bool
 
 
+class RetryDocument(TypedDict):
+    """How a task is tried again after a failure or a time-out: at most ``times`` more often.
+
+    Before the first of them is a pause of ``delay_s``; each pause is ``factor`` times as long as the one before it, and
+    none is longer than ``max_delay_s``.
+    """
+
+    times: int
+    delay_s: float
+    factor: float
+    max_delay_s: float
+
+
 class TaskDocument(TypedDict):
     """A task. ``on_error`` is ``stop`` or ``continue``."""
 
@@ -39,6 +57,8 @@ class TaskDocument(TypedDict):
     timeout_s: float | None
     on_error: str
     repeatable: bool
+    condition: NotRequired[ConditionDocument]
+    retry: NotRequired[RetryDocument]
 
 
 class ModuleDocument(TypedDict):
@@ -52,10 +72,16 @@ class ModuleDocument(TypedDict):
 
 
 class LinkedModule(TypedDict):
-    """A module of a project. ``parameters`` maps its parameter names to values or texts with ``$[links]``."""
+    """A module of a project.
+
+    ``parameters`` maps its parameters to values or texts with ``$[links]`` to those of the project, ``get`` its output
+    parameters to the parameters of the project that take them. ``condition`` is one for all its tasks.
+    """
 
     module: ModuleDocument
     parameters: dict[str, str]
+    get: NotRequired[dict[str, str]]
+    condition: NotRequired[ConditionDocument]
 
 
 class ProjectDocument(TypedDict):
@@ -67,10 +93,26 @@ class ProjectDocument(TypedDict):
     modules: list[LinkedModule]
 
 
+class StepOptions(TypedDict, total=False):
+    """What few steps have. ``batch_share`` and ``stop_at_share`` are shares of the agents, above 0 and up to 1."""
+
+    parallel: bool  #: it starts together with the step before it
+    timeout_s: float
+    wake_on_lan: bool
+    select_one_agent: bool
+    offline_agents_next_boot: bool
+    launch_window: str  #: ``fail``, ``continue`` or ``wait``
+    batch_size: int
+    batch_share: float
+    stop_at_share: float
+
+
 class StepDocument(TypedDict):
     """A step of a run book: ``what`` is a document of kind ``kind`` (``core.jobs.WhatKind``).
 
-    ``who`` lists ``{"agent": id}``, ``{"team": id}``, ``{"parameter": name}`` or ``{"ask": true}``.
+    ``who`` lists ``{"agent": id}``, ``{"team": id}``, ``{"parameter": name}`` or ``{"ask": true}``. ``parameters``
+    maps parameters of ``what`` to values or texts with ``$[links]`` to those of the run book, ``get`` outputs of
+    ``what`` to the parameters of the run book that take them.
     """
 
     name: str
@@ -79,6 +121,9 @@ class StepDocument(TypedDict):
     who: list[dict[str, Any]]
     on_error: str
     parameters: dict[str, str]
+    get: NotRequired[dict[str, str]]
+    condition: NotRequired[ConditionDocument]
+    options: NotRequired[StepOptions]
 
 
 class RunBookDocument(TypedDict):
@@ -92,10 +137,25 @@ class RunBookDocument(TypedDict):
 
 @dataclass(slots=True)
 class PlannedModule:
-    """A module of a run with the values its tasks see."""
+    """A module of a run with the values that its tasks see unless a module before it changes them.
+
+    ``links`` say which of them follow the project that the module belongs to; that is number ``what`` of its job.
+    """
 
     document: ModuleDocument
     parameters: list[Parameter]
+    what: int = 0
+    links: Mapping[str, str] = field(default_factory=dict)
+    get: Mapping[str, str] = field(default_factory=dict)
+    condition: ConditionDocument | None = None
+
+
+@dataclass(slots=True)
+class PlannedRun:
+    """What a run does: its modules in order, and by object of the job the values of a project (None: a module)."""
+
+    modules: list[PlannedModule]
+    scopes: list[list[Parameter] | None]
 
 
 _LINK = re.compile(r"\$\[([^\]\[]{1,255})\]")
@@ -126,17 +186,26 @@ def _to_parameter(document: ParameterDocument, unseal: Callable[[str], str]) -> 
 
 
 def plan(
-    kind: WhatKind, document: Mapping[str, Any], values: Sequence[Parameter], unseal: Callable[[str], str]
+    kind: WhatKind,
+    document: Mapping[str, Any],
+    values: Sequence[Parameter],
+    unseal: Callable[[str], str],
+    what: int = 0,
 ) -> list[PlannedModule]:
-    """Return the modules that a run of *document* does, in order, with *values* linked down to each.
+    """Return the modules that a run of *document*, number *what* of its job, does, in order, with *values* linked down.
 
     *values* are the parameters of the module or project itself, secrets open.
     """
     if kind is WhatKind.MODULE:
-        return [PlannedModule(cast("ModuleDocument", document), list(values))]
+        return [PlannedModule(cast("ModuleDocument", document), list(values), what)]
     return [
         PlannedModule(
-            linked["module"], link(to_parameters(linked["module"]["parameters"], unseal), linked["parameters"], values)
+            linked["module"],
+            link(to_parameters(linked["module"]["parameters"], unseal), linked["parameters"], values),
+            what,
+            linked["parameters"],
+            linked.get("get", {}),
+            linked.get("condition"),
         )
         for linked in cast("ProjectDocument", document)["modules"]
     ]
@@ -156,10 +225,43 @@ def link(declared: Sequence[Parameter], links: Mapping[str, str], outer: Sequenc
 
 def _linked(parameter: Parameter, text: str, outer: Mapping[str, Parameter]) -> Parameter:
     whole = _LINK.fullmatch(text)
-    if whole and parameter.type is ParameterType.CREDENTIALS and whole[1] in outer:
-        source = outer[whole[1]]
-        return replace(parameter, value1=source.value1, value2=source.value2)
-    return replace(parameter, value1=fill(text, {name: source.value1 for name, source in outer.items()}))
+    source = outer.get(whole[1]) if whole else None
+    if source is not None and parameter.type is source.type is ParameterType.CREDENTIALS:
+        return parameter.with_value(source.value1, source.value2)
+    return parameter.with_value(fill(text, {name: source.value1 for name, source in outer.items()}))
+
+
+def take(outer: Sequence[Parameter], get: Mapping[str, str], inner: Sequence[Parameter]) -> list[Parameter]:
+    """Return *outer* with the values that *get* takes from *inner*: ``{name in inner: name in outer}``.
+
+    Credentials are taken as a whole. What *inner* does not have changes nothing.
+    """
+    names = {parameter.name for parameter in inner}
+    return link(outer, {taker: f"$[{name}]" for name, taker in get.items() if name in names}, inner)
+
+
+def outputs_of(parameters: Iterable[Parameter]) -> list[Parameter]:
+    """Return those of *parameters* that leave what declares them."""
+    return [parameter for parameter in parameters if parameter.is_output]
+
+
+def merge_outputs(values: Sequence[Parameter]) -> Parameter:
+    """Return one output parameter for all of *values*: the same parameter as it came from each agent, by agent name.
+
+    Different values are joined, each once, by ``;``, those of several lines by a line break; empty ones say nothing,
+    and what goes beyond ``MAX_MERGED`` characters is left out. Of secrets the first counts that is not empty.
+    """
+    first = values[0]
+    if first.type.is_secret:
+        return next((one for one in values if one.value1), first)
+    texts = [one.value1 for one in values]
+    if first.type is ParameterType.MULTISELECT:
+        texts = [choice for text in texts for choice in text.split(";")]
+    separator = "\n" if first.type is ParameterType.MULTILINE else ";"
+    different = dict.fromkeys(filter(None, texts))
+    lengths = itertools.accumulate(len(text) + len(separator) for text in different)
+    fitting = [text for text, length in zip(different, lengths, strict=True) if length <= MAX_MERGED]
+    return first.with_value(separator.join(fitting))
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:

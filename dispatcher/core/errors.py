@@ -116,6 +116,15 @@ class InvalidMove(Conflict):
     code = "state.invalid_move"
 
 
+class KeyReused(Conflict):
+    """The key by which a request is told from others was given for another one before."""
+
+    code = "request.key_reused"
+
+    def __init__(self) -> None:
+        super().__init__("the idempotency key (or MessageID) was given for another request before")
+
+
 class Unavailable(DispatcherError):
     """The datastore or another part is out of order for now; the caller may try again."""
 

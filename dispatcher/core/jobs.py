@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
+from typing import TypedDict
 from uuid import UUID
 
 from dispatcher.core.parameters import GivenValue, Parameter
+from dispatcher.core.schedules import RecurrenceRequest
 from dispatcher.core.states import State
 
 
@@ -58,6 +60,20 @@ STAGES: dict[Stage, frozenset[State]] = {
 }
 
 
+class Options(TypedDict, total=False):
+    """What few jobs have, as a job stores it. Shares are above 0 and up to 1."""
+
+    launch_timeout_s: int  #: how long a run may wait for its agent; without it the setting holds
+    timeout_s: float  #: how long the job may take from its start
+    boot: str  #: ``next``: each run waits for the next boot of its agent
+    offline_agents_next_boot: bool  #: the runs of agents that are offline at the start wait for their next boot
+    batch_size: int  #: how many agents work at once
+    batch_share: float  #: how many of the agents work at once
+    stop_at_share: float  #: which share of failures keeps the next batch from starting
+    select_one: bool  #: only one of the agents works
+    local_time: str  #: the wall clock at which it starts wherever an agent is (``core.local_time``)
+
+
 @dataclass(slots=True)
 class What:
     """A module, project or run book."""
@@ -82,12 +98,16 @@ class Who:
 
 @dataclass(slots=True)
 class When:
-    """When a job starts. ``starts_at`` is aware UTC; None means at once."""
+    """When a job starts. ``starts_at`` is aware UTC; None means at once.
+
+    With a ``recurrence`` it starts again and again; ``immediate`` and ``starts_at`` mean nothing then.
+    """
 
     immediate: bool = True
     starts_at: datetime | None = None
     is_local_time: bool = False
     use_wake_on_lan: bool = False
+    recurrence: RecurrenceRequest | None = None
 
 
 @dataclass(slots=True)
@@ -126,6 +146,7 @@ class JobRequest:
     in_parallel: bool = False
     outside_launch_window: str | None = None
     tags: str | None = None
+    options: Options | None = None
 
 
 @dataclass(slots=True)
@@ -146,7 +167,8 @@ class ParameterSet:
 class Job:
     """A job as callers see it. All moments are aware UTC.
 
-    ``started_at`` is the scheduled moment until the job has started.
+    ``started_at`` is the scheduled moment until the job has started. One that ``is_recurring`` never starts: it is the
+    pattern of its occurrences, which name it by ``recurring_id``, and ``started_at`` is the next of them.
     """
 
     id: UUID
@@ -167,6 +189,9 @@ class Job:
     is_recurring: bool = False
     is_runbook: bool = False
     reason: str = ""
+    recurring_id: UUID | None = None
+    options: Options | None = None
+    outputs: list[ParameterSet] = field(default_factory=list)  #: what it gave out, once it has ended; secrets masked
 
 
 @dataclass(slots=True)

@@ -110,11 +110,15 @@ def _with_value(parameter: Parameter, given: GivenValue) -> Parameter:
     if parameter.type is ParameterType.CREDENTIALS:
         password = given.value2 or (parameter.value2 if given.value1 == parameter.value1 else "")
         return parameter.with_value(given.value1, password)
-    _check_choice(parameter, given.value1)
+    check_choice(parameter, given.value1)
     return parameter.with_value(given.value1)
 
 
-def _check_choice(parameter: Parameter, value: str) -> None:
+def check_choice(parameter: Parameter, value: str) -> None:
+    """Do nothing if *parameter* may have *value*.
+
+    :raises InvalidValue: if it is none of the declared choices; the error names the parameter.
+    """
     choices = parameter.choices
     if not choices:
         return

@@ -27,6 +27,7 @@ class TaskResult:
     started_at: datetime | None = None
     stopped_at: datetime | None = None
     killed: list[str] = field(default_factory=list)
+    attempts: int = 1
 
 
 @dataclass(slots=True)

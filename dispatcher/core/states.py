@@ -81,13 +81,19 @@ _ENDS = {
 
 #: The one table of moves. A pair that is not here is refused.
 MOVES: dict[State, dict[Event, State]] = {
-    State.DISABLED: {Event.ENABLE: State.SCHEDULED, Event.ABORT: State.CANCELLED, Event.CANCEL: State.CANCELLED},
+    State.DISABLED: {
+        Event.ENABLE: State.SCHEDULED,
+        Event.ABORT: State.CANCELLED,
+        Event.CANCEL: State.CANCELLED,
+        Event.COMPLETE: State.COMPLETED,
+    },
     State.SCHEDULED: {
         Event.DISABLE: State.DISABLED,
         Event.ACTIVATE: State.ACTIVE,
         Event.ABORT: State.CANCELLED,
         Event.CANCEL: State.CANCELLED,
         Event.SKIP: State.SKIPPED,
+        Event.COMPLETE: State.COMPLETED,  # a recurring job that has no due time any more
     },
     State.PENDING: {
         Event.START: State.ACTIVE,
@@ -104,7 +110,7 @@ MOVES: dict[State, dict[Event, State]] = {
         Event.SKIP: State.SKIPPED,
     },
     # A run that ends by itself while it is being aborted is still reported as aborted.
-    State.ABORTING: {**dict.fromkeys(_ENDS, State.ABORTED), Event.CANCEL: State.ABORTED, Event.REQUEUE: State.ABORTED},
+    State.ABORTING: dict.fromkeys([*_ENDS, Event.CANCEL, Event.SKIP, Event.REQUEUE], State.ABORTED),
 }
 
 

@@ -123,12 +123,12 @@ class Base(DeclarativeBase):
     }
 
 
-def partial_index(name: str, *columns: str) -> Index:
-    """Return an index of the rows in which the first column is not null, where the database has such indexes.
+def partial_index(name: str, *columns: str, of: str = "") -> Index:
+    """Return an index of the rows in which *of*, the first column unless given, is not null.
 
-    Most rows have none: they cost nothing then when they are inserted.
+    Where the database has such indexes, the other rows, most of them, cost nothing when they are inserted.
     """
-    present = text(f"{columns[0]} IS NOT NULL")
+    present = text(f"{of or columns[0]} IS NOT NULL")
     return Index(name, *columns, sqlite_where=present, postgresql_where=present)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -23,3 +24,6 @@ class Dispatcher(Base):
     started_at: Mapped[datetime]
     heartbeat_at: Mapped[datetime]
     is_draining: Mapped[bool]
+
+
+DISPATCHERS: Any = Dispatcher.__table__

@@ -31,11 +31,13 @@ class Traits:
     single_writer: bool
     #: ``FOR UPDATE SKIP LOCKED`` is understood.
     skip_locked: bool
+    #: ``LISTEN`` and ``NOTIFY``: a process can wake others.
+    notifies: bool = False
 
 
 _TRAITS = {
     "sqlite": Traits(single_writer=True, skip_locked=False),
-    "postgresql": Traits(single_writer=False, skip_locked=True),
+    "postgresql": Traits(single_writer=False, skip_locked=True, notifies=True),
     # MariaDB knows SKIP LOCKED from 10.6 on; older ones are refused by ``open_engine``'s first query.
     "mysql": Traits(single_writer=False, skip_locked=True),
     "mariadb": Traits(single_writer=False, skip_locked=True),
@@ -48,6 +50,11 @@ SQLITE_BUSY_MS = 10_000
 def traits_of(engine: Engine) -> Traits:
     """Return the traits of the database behind *engine*."""
     return _TRAITS[engine.dialect.name]
+
+
+def traits_of_url(url: URL) -> Traits:
+    """Return the traits of the database that *url* (from ``parse_url``) names."""
+    return _TRAITS[url.get_backend_name()]
 
 
 def parse_url(text: str) -> URL:
@@ -84,6 +91,9 @@ def open_engine(url: URL, *, pool_size: int = 20) -> Engine:
         options |= {"pool_pre_ping": True, "max_overflow": 20}
         if backend != "postgresql":
             options["connect_args"] = {"charset": "utf8mb4"}
+            # As on PostgreSQL: what is read under a lock is what was committed before the lock was granted, not what
+            # there was when the transaction began.
+            options["isolation_level"] = "READ COMMITTED"
     try:
         engine = create_engine(url, **options)
     except ModuleNotFoundError as error:

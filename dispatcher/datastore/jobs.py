@@ -25,7 +25,7 @@ class Job(Base):
 
     __tablename__ = "job"
     __table_args__ = (
-        Index("ix_job_state_starts_at", "state", "starts_at"),
+        Index("ix_job_state_is_recurring_starts_at", "state", "is_recurring", "starts_at"),
         Index("ix_job_sorted_at_id", "sorted_at", "id"),
         partial_index("ix_job_parent_id_step", "parent_id", "step"),
         partial_index("ix_job_recurring_id", "recurring_id", "number"),

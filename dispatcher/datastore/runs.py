@@ -20,6 +20,7 @@ class Run(Base):
         Index("ix_run_job_id_agent_id", "job_id", "agent_id", unique=True),
         Index("ix_run_agent_id_state_id", "agent_id", "state", "id"),
         partial_index("ix_run_leased_until", "leased_until"),
+        partial_index("ix_run_agent_id_leased_until", "agent_id", "leased_until", of="leased_until"),
         partial_index("ix_run_due_at", "due_at"),
     )
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import alembic.command
 import alembic.config
 from alembic.autogenerate import compare_metadata
@@ -11,6 +14,16 @@ from sqlalchemy import Connection, Engine, text
 
 from dispatcher.core.errors import Conflict
 from dispatcher.datastore.models import Base
+
+#: How the one who changes the schema keeps others from it: the number is as good as any other. MariaDB's locks are
+#: the whole server's, so the database is part of the name.
+_LOCKS = {
+    "postgresql": ("SELECT pg_advisory_lock(4923041180)", "SELECT pg_advisory_unlock(4923041180)"),
+    "mariadb": (
+        "SELECT GET_LOCK(CONCAT('dispatcher.schema.', MD5(DATABASE())), 86400)",
+        "SELECT RELEASE_LOCK(CONCAT('dispatcher.schema.', MD5(DATABASE())))",
+    ),
+}
 
 
 class SchemaTooNew(Conflict):
@@ -34,16 +47,38 @@ def revisions(engine: Engine) -> tuple[str | None, str]:
 def upgrade(engine: Engine) -> tuple[str | None, str]:
     """Create or upgrade the schema; return the revisions before and after. Repeating it changes nothing.
 
+    Of several processes that begin this at the same time one does it, the others wait.
+
     :raises SchemaTooNew: if the schema is one that this version does not know.
     """
-    with engine.connect() as connection:
+    before, head = revisions(engine)
+    if before == head:
+        return before, head
+    with engine.connect() as connection, _alone(connection):
         before, head = _revisions(connection)
-        # The read began a transaction, which Alembic would take for somebody else's.
-        connection.rollback()
         if before != head:
             alembic.command.upgrade(_config(connection), "head")
-            connection.commit()
     return before, head
+
+
+@contextmanager
+def _alone(connection: Connection) -> Iterator[None]:
+    """Keep every other process from changing the schema meanwhile; commit at the end."""
+    if connection.dialect.name == "sqlite":
+        # The one writer that SQLite has. Whatever Alembic does is part of this transaction.
+        connection.execution_options(sqlite_begin="IMMEDIATE")
+        with connection.begin():
+            yield
+        return
+    # Locks of the session, not of a transaction: MariaDB commits at every change of a table.
+    take, give = _LOCKS["postgresql" if connection.dialect.name == "postgresql" else "mariadb"]
+    with connection.engine.connect() as keeper:
+        keeper.execute(text(take))
+        try:
+            yield
+            connection.commit()
+        finally:
+            keeper.execute(text(give))
 
 
 def differences(engine: Engine) -> list[object]:

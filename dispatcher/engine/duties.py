@@ -5,17 +5,31 @@ from __future__ import annotations
 from datetime import timedelta
 
 from dispatcher.engine.clock import Duty
+from dispatcher.services import holds, occurrences
 from dispatcher.services.clockwork import BATCH
+from dispatcher.services.dispatchers import HEARTBEAT
 from dispatcher.services.hall import Hall
+from dispatcher.services.waking import LOOK_EVERY
 
 #: How often launch timeouts are looked at: they are long and need no punctuality.
-OVERDUE_EVERY = timedelta(minutes=1)
+OVERDUE_EVERY = timedelta(seconds=10)
+
+#: How often what nobody needs any more is looked for.
+CLEAN_EVERY = timedelta(hours=1)
 
 
 def duties_of(hall: Hall) -> list[Duty]:
     """Return what *hall* has to do."""
     return [
         Duty(hall.clockwork.activate_due, hall.clockwork.next_moment, batch=BATCH),
+        Duty(hall.schedules.fire_due, hall.schedules.next_moment, batch=occurrences.BATCH),
+        Duty(hall.schedules.release_held, hall.schedules.held_moment),
+        Duty(hall.clockwork.time_out, hall.clockwork.next_end, batch=BATCH),
+        Duty(hall.holds.release_due, hall.holds.next_moment, batch=holds.BATCH),
         Duty(hall.leasing.take_back, hall.leasing.next_moment),
         Duty(hall.clockwork.cancel_overdue, every=OVERDUE_EVERY),
+        Duty(hall.dispatchers.beat, every=HEARTBEAT),
+        Duty(hall.retention.sweep, hall.retention.next_moment),
+        Duty(hall.resources.clean, every=CLEAN_EVERY),
+        Duty(hall.waking.look, every=LOOK_EVERY),
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -45,6 +45,13 @@ class Aborting:
             self._abort(session, self._row(session, job_id), f"aborted by {caller.name}" if caller.name else "aborted")
             return self._jobs.get_in(session, job_id)
 
+    def abort_in(self, session: Session, job_ids: Collection[UUID], reason: str, *, timed_out: bool = False) -> None:
+        """As ``abort``, inside the caller's transaction; those that are *timed_out* end so."""
+        lock_jobs(session, job_ids)
+        query = select(JOBS).where(JOBS.c.id.in_(job_ids)).order_by(JOBS.c.id)
+        for row in session.execute(query).mappings().all():
+            self._abort(session, row, reason, timed_out=timed_out)
+
     def disable(self, job_id: UUID, caller: Caller) -> Job:
         """Take a scheduled job out of the schedule until it is enabled again.
 
@@ -69,7 +76,7 @@ class Aborting:
                 after_commit(session, self._ports.wakeup.engine)
             return self._jobs.get_in(session, job_id)
 
-    def _abort(self, session: Session, row: Row, reason: str) -> None:
+    def _abort(self, session: Session, row: Row, reason: str, *, timed_out: bool = False) -> None:
         state = State(row["state"])
         if state in FINISHED or state is State.ABORTING:
             return
@@ -77,7 +84,10 @@ class Aborting:
         if state is State.CANCELLED:
             self._activation.end(session, row["id"], state, reason)
             return
-        session.execute(update(JOBS).where(JOBS.c.id == row["id"]).values(state=state, reason=reason))
+        changes: dict[str, Any] = {"state": state, "reason": reason}
+        if not timed_out:
+            changes["ends_by"] = None  # see ``steps.forced_end``
+        session.execute(update(JOBS).where(JOBS.c.id == row["id"]).values(**changes))
         if row["is_runbook"]:
             query = select(JOBS).where(JOBS.c.parent_id == row["id"]).order_by(JOBS.c.id)
             children = session.execute(query.with_for_update(key_share=True)).mappings().all()
@@ -98,7 +108,8 @@ class Aborting:
         waiting = [run.id for run in runs if run.leased_until is None]
         if waiting:
             now = self._ports.now()
-            self._set_runs(session, waiting, state=State.CANCELLED, reason=reason, stopped_at=now)
+            end = {"state": State.CANCELLED, "reason": reason, "stopped_at": now, "hold": None, "due_at": None}
+            self._set_runs(session, waiting, **end)
         if held:
             # An agent may have begun a leased run whose start it has not reported yet: it must confirm the end.
             self._set_runs(session, [run.id for run in held], state=State.ABORTING, reason=reason)

@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from dispatcher.core.states import FINISHED, State, outcome
 from dispatcher.datastore.base import Row
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.runs import RUNS
+from dispatcher.services.batches import Batches
+from dispatcher.services.outputs import Outputs
 from dispatcher.services.starting import Starting
-from dispatcher.services.steps import Steps
+from dispatcher.services.steps import Steps, forced_end
+
+_JOB = select(JOBS).where(JOBS.c.id == bindparam("key"))
+#: Sets the columns that are named beside its own parameter.
+_SET = update(JOBS).where(JOBS.c.id == bindparam("key"))
+_COUNT_DOWN = _SET.values(open_runs=JOBS.c.open_runs - bindparam("ended"))
+_STATES = select(RUNS.c.state).where(RUNS.c.job_id == bindparam("key")).distinct()
 
 
 class Activation:
-    """Moves jobs on, run books and others. Every method works inside the caller's transaction."""
+    """Moves jobs on, run books and others. Every method works inside the caller's transaction.
 
-    def __init__(self, starting: Starting, steps: Steps) -> None:
+    ``on_end``, if set, is called in the transaction in which a job has ended.
+    """
+
+    def __init__(self, starting: Starting, steps: Steps, batches: Batches, outputs: Outputs) -> None:
         self._starting = starting
+        self._batches = batches
+        self._outputs = outputs
         self._steps = steps
+        self.on_end: Callable[[Session], None] | None = None
 
     def insert(self, session: Session, job: dict[str, Any]) -> int:
         """Insert the new *job* (its columns), to be started later; return its number."""
@@ -48,7 +63,7 @@ class Activation:
             self._steps.begin(session, job)
             return
         runs, changes = self._starting.begin(session, job)
-        session.connection().execute(update(JOBS).where(JOBS.c.id == job["id"]).values(**changes))
+        session.connection().execute(_SET, {"key": job["id"], **changes})
         self._starting.insert_runs(session, runs)
 
     def run_ended(self, session: Session, job_id: UUID, ended: int = 1) -> None:
@@ -56,21 +71,35 @@ class Activation:
 
         The caller has locked the job.
         """
-        # Counted by the database: another report may be counting down the same job at this moment.
-        counted = update(JOBS).where(JOBS.c.id == job_id).values(open_runs=JOBS.c.open_runs - ended)
-        session.connection().execute(counted)
-        job = self._job(session, job_id)
+        job = self._count_down(session, job_id, ended)
+        while job["open_runs"] > 0 and (ended := self._batches.go_on(session, job)):
+            job = self._count_down(session, job_id, ended)
         if job["open_runs"] <= 0 and State(job["state"]) not in FINISHED:
-            state = State.ABORTED if job["state"] == State.ABORTING else self._outcome(session, job_id)
-            self._steps.finish(session, job, state)
+            state = forced_end(job) if job["state"] == State.ABORTING else self._outcome(session, job_id)
+            self._finish(session, job, state)
+
+    def _count_down(self, session: Session, job_id: UUID, ended: int) -> Row:
+        """Note that *ended* runs of the job are over; return the job as it is then."""
+        # Counted by the database: another report may be counting down the same job at this moment.
+        session.connection().execute(_COUNT_DOWN, {"key": job_id, "ended": ended})
+        return self._job(session, job_id)
 
     def end(self, session: Session, job_id: UUID, state: State, reason: str = "") -> None:
         """Give the job this outcome now; a run book it is a step of goes on from there."""
-        self._steps.finish(session, self._job(session, job_id), state, reason)
+        self._finish(session, self._job(session, job_id), state, reason)
+
+    def _finish(self, session: Session, job: Row, state: State, reason: str = "") -> None:
+        """Give *job* its outcome and what its runs give out; a run book has its outputs from its steps."""
+        has_runs = job["started_at"] is not None and not job["is_runbook"]
+        outputs = self._outputs.collect(session, job) if has_runs else None
+        if outputs is not None:
+            session.connection().execute(_SET, {"key": job["id"], "outputs": outputs})
+        self._steps.finish(session, job, state, reason)
+        if self.on_end is not None:
+            self.on_end(session)
 
     def _outcome(self, session: Session, job_id: UUID) -> State:
-        states = session.scalars(select(RUNS.c.state).where(RUNS.c.job_id == job_id).distinct())
-        return outcome(map(State, states))
+        return outcome(map(State, session.connection().execute(_STATES, {"key": job_id}).scalars()))
 
     def _job(self, session: Session, job_id: UUID) -> Row:
-        return session.connection().execute(select(JOBS).where(JOBS.c.id == job_id)).mappings().one()
+        return session.connection().execute(_JOB, {"key": job_id}).mappings().one()

@@ -2,36 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import exists, false, func, select, update
 from sqlalchemy.orm import Session
 
-from dispatcher.core.errors import DispatcherError
+from dispatcher.core.errors import DispatcherError, Unavailable
+from dispatcher.core.local_time import AROUND_THE_EARTH
 from dispatcher.core.ports import Ports
 from dispatcher.core.states import State
 from dispatcher.datastore.base import Row
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.runs import RUNS
 from dispatcher.datastore.transactions import Datastore
+from dispatcher.services.aborting import Aborting
 from dispatcher.services.activation import Activation
 from dispatcher.services.locking import lock_jobs
 from dispatcher.services.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-#: How many due jobs are started in one transaction.
+#: How many due jobs are started in one transaction, and how many overdue ones are looked at.
 BATCH = 100
+
+_WAITING = (RUNS.c.state == State.PENDING) & RUNS.c.leased_until.is_(None)
+#: Recurring jobs never start: ``Occurrences`` looks after them.
+_SCHEDULED = (JOBS.c.state == State.SCHEDULED) & (JOBS.c.is_recurring == false())
 
 
 class Clockwork:
-    """Starts the jobs that are due, and ends those that waited too long."""
+    """Starts the jobs that are due, and ends those that waited or worked too long."""
 
-    def __init__(self, datastore: Datastore, ports: Ports, activation: Activation, settings: Settings) -> None:
+    def __init__(
+        self, datastore: Datastore, ports: Ports, *, activation: Activation, aborting: Aborting, settings: Settings
+    ) -> None:
         self._datastore = datastore
         self._ports = ports
         self._activation = activation
+        self._aborting = aborting
         self._settings = settings
 
     def activate_due(self) -> int:
@@ -39,7 +49,7 @@ class Clockwork:
         with self._datastore.begin() as session:
             query = (
                 select(JOBS)
-                .where(JOBS.c.state == State.SCHEDULED, JOBS.c.starts_at <= self._ports.now())
+                .where(_SCHEDULED, JOBS.c.starts_at <= self._ports.now())
                 .order_by(JOBS.c.starts_at, JOBS.c.number)
                 .limit(BATCH)
             )
@@ -59,29 +69,92 @@ class Clockwork:
             reason = error.message if isinstance(error, DispatcherError) else "it could not be started: see the log"
             self._activation.end(session, job["id"], State.FAILED, reason)
 
-    def cancel_overdue(self) -> int:
-        """Cancel the runs that no agent fetched within the launch timeout; return how many jobs that concerned."""
-        timeout = timedelta(seconds=self._settings.current().number("jobs.launch_timeout_s"))
-        now = self._ports.now()
-        with self._datastore.begin() as session:
-            waiting = (RUNS.c.state == State.PENDING) & RUNS.c.leased_until.is_(None)
-            jobs = session.scalars(
-                select(JOBS.c.id)
-                .where(JOBS.c.state == State.ACTIVE, JOBS.c.starts_at <= now - timeout)
-                .where(exists().where(RUNS.c.job_id == JOBS.c.id, waiting))
-                .limit(BATCH)
-            ).all()
-            lock_jobs(session, jobs)
-            for job_id in jobs:
-                ended = session.connection().execute(
-                    update(RUNS)
-                    .where(RUNS.c.job_id == job_id, waiting)
-                    .values(state=State.CANCELLED, stopped_at=now, reason=f"no agent fetched it within {timeout}")
-                )
-                self._activation.run_ended(session, job_id, ended.rowcount)
-        return len(jobs)
-
     def next_moment(self) -> datetime | None:
         """Return when the next job is due; None if there is none."""
         with self._datastore.read() as session:
-            return session.scalar(select(func.min(JOBS.c.starts_at)).where(JOBS.c.state == State.SCHEDULED))
+            return session.scalar(select(func.min(JOBS.c.starts_at)).where(_SCHEDULED))
+
+    def cancel_overdue(self) -> int:
+        """Cancel the runs that no agent fetched within the launch timeout; return how many jobs that concerned."""
+        count, number = 0, 0
+        while jobs := self._waiting(number):
+            count += self._cancel([job for job in jobs if self._is_overdue(job)])
+            number = jobs[-1]["number"]
+        return count
+
+    def _waiting(self, number: int) -> Sequence[Row]:
+        """Return active jobs of which runs wait, perhaps too long: the next after *number*, at most ``BATCH``."""
+        now = self._ports.now()
+        long_ago = JOBS.c.starts_at <= now - self._launch_timeout(None)
+        # What has options may have a launch timeout of its own: that is for ``_is_overdue`` to see.
+        query = (
+            select(JOBS.c.number, JOBS.c.id, JOBS.c.started_at, JOBS.c.starts_at, JOBS.c.options)
+            .where(JOBS.c.state == State.ACTIVE, JOBS.c.is_recurring == false(), JOBS.c.number > number)
+            .where(long_ago | (JOBS.c.options.is_not(None) & (JOBS.c.starts_at <= now)))
+            .where(exists().where(RUNS.c.job_id == JOBS.c.id, _WAITING))
+            .order_by(JOBS.c.number)
+            .limit(BATCH)
+        )
+        with self._datastore.read() as session:
+            return session.connection().execute(query).mappings().all()
+
+    def _is_overdue(self, job: Row) -> bool:
+        begin: datetime = job["started_at"] or job["starts_at"]
+        if (job["options"] or {}).get("local_time"):
+            begin += AROUND_THE_EARTH  # its time comes somewhere first, and so much later elsewhere
+        return begin + self._launch_timeout(job) <= self._ports.now()
+
+    def _launch_timeout(self, job: Row | None) -> timedelta:
+        setting = self._settings.current().number("jobs.launch_timeout_s")
+        options = (job["options"] if job is not None else None) or {}
+        return timedelta(seconds=options.get("launch_timeout_s", setting))
+
+    def _cancel(self, jobs: Sequence[Row]) -> int:
+        """Cancel the runs of *jobs* that still wait; return how many jobs that were."""
+        if not jobs:
+            return 0
+        count = 0
+        with self._datastore.begin() as session:
+            lock_jobs(session, [job["id"] for job in jobs])
+            for job in jobs:
+                reason = f"no agent fetched it within {self._launch_timeout(job)}"
+                end = {"state": State.CANCELLED, "stopped_at": self._ports.now(), "reason": reason}
+                waiting = update(RUNS).where(RUNS.c.job_id == job["id"], _WAITING)
+                ended = session.connection().execute(waiting.values(**end, hold=None, due_at=None)).rowcount
+                if ended:
+                    self._activation.run_ended(session, job["id"], ended)
+                    count += 1
+        return count
+
+    def time_out(self) -> int:
+        """Abort the jobs that have used up their time, at most ``BATCH``; return how many. They end timed out."""
+        over = (JOBS.c.state == State.ACTIVE) & (JOBS.c.ends_by <= self._ports.now())
+        with self._datastore.read() as session:
+            jobs = session.execute(
+                select(JOBS.c.id, JOBS.c.started_at, JOBS.c.ends_by).where(over).order_by(JOBS.c.ends_by).limit(BATCH)
+            ).all()
+        count = 0
+        failure: Exception | None = None
+        for job in jobs:
+            try:
+                with self._datastore.begin() as session:
+                    lock_jobs(session, [job.id])
+                    if session.scalar(select(JOBS.c.id).where(JOBS.c.id == job.id, over)) is not None:
+                        reason = f"not done within {job.ends_by - job.started_at}"
+                        self._aborting.abort_in(session, [job.id], reason, timed_out=True)
+                        count += 1
+            except Unavailable:
+                raise
+            except Exception as error:  # a defect in one job must not keep the others
+                log.exception("job.not_timed_out", job_id=str(job.id))
+                failure = error
+        if failure is not None:
+            raise failure  # so that the clock makes a pause
+        return count
+
+    def next_end(self) -> datetime | None:
+        """Return when the next active job has used up its time; None if none has a limit."""
+        with self._datastore.read() as session:
+            return session.scalar(
+                select(func.min(JOBS.c.ends_by)).where(JOBS.c.state == State.ACTIVE, JOBS.c.ends_by.is_not(None))
+            )

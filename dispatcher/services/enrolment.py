@@ -11,14 +11,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
+from dispatcher.core.boots import is_other_boot
 from dispatcher.core.errors import NotAuthenticated
 from dispatcher.core.ports import Ports
 from dispatcher.datastore import revisions
 from dispatcher.datastore.agents import Agent
 from dispatcher.datastore.transactions import Datastore
+from dispatcher.services.boots import Boots
 from dispatcher.services.tokens import Tokens
 
 
@@ -32,16 +34,28 @@ class Facts:
     address: str = ""
     macs: tuple[str, ...] = ()
     version: str = ""
+    time_zone: str = ""
+    boot_id: str = ""
     extra: Mapping[str, str] = field(default_factory=dict)
 
 
-class Enrolment:
-    """Gives agents their identities and checks them."""
+@dataclass(slots=True)
+class _Proven:
+    """The digests of the secrets that agents have shown since the topology has this revision."""
 
-    def __init__(self, datastore: Datastore, ports: Ports, tokens: Tokens) -> None:
+    revision: int
+    digests: dict[UUID, bytes] = field(default_factory=dict)
+
+
+class Enrolment:
+    """Gives agents their identities and checks them. May be used by many threads."""
+
+    def __init__(self, datastore: Datastore, ports: Ports, tokens: Tokens, boots: Boots) -> None:
         self._datastore = datastore
         self._ports = ports
         self._tokens = tokens
+        self._boots = boots
+        self._proven = _Proven(-1)
 
     def enrol(self, token: str, name: str, agent_id: UUID | None, facts: Facts) -> tuple[UUID, str]:
         """Return the id and the secret of a new identity; the secret is stored hashed and never shown again.
@@ -57,10 +71,12 @@ class Enrolment:
             agent = self._known(session, name, agent_id) or self._new(session, name)
             agent.secret_hash = _hash(secret)
             agent.enrolled_at = self._ports.now()
-            _note_facts(agent, facts)
+            for name, value in _columns(facts).items():
+                setattr(agent, name, value)
             agent.updated_at, agent.updated_by = self._ports.now(), "enrolment"
             revisions.bump(session, revisions.TOPOLOGY)
             session.flush()
+            self._note_boot(session, agent.id, agent.boot_id, facts.boot_id)
             return agent.id, secret
 
     def authenticate(self, agent_id: UUID, secret: str) -> None:
@@ -68,31 +84,64 @@ class Enrolment:
 
         :raises NotAuthenticated: if it is not, or there is no such agent.
         """
+        digest = _hash(secret)
+        # Before the secret is read: one that is changed meanwhile comes with another revision.
+        proven = self._current(self._datastore.revisions()[revisions.TOPOLOGY])
+        known = proven.digests.get(agent_id)
+        if known is not None and hmac.compare_digest(known, digest):
+            return
         with self._datastore.read() as session:
-            stored = session.scalar(select(Agent.secret_hash).where(Agent.id == agent_id))
-        if stored is None or not hmac.compare_digest(stored, _hash(secret)):
+            stored = session.connection().execute(_SECRET, {"key": agent_id}).scalar()
+        if stored is None or not hmac.compare_digest(stored, digest):
             raise NotAuthenticated
+        proven.digests[agent_id] = stored
 
     def note_facts(self, agent_id: UUID, facts: Facts) -> None:
-        """Store what the agent says of its computer."""
-        with self._datastore.begin() as session:
-            agent = session.scalar(select(Agent).where(Agent.id == agent_id))
-            if agent is not None:
-                _note_facts(agent, facts)
-                if session.is_modified(agent):
-                    revisions.bump(session, revisions.TOPOLOGY)
-
-    def note_contacts(self, online: Mapping[UUID, datetime], offline: Mapping[UUID, datetime]) -> None:
-        """Store in one transaction which agents were last heard when, and which have gone."""
-        rows: list[dict[str, Any]] = [
-            {"key": key, "online": is_online, "last_contact": moment}
-            for is_online, agents in ((True, online), (False, offline))
-            for key, moment in agents.items()
-        ]
-        if not rows:
+        """Store what the agent says of its computer; if that has been booted, what waited for it goes on."""
+        said = _columns(facts)
+        with self._datastore.read() as session:  # hardly ever is there anything new, and writers wait for each other
+            known = session.connection().execute(_TOLD, {"key": agent_id}).mappings().first()
+        if known is None:
+            return
+        changed = {name: value for name, value in said.items() if known[name] != value}
+        if not changed and not is_other_boot(known["boot_id"], facts.boot_id):
             return
         with self._datastore.begin() as session:
-            session.connection().execute(_NOTE_CONTACT, rows)
+            if changed:
+                session.connection().execute(_SET, {"key": agent_id, **changed})
+            if not _KEPT.isdisjoint(changed):
+                revisions.bump(session, revisions.TOPOLOGY)
+            self._note_boot(session, agent_id, known["boot_id"], facts.boot_id)
+
+    def note_contacts(self, online: Mapping[UUID, datetime], offline: Mapping[UUID, datetime]) -> None:
+        """Store in one transaction which agents were last heard when, and which have gone.
+
+        One that has gone, and was heard later by another dispatcher, has gone there.
+        """
+        notes = [
+            (statement, [{"key": key, "moment": moment} for key, moment in agents.items()])
+            for statement, agents in ((_NOTE_CONTACT, online), (_NOTE_ABSENCE, offline))
+            if agents
+        ]
+        if not notes:
+            return
+        with self._datastore.begin() as session:
+            for statement, rows in notes:
+                session.connection().execute(statement, rows)
+
+    def _current(self, revision: int) -> _Proven:
+        proven = self._proven
+        if proven.revision != revision:
+            proven = self._proven = _Proven(revision)
+        return proven
+
+    def _note_boot(self, session: Session, agent_id: UUID, known: str, said: str) -> None:
+        if not is_other_boot(known, said):
+            return
+        # The agent may call two dispatchers at the same moment: a boot counts once.
+        same = (_TABLE.c.id == agent_id) & (_TABLE.c.boot_id == known)
+        if session.connection().execute(update(_TABLE).where(same).values(boot_id=said)).rowcount:
+            self._boots.booted(session, agent_id, is_first=not known)
 
     def _known(self, session: Session, name: str, agent_id: UUID | None) -> Agent | None:
         entries = select(Agent).where(Agent.enrolled_at.is_(None))
@@ -107,10 +156,17 @@ class Enrolment:
         return agent
 
 
-def _note_facts(agent: Agent, facts: Facts) -> None:
-    agent.os, agent.os_version, agent.version = facts.os, facts.os_version, facts.version
-    agent.hostname, agent.address = facts.hostname, facts.address
-    agent.macs, agent.facts = list(facts.macs), dict(facts.extra)
+def _columns(facts: Facts) -> dict[str, Any]:
+    return {
+        "os": facts.os,
+        "os_version": facts.os_version,
+        "version": facts.version,
+        "hostname": facts.hostname,
+        "address": facts.address,
+        "time_zone": facts.time_zone,
+        "macs": list(facts.macs),
+        "facts": dict(facts.extra),
+    }
 
 
 def _hash(secret: str) -> bytes:
@@ -119,8 +175,20 @@ def _hash(secret: str) -> bytes:
 
 
 _TABLE: Any = Agent.__table__
+#: What others keep of the facts until the topology has another revision (``topology.Target``).
+_KEPT = frozenset({"os", "time_zone"})
+_TOLD = select(_TABLE.c.boot_id, *(_TABLE.c[name] for name in _columns(Facts()))).where(_TABLE.c.id == bindparam("key"))
+_SECRET = select(_TABLE.c.secret_hash).where(_TABLE.c.id == bindparam("key"))
+#: Sets the columns that are named beside its own parameter.
+_SET = update(_TABLE).where(_TABLE.c.id == bindparam("key"))
 _NOTE_CONTACT = (
+    update(_TABLE).where(_TABLE.c.id == bindparam("key")).values(online=True, last_contact=bindparam("moment"))
+)
+_NOTE_ABSENCE = (
     update(_TABLE)
-    .where(_TABLE.c.id == bindparam("key"))
-    .values(online=bindparam("online"), last_contact=bindparam("last_contact"))
+    .where(
+        _TABLE.c.id == bindparam("key"),
+        or_(_TABLE.c.last_contact.is_(None), _TABLE.c.last_contact <= bindparam("moment")),
+    )
+    .values(online=False, last_contact=bindparam("moment"))
 )

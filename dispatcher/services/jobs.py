@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, and_, bindparam, func, select
 from sqlalchemy.orm import Session
 
+from dispatcher.core import local_time
 from dispatcher.core.errors import InvalidValue, JobNotFound
 from dispatcher.core.jobs import STAGES, Invoker, Job, JobPage, ParameterSet, Stage, What, WhatKind, When
 from dispatcher.core.parameters import Parameter
 from dispatcher.core.permissions import Caller, Node, Right
+from dispatcher.core.schedules import NEVER, RecurrenceRequest
 from dispatcher.core.states import State
 from dispatcher.datastore.base import Row
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.plans import Plans
+from dispatcher.services.recurring import read_schedules
 from dispatcher.services.starting import to_who
 
 #: The longest page that a caller may ask for.
@@ -48,7 +52,7 @@ class Jobs:
         row = session.connection().execute(_BY_ID, {"job_id": job_id}).mappings().first()
         if row is None:
             raise JobNotFound(job_id)
-        return self.to_job(session, row)
+        return self._to_jobs(session, [row])[0]
 
     def page(
         self, stage: Stage, runbook_jobs: bool, recurring_jobs: bool, page: int, page_size: int, caller: Caller
@@ -72,22 +76,36 @@ class Jobs:
         if not runbook_jobs:
             condition = and_(condition, JOBS.c.parent_id.is_(None))
         if not recurring_jobs:
-            condition = and_(condition, JOBS.c.invoker != Invoker.RECURRENCE)
+            condition = and_(condition, JOBS.c.recurring_id.is_(None))
         with self._datastore.read() as session:
             connection = session.connection()
             total = connection.execute(select(func.count()).select_from(JOBS).where(condition)).scalar_one()
             rows = connection.execute(_listed(condition, page, page_size)).mappings().all()
-            return JobPage([self.to_job(session, row) for row in rows], page, page_size, total)
+            return JobPage(self._to_jobs(session, rows), page, page_size, total)
 
     def children(self, session: Session, job_id: UUID) -> list[Job]:
         """Return the steps of a run book job that have been started, in order."""
         rows = session.connection().execute(select(JOBS).where(JOBS.c.parent_id == job_id).order_by(JOBS.c.step))
         return [self.to_job(session, row) for row in rows.mappings().all()]
 
-    def to_job(self, session: Session, row: Row, parameters: Sequence[list[Parameter]] = ()) -> Job:
+    def _to_jobs(self, session: Session, rows: Sequence[Row]) -> list[Job]:
+        """Return the jobs that the columns in *rows* describe; how recurring ones occur is read at once for all."""
+        recurring = [row["id"] for row in rows if row["is_recurring"]]
+        schedules = read_schedules(session, recurring) if recurring else {}
+        return [self.to_job(session, row, recurrence=schedules.get(row["id"])) for row in rows]
+
+    def to_job(
+        self,
+        session: Session,
+        row: Row,
+        parameters: Sequence[list[Parameter]] = (),
+        *,
+        recurrence: RecurrenceRequest | None = None,
+    ) -> Job:
         """Return the job that the columns in *row* describe, its parameters masked.
 
-        *parameters* are those of each what, for a caller that has them at hand and open.
+        *parameters* are those of each what, for a caller that has them at hand and open; *recurrence* says how a
+        recurring job occurs.
         """
         what = [What(UUID(item["id"]), item["name"], WhatKind(item["kind"])) for item in row["what"]]
         return Job(
@@ -99,7 +117,7 @@ class Jobs:
             invoker_info=row["invoker_info"],
             started_at=row["sorted_at"],
             stopped_at=row["stopped_at"],
-            when=When(row["immediate"], row["starts_at"], row["is_local_time"], row["use_wake_on_lan"]),
+            when=When(row["immediate"], _asked_for(row), row["is_local_time"], row["use_wake_on_lan"], recurrence),
             what=what,
             who=[to_who(entry) for entry in row["who"]],
             parameters=[
@@ -110,10 +128,22 @@ class Jobs:
             in_parallel=row["in_parallel"],
             outside_launch_window=row["outside_launch_window"],
             tags=row["tags"],
-            is_recurring=row["invoker"] == Invoker.RECURRENCE,
+            is_recurring=row["is_recurring"],
             is_runbook=row["is_runbook"],
             reason=row["reason"],
+            recurring_id=row["recurring_id"],
+            options=row["options"],
+            outputs=self._outputs(session, row, what) if row["outputs"] else [],
         )
+
+    def _outputs(self, session: Session, row: Row, what: Sequence[What]) -> list[ParameterSet]:
+        sets = []
+        for place, (one, stored) in enumerate(zip(what, row["outputs"], strict=False)):
+            if stored:
+                shown = self._plans.show(self._plans.document(session, row["what"][place]), stored)
+                given = [parameter.masked() for parameter in shown if parameter.name in stored]
+                sets.append(ParameterSet(one, given, row["id"], row["description"]))
+        return sets
 
     def _parameters(self, session: Session, row: Row, place: int) -> list[Parameter]:
         return self._plans.show(self._plans.document(session, row["what"][place]), row["parameters"][place])
@@ -121,6 +151,18 @@ class Jobs:
 
 def _shown(what: What, parameters: list[Parameter]) -> ParameterSet:
     return ParameterSet(what, [parameter.masked() for parameter in parameters if parameter.is_input])
+
+
+def _asked_for(row: Row) -> datetime | None:
+    """Return when the job was to start; None if nothing but a boot starts it.
+
+    One in local time is looked at earlier, see ``core.local_time``.
+    """
+    local = (row.get("options") or {}).get("local_time")
+    starts_at: datetime = row["starts_at"]
+    if starts_at == NEVER:
+        return None
+    return local_time.asked_for(local) if local else starts_at
 
 
 _BY_ID = select(JOBS).where(JOBS.c.id == bindparam("job_id"))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from dispatcher.core.definitions import PlannedModule
 from dispatcher.core.errors import Unavailable
+from dispatcher.core.parameters import Parameter
 from dispatcher.core.ports import Ports
 from dispatcher.core.states import FINISHED, Event, State, move
 from dispatcher.datastore.agents import Agent
@@ -22,17 +24,24 @@ from dispatcher.datastore.runs import CHUNKS, RUNS, TASK_RESULTS
 from dispatcher.datastore.transactions import Datastore, after_commit
 from dispatcher.services.activation import Activation
 from dispatcher.services.locking import lock_jobs
+from dispatcher.services.placing import FREE, Placing
 from dispatcher.services.plans import Plans
+from dispatcher.services.settings import Settings
+from dispatcher.services.topology import Target, Topology
 
 
 @dataclass(slots=True)
 class LeasedRun:
-    """A run that an agent shall do: its modules in order, with the values their tasks see."""
+    """A run that an agent shall do: its modules in order, with the values their tasks see, and the ``scopes`` of those.
+
+    ``scopes`` are as in ``core.definitions.PlannedRun``.
+    """
 
     id: UUID
     job_id: UUID
     fence: int
     modules: list[PlannedModule]
+    scopes: list[list[Parameter] | None] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -43,14 +52,28 @@ class Standing:
     lost: list[UUID]
 
 
+#: Runs that their agents may fetch.
+_FREE = (RUNS.c.state == State.PENDING) & RUNS.c.leased_until.is_(None) & RUNS.c.hold.is_(None)
+_LENT = RUNS.alias("lent")
+#: How many runs the agent has been lent and has not ended.
+_HOW_MANY_LENT = (
+    select(func.count())
+    .select_from(_LENT)
+    .where(_LENT.c.agent_id == bindparam("agent"), _LENT.c.leased_until.is_not(None))
+    .scalar_subquery()
+)
 _WAITING = (
-    select(RUNS.c.id, RUNS.c.fence, RUNS.c.attempt, RUNS.c.job_id, JOBS.c.what, JOBS.c.parameters)
-    .join(JOBS, JOBS.c.id == RUNS.c.job_id)
-    .where(
-        RUNS.c.agent_id == bindparam("agent"),
-        RUNS.c.state == State.PENDING,
-        RUNS.c.leased_until.is_(None),
+    select(
+        RUNS.c.id,
+        RUNS.c.fence,
+        RUNS.c.job_id,
+        JOBS.c.what,
+        JOBS.c.parameters,
+        JOBS.c.outside_launch_window,
+        _HOW_MANY_LENT.label("lent"),
     )
+    .join(JOBS, JOBS.c.id == RUNS.c.job_id)
+    .where(RUNS.c.agent_id == bindparam("agent"), _FREE)
     .order_by(RUNS.c.id)
     .limit(bindparam("free"))
 )
@@ -60,53 +83,186 @@ _LEASE = (
     .values(leased_until=bindparam("until"), fence=RUNS.c.fence + 1, attempt=RUNS.c.attempt + 1)
 )
 _ABORTING = select(RUNS.c.id).where(RUNS.c.agent_id == bindparam("agent"), RUNS.c.state == State.ABORTING)
+#: The states by themselves first: the index has them, and an agent may have any number of finished runs.
+_UNSETTLED = RUNS.c.state.in_((State.PENDING, State.ABORTING))
+_WITH_ORDERS = (
+    select(RUNS.c.agent_id)
+    .where(
+        RUNS.c.agent_id.in_(bindparam("agents", expanding=True)),
+        _UNSETTLED,
+        _FREE | (RUNS.c.state == State.ABORTING),
+    )
+    .distinct()
+)
+_NOT_IDLE = (
+    select(RUNS.c.id)
+    .where(
+        RUNS.c.agent_id == bindparam("agent"),
+        _UNSETTLED,
+        RUNS.c.hold.is_(None) | (RUNS.c.state == State.ABORTING),
+    )
+    .limit(1)
+)
+#: Runs that were lent to the agent and never reached it.
+_UNREACHED = (
+    (RUNS.c.agent_id == bindparam("agent"))
+    & (RUNS.c.state == State.PENDING)
+    & (RUNS.c.leased_until <= bindparam("until"))
+    & RUNS.c.id.not_in(bindparam("known", expanding=True))
+)
+_ANY_UNREACHED = select(RUNS.c.id).where(_UNREACHED).limit(1)
+#: Under another fence: should the agent have got one all the same, its news changes nothing.
+_RECLAIM = update(RUNS).where(_UNREACHED).values(leased_until=None, fence=RUNS.c.fence + 1)
+#: Locked, in order of ids: a report of the same agent may be ending one of them at this moment. Also those whose lease
+#: was over before they had begun: as long as its fence stands, nobody else has such a run.
+_HELD = (
+    select(RUNS.c.id, RUNS.c.fence)
+    .where(
+        RUNS.c.agent_id == bindparam("agent"),
+        RUNS.c.id.in_(bindparam("ids", expanding=True)),
+        RUNS.c.state.not_in(FINISHED),
+    )
+    .order_by(RUNS.c.id)
+    .with_for_update(key_share=True)
+)
+_RENEW = update(RUNS).where(RUNS.c.id.in_(bindparam("ids", expanding=True))).values(leased_until=bindparam("until"))
+_LOCK_AGENT = select(Agent.id).where(Agent.id == bindparam("agent")).with_for_update(key_share=True)
+_WAITING_LOCKED = _WAITING.with_for_update(of=RUNS, key_share=True, skip_locked=True)
+#: Sets the columns that are named beside its own parameter.
+_SET = update(RUNS).where(RUNS.c.id == bindparam("key"))
 
 
 class Leasing:
     """Lends runs to agents."""
 
     def __init__(
-        self, datastore: Datastore, ports: Ports, *, plans: Plans, activation: Activation, lease: timedelta
+        self,
+        datastore: Datastore,
+        ports: Ports,
+        *,
+        settings: Settings,
+        topology: Topology,
+        placing: Placing,
+        plans: Plans,
+        activation: Activation,
+        lease: timedelta,
     ) -> None:
         self._datastore = datastore
         self._ports = ports
+        self._settings = settings
+        self._topology = topology
+        self._placing = placing
         self._plans = plans
         self._activation = activation
         self._lease = lease
+        #: Agents that were given less than waits for them, because they had as many runs as one may have.
+        self._full: set[UUID] = set()
+
+    @property
+    def lease_s(self) -> float:
+        """How long a run may go without news of it, in seconds."""
+        return self._lease.total_seconds()
+
+    def until(self) -> datetime:
+        """Return when a lease that begins now is over."""
+        return self._ports.now() + self._lease
 
     def has_orders(self, agent_ids: Collection[UUID]) -> set[UUID]:
         """Return which of *agent_ids* have a run to fetch or to abort, by one query."""
-        waiting = (RUNS.c.state == State.PENDING) & RUNS.c.leased_until.is_(None)
         with self._datastore.read() as session:
-            return set(
-                session.scalars(
-                    select(RUNS.c.agent_id)
-                    .where(RUNS.c.agent_id.in_(agent_ids), waiting | (RUNS.c.state == State.ABORTING))
-                    .distinct()
-                )
-            )
+            return set(session.connection().execute(_WITH_ORDERS, {"agents": list(agent_ids)}).scalars())
+
+    def is_idle(self, agent_id: UUID) -> bool:
+        """Whether the agent has nothing to fetch or to abort, and nothing that it was lent and has not begun."""
+        with self._datastore.read() as session:
+            return session.connection().execute(_NOT_IDLE, {"agent": agent_id}).first() is None
 
     def orders(self, agent_id: UUID, free: int, held: Sequence[tuple[UUID, int]]) -> tuple[list[LeasedRun], Standing]:
-        """Return what ``lease`` and ``standing`` would, in one transaction: an agent waits for the answer."""
-        with self._datastore.begin() as session:
-            standing = self.standing_in(session, agent_id, held)
+        """Return what ``lease`` and ``standing`` would; where that helps, in one transaction: an agent waits for it."""
+        with ExitStack() as stack:
+            # One commit for both. Elsewhere a report may hold these runs and wait for what leasing locks.
+            if self._datastore.traits.single_writer:
+                stack.enter_context(self._datastore.begin())
+            standing = self.standing(agent_id, held)
             return self.lease(agent_id, free), standing
 
     def lease(self, agent_id: UUID, free: int) -> list[LeasedRun]:
-        """Lend at most *free* waiting runs to the agent, oldest first; each for one lease time."""
+        """Lend at most *free* waiting runs to the agent, oldest first; each for one lease time.
+
+        Together with those it has it never gets more than ``agents.parallel_runs``, whatever it claims to hold. A run
+        that may not start now, because of the agent's launch window, is held until it may, or fails.
+        """
         if free <= 0:
             return []
         with self._datastore.begin() as session:
-            query = _WAITING
-            if self._datastore.traits.skip_locked:
-                query = query.with_for_update(of=RUNS, key_share=True, skip_locked=True)
-            rows = session.connection().execute(query, {"agent": agent_id, "free": free}).mappings().all()
-            if not rows:
+            rows = self._waiting(session, agent_id, free)
+            target = self._topology.targets(session, [agent_id]).get(agent_id) if rows else None
+            if target is None:
+                return []
+            rows, ended = self._in_window(session, target, rows)
+            if not rows and not ended:
                 return []
             until = self._ports.now() + self._lease
-            session.connection().execute(_LEASE, [{"key": row["id"], "until": until} for row in rows])
-            os = session.scalar(select(Agent.os).where(Agent.id == agent_id)) or ""
-            return [run for row in rows if (run := self._to_leased(session, row, os)) is not None]
+            taken = [*rows, *(row for row, _ in ended)]
+            session.connection().execute(_LEASE, [{"key": row["id"], "until": until} for row in taken])
+            leased: list[LeasedRun] = []
+            for row in rows:
+                try:
+                    leased.append(self._to_leased(session, row, target.os))
+                except Unavailable as error:
+                    ended.append((row, error.message))
+        for row, reason in ended:
+            self._fail(row, reason)
+        return leased
+
+    def slot_freed(self, session: Session, agent_id: UUID) -> None:
+        """Wake the agent after the transaction if more waits for it than it could be given: a run of it has ended."""
+        if agent_id in self._full:
+            self._full.discard(agent_id)
+            after_commit(session, lambda: self._ports.wakeup.agents([agent_id]))
+
+    def _waiting(self, session: Session, agent_id: UUID, free: int) -> Sequence[Row]:
+        """Return the runs that the agent may fetch, at most *free* and no more than it has room for."""
+        query = _WAITING
+        if self._datastore.traits.skip_locked:
+            # Two polls of one agent, here and at another dispatcher, must not both count the same room as theirs.
+            session.connection().execute(_LOCK_AGENT, {"agent": agent_id})
+            query = _WAITING_LOCKED
+        limit = self._settings.current().number("agents.parallel_runs")
+        rows = session.connection().execute(query, {"agent": agent_id, "free": min(free, limit)}).mappings().all()
+        room = limit - rows[0]["lent"] if rows else limit
+        if room < len(rows):
+            self._full.add(agent_id)
+        return rows[: max(room, 0)]
+
+    def _in_window(
+        self, session: Session, target: Target, rows: Sequence[Row]
+    ) -> tuple[Sequence[Row], list[tuple[Row, str]]]:
+        """Hold those of *rows* that wait for the launch window of *target*.
+
+        Return those that start now, and with the reason those that fail instead.
+        """
+        if not self._placing.windows.concern([target]):
+            return rows, []
+        now = self._ports.now()
+        places = [(row, self._placing.in_window(row, target, now)) for row in rows]
+        held = [(row, place) for row, place in places if place.hold is not None]
+        for row, place in held:
+            self._set(session, row["id"], hold=place.hold, due_at=place.due_at)
+        if held:
+            after_commit(session, self._ports.wakeup.engine)
+        free = [row for row, place in places if place == FREE]
+        return free, [(row, place.reason) for row, place in places if place.state is State.FAILED]
+
+    def _fail(self, row: Row, reason: str) -> None:
+        """Fail the run that has just been lent as *row*, unless it has moved on since."""
+        # In a transaction of its own: jobs are locked before their runs, and lending begins with a run.
+        with self._datastore.begin() as session:
+            lock_jobs(session, [row["job_id"]])
+            lent = (RUNS.c.id == row["id"]) & (RUNS.c.fence == row["fence"] + 1) & (RUNS.c.state == State.PENDING)
+            end = {"state": State.FAILED, "leased_until": None, "stopped_at": self._ports.now(), "reason": reason}
+            if session.connection().execute(update(RUNS).where(lent).values(end)).rowcount:
+                self._activation.run_ended(session, row["job_id"])
 
     def standing(self, agent_id: UUID, held: Sequence[tuple[UUID, int]]) -> Standing:
         """Renew the leases of *held* (run id, fence) and return what has become of those runs.
@@ -117,21 +273,22 @@ class Leasing:
         with self._datastore.begin() as session:
             return self.standing_in(session, agent_id, held)
 
-    def reclaim(self, agent_id: UUID, held: Sequence[tuple[UUID, int]]) -> None:
-        """Let the runs wait again that were lent to the agent but never reached it: it does not name them in *held*."""
-        known = [run_id for run_id, _ in held]
+    def reclaim(self, agent_id: UUID, held: Sequence[tuple[UUID, int]], asked_at: datetime | None = None) -> None:
+        """Let the runs wait again that were lent to the agent but never reached it: it does not name them in *held*.
+
+        Those that were lent after *asked_at*, when the agent said that, stay: this dispatcher may have stood still
+        while another one served the agent.
+        """
+        values = {
+            "agent": agent_id,
+            "until": (asked_at or self._ports.now()) + self._lease,
+            "known": [run_id for run_id, _ in held],
+        }
+        with self._datastore.read() as session:  # there is hardly ever one, and writers wait for each other
+            if session.connection().execute(_ANY_UNREACHED, values).first() is None:
+                return
         with self._datastore.begin() as session:
-            session.connection().execute(
-                update(RUNS)
-                .where(
-                    RUNS.c.agent_id == agent_id,
-                    RUNS.c.state == State.PENDING,
-                    RUNS.c.leased_until.is_not(None),
-                    RUNS.c.id.not_in(known),
-                )
-                # Another fence: should the agent have got it all the same, its news changes nothing.
-                .values(leased_until=None, fence=RUNS.c.fence + 1)
-            )
+            session.connection().execute(_RECLAIM, values)
 
     def standing_in(self, session: Session, agent_id: UUID, held: Sequence[tuple[UUID, int]]) -> Standing:
         """As ``standing``, inside the caller's transaction."""
@@ -139,35 +296,35 @@ class Leasing:
         aborts = list(connection.execute(_ABORTING, {"agent": agent_id}).scalars())
         if not held:
             return Standing(aborts, [])
-        # Locked, in order of ids: a report of the same agent may be ending one of them at this moment.
-        rows = connection.execute(
-            select(RUNS.c.id, RUNS.c.fence)
-            .where(
-                RUNS.c.agent_id == agent_id,
-                RUNS.c.id.in_([run_id for run_id, _ in held]),
-                RUNS.c.state.not_in(FINISHED),
-                RUNS.c.leased_until.is_not(None),
-            )
-            .order_by(RUNS.c.id)
-            .with_for_update(key_share=True)
-        ).all()
-        current = {(row.id, row.fence) for row in rows}
+        held_ids = [run_id for run_id, _ in held]
+        current = set(connection.execute(_HELD, {"agent": agent_id, "ids": held_ids}).tuples())
         kept = [run_id for run_id, fence in held if (run_id, fence) in current]
         if kept:
-            until = self._ports.now() + self._lease
-            connection.execute(update(RUNS).where(RUNS.c.id.in_(kept)).values(leased_until=until))
+            connection.execute(_RENEW, {"ids": kept, "until": self.until()})
         return Standing(aborts, [run_id for run_id, fence in held if (run_id, fence) not in current])
 
     def extend_all(self, by: timedelta) -> None:
-        """Give every held run at least *by* from now: after a pause of the server, agents need time to report."""
-        until = self._ports.now() + by
+        """Give every held run *by* from now: after an absence of the server, agents need time to report."""
+        now = self._ports.now()
+        # What has not begun needs no more than a lease: it loses nothing when that is over.
+        is_pending = RUNS.c.state == State.PENDING
         with self._datastore.begin() as session:
-            session.execute(update(RUNS).where(RUNS.c.leased_until < until).values(leased_until=until))
+            for which, time in ((is_pending, min(by, self._lease)), (~is_pending, by)):
+                # Those with more time, too: if the clock was set back, they would not be missed for as long.
+                lent = RUNS.c.leased_until.is_not(None) & which
+                session.execute(update(RUNS).where(lent).values(leased_until=now + time))
 
-    def next_moment(self) -> datetime | None:
-        """Return when the next lease is over; None if nothing is lent."""
+    def next_moment(self) -> datetime:
+        """Return when the next lease may be over: nobody tells the engine of those that begin while it sleeps."""
+        soonest = self._ports.now() + self._lease
         with self._datastore.read() as session:
-            return session.scalar(select(func.min(RUNS.c.leased_until)))
+            return min(session.scalar(select(func.min(RUNS.c.leased_until))) or soonest, soonest)
+
+    def is_holding(self, agent_id: UUID) -> bool:
+        """Whether the agent has a run that it has not reported the end of."""
+        with self._datastore.read() as session:
+            held = select(RUNS.c.id).where(RUNS.c.agent_id == agent_id, RUNS.c.leased_until.is_not(None))
+            return session.scalar(held.limit(1)) is not None
 
     def take_back(self) -> int:
         """End or requeue the runs whose lease is over; return how many there were.
@@ -186,13 +343,15 @@ class Leasing:
                 row = session.execute(query).one_or_none()
                 if row is not None:
                     silence = self._lease.total_seconds()
-                    self.give_up(session, row, f"outcome unknown: no news from the agent for {silence:.0f} s")
+                    reason = f"outcome unknown: no news from the agent for {silence:.0f} s"
+                    self.give_up(session, row, reason, may_be_held=not row.begun)
         return len(found)
 
-    def give_up(self, session: Session, row: Any, reason: str) -> None:
+    def give_up(self, session: Session, row: Any, reason: str, *, may_be_held: bool = False) -> None:
         """End the attempt at the run *row* that its agent has lost: requeue the run, or fail it for *reason*.
 
-        The caller has locked its job.
+        With *may_be_held* its fence stands until it is lent again: the agent may have begun it and not be able to
+        say so. Should it name it in its next call, it goes on. The caller has locked its job.
         """
         state = State(row.state)
         if state in FINISHED:
@@ -203,7 +362,8 @@ class Leasing:
             # What the lost attempt did is forgotten with it: the next one begins anew.
             session.execute(delete(CHUNKS).where(CHUNKS.c.run_id == row.id))
             session.execute(delete(TASK_RESULTS).where(TASK_RESULTS.c.run_id == row.id))
-            fence = row.fence + 1  # what the lost attempt still reports changes nothing
+            # Under another fence what the lost attempt still reports changes nothing.
+            fence = row.fence if may_be_held else row.fence + 1
             self._set(session, row.id, state=back, fence=fence, leased_until=None)
             self._set(session, row.id, started_at=None, begun=False, position=None)
             after_commit(session, lambda: self._ports.wakeup.agents([row.agent_id]))
@@ -220,15 +380,12 @@ class Leasing:
         return all(task["repeatable"] for task in tasks[: (row.position or 0) + 1])
 
     def _set(self, session: Session, run_id: UUID, **values: Any) -> None:
-        session.execute(update(RUNS).where(RUNS.c.id == run_id).values(**values))
+        session.connection().execute(_SET, {"key": run_id, **values})
 
-    def _to_leased(self, session: Session, row: Row, os: str) -> LeasedRun | None:
-        """Return the run as the agent needs it; one whose secrets cannot be opened fails here."""
-        try:
-            modules = self._plans.modules(session, row["what"], row["parameters"], os)
-        except Unavailable as error:
-            end = {"state": State.FAILED, "leased_until": None, "stopped_at": self._ports.now()}
-            self._set(session, row["id"], reason=error.message, **end)
-            self._activation.run_ended(session, row["job_id"])
-            return None
-        return LeasedRun(row["id"], row["job_id"], row["fence"] + 1, modules)
+    def _to_leased(self, session: Session, row: Row, os: str) -> LeasedRun:
+        """Return the run as the agent needs it.
+
+        :raises Unavailable: if its secrets cannot be opened.
+        """
+        planned = self._plans.run(session, row["what"], row["parameters"], os)
+        return LeasedRun(row["id"], row["job_id"], row["fence"] + 1, planned.modules, planned.scopes)

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dispatcher.core import definitions
-from dispatcher.core.definitions import ModuleDocument, PlannedModule
+from dispatcher.core.definitions import ModuleDocument, PlannedRun
 from dispatcher.core.jobs import WhatKind
 from dispatcher.core.parameters import Parameter, ParameterType
 from dispatcher.datastore.definitions import Definition
@@ -100,23 +100,27 @@ class Plans:
                 found += [linked["module"] for linked in document["modules"]]
         return [module for module in found if fits_platform(module["platforms"], os)]
 
-    def modules(
+    def run(
         self,
         session: Session,
         what: Sequence[Mapping[str, Any]],
         values: Sequence[Mapping[str, Sequence[str]]],
         os: str,
-    ) -> list[PlannedModule]:
-        """Return the modules that a run of *what* does on an agent with *os*, in order.
+    ) -> PlannedRun:
+        """Return what a run of *what* does on an agent with *os*, secrets open.
 
         A module that declares platforms is left out on any other.
+
+        :raises Unavailable: if a secret cannot be opened.
         """
-        planned: list[PlannedModule] = []
-        for item, stored in zip(what, values, strict=True):
-            document = self.document(session, item)
+        planned = PlannedRun([], [])
+        for place, (item, stored) in enumerate(zip(what, values, strict=True)):
+            document, kind = self.document(session, item), WhatKind(item["kind"])
             parameters = self.open(document, stored)
-            planned += definitions.plan(WhatKind(item["kind"]), document, parameters, self._secrets.open)
-        return [module for module in planned if fits_platform(module.document["platforms"], os)]
+            modules = definitions.plan(kind, document, parameters, self._secrets.open, place)
+            planned.modules += [module for module in modules if fits_platform(module.document["platforms"], os)]
+            planned.scopes.append(None if kind is WhatKind.MODULE else parameters)
+        return planned
 
     def _seal_one(self, parameter: Parameter) -> list[str]:
         if parameter.type is ParameterType.PASSWORD:

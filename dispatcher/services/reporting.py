@@ -5,21 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from dispatcher.core.states import FINISHED, Event, State, move
-from dispatcher.datastore.runs import CHUNKS, RUNS, TASK_RESULTS
+from dispatcher.core.parameters import Parameter
+from dispatcher.core.states import FINISHED, Event, State
+from dispatcher.datastore.jobs import JOBS
+from dispatcher.datastore.runs import RUNS
 from dispatcher.datastore.transactions import Datastore
+from dispatcher.services import progress
 from dispatcher.services.activation import Activation
 from dispatcher.services.leasing import Leasing, Standing
 from dispatcher.services.locking import lock_jobs
+from dispatcher.services.outputs import Outputs
+from dispatcher.services.progress import Progress
 
 log = structlog.get_logger(__name__)
+
+_JOBS_OF = select(RUNS.c.job_id).where(RUNS.c.id.in_(bindparam("ids", expanding=True)))
 
 
 @dataclass(slots=True)
@@ -48,7 +54,7 @@ class Output:
 
 @dataclass(slots=True)
 class TaskFinished:
-    """The task has ended; nothing of it is left running."""
+    """The task has ended; nothing of it is left running. It may never have started (a condition)."""
 
     position: int
     at: datetime
@@ -57,15 +63,17 @@ class TaskFinished:
     message: str = ""
     killed: list[str] = field(default_factory=list)
     outputs: dict[str, str] = field(default_factory=dict)
+    attempts: int = 1
 
 
 @dataclass(slots=True)
 class RunFinished:
-    """The run has ended."""
+    """The run has ended. ``outputs`` are the output parameters that were set, by object of the job, secrets open."""
 
     at: datetime
     event: Event
     reason: str = ""
+    outputs: list[list[Parameter]] = field(default_factory=list)
 
 
 RunEvent = RunStarted | TaskStarted | Output | TaskFinished | RunFinished
@@ -83,10 +91,11 @@ class News:
 class Reporting:
     """Stores the news of agents."""
 
-    def __init__(self, datastore: Datastore, *, leasing: Leasing, activation: Activation) -> None:
+    def __init__(self, datastore: Datastore, *, leasing: Leasing, activation: Activation, outputs: Outputs) -> None:
         self._datastore = datastore
         self._leasing = leasing
         self._activation = activation
+        self._outputs = outputs
 
     def report(self, agent_id: UUID, news: Sequence[News], held: Sequence[tuple[UUID, int]]) -> Standing:
         """Store *news* in order, renew the leases of *held*, and return what has become of those runs.
@@ -94,124 +103,68 @@ class Reporting:
         Durable when it returns. News of another agent's run, of a lost lease or of a finished run change nothing,
         and neither does news that was stored before.
         """
-        ending = {one.run_id for one in news if isinstance(one.event, RunFinished)}
+        run_ids = {one.run_id for one in news}
+        positions = {one.event.position for one in news if not isinstance(one.event, (RunStarted, RunFinished))}
+        ending = [one.run_id for one in news if isinstance(one.event, RunFinished)]
         with self._datastore.begin() as session:
             if ending and not self._datastore.traits.single_writer:
-                lock_jobs(session, set(session.scalars(select(RUNS.c.job_id).where(RUNS.c.id.in_(ending)))))
-            runs = self._runs(session, agent_id, {one.run_id for one in news})
-            for one in news:
-                run = runs.get(one.run_id)
-                if run is None or run["fence"] != one.fence:
-                    # All that is kept of it: who it was and what it said, as evidence for people.
-                    log.warning("run.late_news", run_id=str(one.run_id), fence=one.fence, news=type(one.event).__name__)
-                elif State(run["state"]) not in FINISHED:
-                    self._store(session, run, one.event)
+                lock_jobs(session, set(session.scalars(_JOBS_OF, {"ids": ending})))
+            runs = progress.read(session, agent_id, run_ids, positions)
+            over = [runs[one.run_id] for one in news if self._take(session, runs.get(one.run_id), one)]
+            progress.store(session, runs.values())
+            for run in over:
+                self._activation.run_ended(session, run.job_id)
+            if ending:
+                self._leasing.slot_freed(session, agent_id)
             return self._leasing.standing_in(session, agent_id, held)
 
-    def _runs(self, session: Session, agent_id: UUID, run_ids: set[UUID]) -> dict[UUID, dict[str, Any]]:
-        if not run_ids:
-            return {}
-        mine = RUNS.c.agent_id == agent_id, RUNS.c.id.in_(run_ids)
-        query = select(RUNS).where(*mine).order_by(RUNS.c.id).with_for_update(key_share=True)
-        return {row["id"]: dict(row) for row in session.connection().execute(query).mappings()}
+    def _take(self, session: Session, run: Progress | None, news: News) -> bool:
+        """Take *news* of *run* in; return whether it has ended by that, so that its job has to hear of it."""
+        if run is None or run.fence != news.fence:
+            # All that is kept of it: who it was and what it said, as evidence for people.
+            log.warning("run.late_news", run_id=str(news.run_id), fence=news.fence, news=type(news.event).__name__)
+        elif run.state not in FINISHED:
+            if isinstance(news.event, RunFinished):
+                return self._finish(session, run, news.event)
+            self._note(run, news.event)
+        return False
 
-    def _store(self, session: Session, run: dict[str, Any], event: RunEvent) -> None:
+    def _note(self, run: Progress, event: RunStarted | TaskStarted | Output | TaskFinished) -> None:
         match event:
             case RunStarted():
-                self._start(session, run, event.at)
+                run.start(event.at, self._leasing.until())
             case TaskStarted():
-                self._start_task(session, run, event)
+                run.start(event.at, self._leasing.until())
+                run.start_task(event.position, event.at)
             case Output():
-                self._append(session, run, event)
+                run.append(event.position, event.offset, event.data)
             case TaskFinished():
-                self._finish_task(session, run, event)
-            case RunFinished():
-                self._finish(session, run, event)
+                if event.message:  # it gets a row, even if it never started
+                    run.start(event.at, self._leasing.until())
+                run.end_task(
+                    event.position,
+                    event.event,
+                    exit_code=event.exit_code,
+                    message=event.message,
+                    killed=event.killed,
+                    outputs=event.outputs,
+                    attempts=event.attempts,
+                    stopped_at=event.at,
+                )
 
-    def _start(self, session: Session, run: dict[str, Any], at: datetime) -> None:
-        if run["started_at"] is None:
-            state = run["state"] if run["state"] == State.ABORTING else move(State(run["state"]), Event.START)
-            self._set(session, run, state=state, started_at=at)
-
-    def _start_task(self, session: Session, run: dict[str, Any], event: TaskStarted) -> None:
-        self._start(session, run, event.at)
-        if self._task(session, run, event.position) is not None:
-            return
-        session.connection().execute(
-            insert(TASK_RESULTS),
-            {
-                "run_id": run["id"],
-                "position": event.position,
-                "state": State.ACTIVE,
-                "message": "",
-                "killed": [],
-                "outputs": {},
-                "output_bytes": 0,
-                "started_at": event.at,
-            },
-        )
-        self._set(session, run, begun=True, position=event.position)
-
-    def _append(self, session: Session, run: dict[str, Any], event: Output) -> None:
-        task = self._task(session, run, event.position)
-        if task is None or not event.data:
-            return
-        # A repeated chunk may begin before the end of what is stored; only what is new is kept. One that begins after
-        # it leaves a gap: the agent had no room for what was there.
-        offset = max(event.offset, task["output_bytes"])
-        data = event.data[offset - event.offset :]
-        if data:
-            chunk = {"run_id": run["id"], "position": event.position, "offset": offset, "data": data}
-            session.connection().execute(insert(CHUNKS), chunk)
-            self._set_task(session, run, event.position, output_bytes=offset + len(data))
-
-    def _finish_task(self, session: Session, run: dict[str, Any], event: TaskFinished) -> None:
-        task = self._task(session, run, event.position)
-        if task is None or task["state"] in FINISHED:
-            return
-        self._set_task(
-            session,
-            run,
-            event.position,
-            state=move(State.ACTIVE, event.event),
-            exit_code=event.exit_code,
-            message=event.message,
-            killed=event.killed,
-            outputs=event.outputs,
-            stopped_at=event.at,
-        )
-
-    def _finish(self, session: Session, run: dict[str, Any], event: RunFinished) -> None:
-        self._start(session, run, event.at)
-        if event.event is Event.CONFIRM_ABORT and State(run["state"]) is not State.ABORTING:
+    def _finish(self, session: Session, run: Progress, event: RunFinished) -> bool:
+        """Let *run* end, as ``_take`` does."""
+        run.start(event.at, self._leasing.until())
+        if event.event is Event.CONFIRM_ABORT and run.state is not State.ABORTING:
             # Nobody aborted it: its agent was stopped and took it along.
-            row = session.execute(select(RUNS).where(RUNS.c.id == run["id"])).one()
+            progress.store(session, [run])
+            row = session.execute(select(RUNS).where(RUNS.c.id == run.id)).one()
             self._leasing.give_up(session, row, event.reason or "its agent was stopped")
-            run.update(session.execute(select(RUNS).where(RUNS.c.id == run["id"])).mappings().one())
-            return
-        state = move(State(run["state"]), event.event)
-        self._set(
-            session, run, state=state, reason=event.reason or run["reason"], stopped_at=event.at, leased_until=None
-        )
-        self._activation.run_ended(session, run["job_id"])
-
-    def _task(self, session: Session, run: dict[str, Any], position: int) -> Any:
-        return (
-            session.connection()
-            .execute(
-                select(TASK_RESULTS).where(TASK_RESULTS.c.run_id == run["id"], TASK_RESULTS.c.position == position)
-            )
-            .mappings()
-            .first()
-        )
-
-    def _set(self, session: Session, run: dict[str, Any], **values: Any) -> None:
-        session.connection().execute(update(RUNS).where(RUNS.c.id == run["id"]).values(**values))
-        run.update(values)
-
-    def _set_task(self, session: Session, run: dict[str, Any], position: int, **values: Any) -> None:
-        session.connection().execute(
-            update(TASK_RESULTS)
-            .where(TASK_RESULTS.c.run_id == run["id"], TASK_RESULTS.c.position == position)
-            .values(**values)
-        )
+            run.read_again(session)
+            return False
+        outputs = None
+        if any(event.outputs):
+            what = session.scalars(select(JOBS.c.what).where(JOBS.c.id == run.job_id)).one()
+            outputs = self._outputs.of_run(session, what, event.outputs)
+        run.end(event.event, event.at, event.reason, outputs)
+        return True

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dispatcher.core.definitions import ModuleDocument
+from dispatcher.core.holds import Hold
 from dispatcher.core.jobs import Job, What, WhatKind, Who, WhoKind
 from dispatcher.core.permissions import Caller, Node, Right
 from dispatcher.core.results import JobResult, RunResult, TaskResult
@@ -17,9 +18,10 @@ from dispatcher.core.states import FINISHED, State
 from dispatcher.datastore.agents import Agent
 from dispatcher.datastore.base import Row
 from dispatcher.datastore.jobs import JOBS
-from dispatcher.datastore.runs import CHUNKS, RUNS, TASK_RESULTS
+from dispatcher.datastore.runs import RUNS, TASK_RESULTS
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.jobs import Jobs
+from dispatcher.services.output import pieces
 from dispatcher.services.plans import Plans
 
 #: How much of the end of a task's output a result carries, in bytes.
@@ -115,24 +117,14 @@ class Results:
                 result.state = State(run["state"])
             result.exit_code, result.message, result.killed = row["exit_code"], row["message"], row["killed"]
             result.started_at, result.stopped_at = row["started_at"], row["stopped_at"]
+            result.attempts = row["attempts"]
             result.output_bytes = row["output_bytes"]
             result.output = self._output(session, run["id"], position, row["output_bytes"])
         return result
 
     def _output(self, session: Session, run_id: UUID, position: int, size: int) -> str:
-        start = max(0, size - MAX_OUTPUT_BYTES)
-        # The chunk in which the end begins starts before it: chunks are never longer than what is kept.
-        chunks = session.execute(
-            select(CHUNKS.c.offset, CHUNKS.c.data)
-            .where(
-                CHUNKS.c.run_id == run_id,
-                CHUNKS.c.position == position,
-                CHUNKS.c.offset > start - MAX_OUTPUT_BYTES * 4,
-            )
-            .order_by(CHUNKS.c.offset)
-        ).all()
-        kept = b"".join(chunk.data[max(0, start - chunk.offset) :] for chunk in chunks)
-        return kept.decode("utf-8", "replace")
+        kept = pieces(session, run_id, position, max(0, size - MAX_OUTPUT_BYTES), size)
+        return b"".join(data for _, data in kept).decode("utf-8", "replace")
 
 
 def _numbered(modules: list[ModuleDocument]) -> list[tuple[int, Mapping[str, Any], What]]:
@@ -149,7 +141,8 @@ def _activity(run: Row, tasks: list[tuple[int, Mapping[str, Any], What]]) -> str
     """Return what the run is at, in words."""
     state = State(run["state"])
     if state is State.PENDING:
-        return "Waiting for the agent"
+        held = "Waiting for the agent" if run["hold"] is None else Hold(run["hold"]).text
+        return held if run["due_at"] is None else f"{held}, until {run['due_at']:%Y-%m-%d %H:%M} UTC"
     position = run["position"]
     if state in FINISHED or position is None or position >= len(tasks):
         return ""

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from dispatcher.core import local_time, options
 from dispatcher.core.errors import InvalidValue
-from dispatcher.core.jobs import GivenSet, Invoker, Job, JobRequest, WhatChoice, WhatKind, Who, WhoKind
+from dispatcher.core.jobs import GivenSet, Invoker, Job, JobRequest, Options, WhatChoice, WhatKind, When, Who, WhoKind
 from dispatcher.core.parameters import GivenValue, Parameter, merge
 from dispatcher.core.permissions import Caller, Node, Right
 from dispatcher.core.ports import Ports
+from dispatcher.core.schedules import NEVER, RecurrenceRequest
 from dispatcher.core.states import State
 from dispatcher.datastore.transactions import Datastore, after_commit
 from dispatcher.services.activation import Activation
 from dispatcher.services.jobs import Jobs
 from dispatcher.services.library.catalogue import NODES, Library, LibraryEntry
 from dispatcher.services.plans import Plans
-from dispatcher.services.starting import to_entry
+from dispatcher.services.recurring import insert_schedule
+from dispatcher.services.runbook_who import RunBookWho
+from dispatcher.services.settings import Settings
+from dispatcher.services.starting import EMPTY_JOB, to_entry
 from dispatcher.services.topology import Topology
 
 
@@ -35,19 +41,23 @@ class Scheduling:
         plans: Plans,
         activation: Activation,
         jobs: Jobs,
+        settings: Settings,
     ) -> None:
         self._datastore = datastore
         self._ports = ports
+        self._settings = settings
         self._library = library
         self._topology = topology
         self._plans = plans
+        self._runbook_who = RunBookWho(plans, topology)
         self._activation = activation
         self._jobs = jobs
 
     def submit(self, request: JobRequest, caller: Caller) -> Job:
         """Store the job that *request* asks for and return it; once this returns, it survives a power cut.
 
-        A job that is due is started at once, in the same transaction. The order of ``what`` is kept.
+        A job that is due is started at once, in the same transaction. The order of ``what`` is kept. With a recurrence
+        the job never starts: it is the pattern of those that occur (see ``services.occurrences``).
 
         :raises InvalidValue: if a member is missing or names nothing; nothing is stored then.
         :raises Forbidden: without Modify on Jobs/Scheduling and Read on every what and who.
@@ -57,22 +67,28 @@ class Scheduling:
         with self._datastore.begin() as session:
             entries = [self._entry(session, choice, place, caller) for place, choice in enumerate(request.what)]
             who = self._topology.resolve(session, request.who)
-            for one in who:
-                caller.require(Right.READ, Node.AGENTS if one.kind is WhoKind.AGENT else Node.TEAMS)
+            _require_read(caller, who)
             _check_targets(entries, who)
             parameters = [
                 merge(entry.parameters, _given(request.parameters, entry, place, len(entries)))
                 for place, entry in enumerate(entries)
             ]
+            _require_read(caller, self._runbook_who.named(session, entries[0].document, parameters[0]))
             row = self._row(request, entries, who, parameters, caller)
-            if row["starts_at"] <= row["created_at"]:
+            number: int | None
+            if request.when.recurrence is not None:
+                number = self._activation.insert(session, row)
+                insert_schedule(session, row["id"], request.when.recurrence)
+                after_commit(session, self._ports.wakeup.engine)
+            elif row["starts_at"] <= row["created_at"]:
                 number = self._activation.insert_and_activate(session, row)
             else:
                 number = self._activation.insert(session, row)
                 after_commit(session, self._ports.wakeup.engine)
             if number is None:
                 return self._jobs.get_in(session, row["id"])
-            return self._jobs.to_job(session, {**row, "number": number}, parameters)
+            row["number"] = number
+            return self._jobs.to_job(session, row, parameters, recurrence=request.when.recurrence)
 
     def _entry(self, session: Session, choice: WhatChoice, place: int, caller: Caller) -> LibraryEntry:
         caller.require(Right.READ, NODES[choice.kind])
@@ -89,12 +105,12 @@ class Scheduling:
         parameters: Sequence[Sequence[Parameter]],
         caller: Caller,
     ) -> dict[str, Any]:
-        when, now = request.when, self._ports.now()
-        starts_at = now if when.immediate or when.starts_at is None else when.starts_at
+        when = request.when
+        stored: Options = {**request.options} if request.options else {}
         return {
+            **EMPTY_JOB,
+            **self._moments(when, stored),
             "id": self._ports.new_id(),
-            "parent_id": None,
-            "step": None,
             "description": request.description or entries[0].name,
             "state": State.SCHEDULED,
             "reason": "",
@@ -107,26 +123,61 @@ class Scheduling:
             "parameters": [self._plans.seal(values) for values in parameters],
             "invoker": Invoker.USER,
             "invoker_info": caller.name,
-            "immediate": when.immediate,
-            "starts_at": starts_at,
+            "immediate": when.immediate and when.recurrence is None,
+            "is_recurring": when.recurrence is not None,
             "is_local_time": when.is_local_time,
             "use_wake_on_lan": when.use_wake_on_lan,
             "in_parallel": request.in_parallel,
             "outside_launch_window": request.outside_launch_window,
             "tags": request.tags,
-            "created_at": now,
-            "started_at": None,
-            "stopped_at": None,
-            "sorted_at": starts_at,
             "open_runs": 0,
+            "options": stored or None,
         }
+
+    def _moments(self, when: When, stored: Options) -> dict[str, datetime]:
+        """Return when the new job was made, when it starts, and when lists say so; note in *stored* a local time.
+
+        :raises InvalidValue: if there is no such time.
+        """
+        now = self._ports.now()
+        shown_at = starts_at = now if when.immediate or when.starts_at is None else when.starts_at
+        if when.is_local_time and not when.immediate:
+            # It starts when its time comes anywhere on earth; each run then waits for the clock of its agent.
+            stored["local_time"] = local_time.write(shown_at, self._settings.site_zone())
+            starts_at = local_time.first_moment(stored["local_time"])
+        if when.recurrence is not None:
+            shown_at, starts_at = _first_due(when.recurrence, now)
+        return {"created_at": now, "starts_at": starts_at, "sorted_at": shown_at}
 
 
 def _check_shape(request: JobRequest) -> None:
     if not request.what:
         raise InvalidValue("What", "names nothing to run")
-    if not request.when.immediate and request.when.starts_at is None:
+    options.check(request.options or {})
+    if request.when.recurrence is not None:
+        if request.when.is_local_time:
+            raise InvalidValue("When/IsLocalTime", "does not go with a recurrence, which names its own time zone")
+    elif not request.when.immediate and request.when.starts_at is None:
         raise InvalidValue("When/ScheduledDateTime", "is missing, and Immediate is not true")
+
+
+def _first_due(request: RecurrenceRequest, now: datetime) -> tuple[datetime, datetime]:
+    """Return the first due time from *now* on, as it is shown and as it is stored.
+
+    :raises InvalidValue: if the rule is none, or is over already.
+    """
+    found = request.read()
+    if found is None:
+        return now, NEVER
+    due = found.after(now - timedelta(microseconds=1))
+    if due is None:
+        raise InvalidValue("When/Recurrence", "is over: it has no due time any more")
+    return due, due
+
+
+def _require_read(caller: Caller, who: Sequence[Who]) -> None:
+    for one in who:
+        caller.require(Right.READ, Node.AGENTS if one.kind is WhoKind.AGENT else Node.TEAMS)
 
 
 def _check_targets(entries: Sequence[LibraryEntry], who: Sequence[Who]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from dispatcher.core import windows
 from dispatcher.core.errors import InvalidValue
 
 Value = str | int
@@ -69,6 +70,13 @@ def _time_zone(text: str) -> str:
     return text
 
 
+def _launch_window(text: str) -> str:
+    try:
+        return str(windows.parse(text)) if text else ""
+    except InvalidValue as error:
+        raise ValueError(error.message) from None
+
+
 def _realm(text: str) -> str:
     # It stands between quotes in a header.
     if not re.fullmatch(r"[ !#-\[\]-~]{1,100}", text):
@@ -91,6 +99,25 @@ REGISTRY: Mapping[str, Kind] = {
     "agents.parallel_runs": Kind(10, _number(1, 1000), "How many runs one agent may be given at a time."),
     "jobs.launch_timeout_s": Kind(
         604_800, _number(60, 31_536_000), "How long a job waits for an agent before it is cancelled.", "seconds"
+    ),
+    "jobs.launch_window": Kind(
+        "",
+        _launch_window,
+        "When runs may start, such as Mon-Fri 20:00-06:00; agents and primary teams may have their own. Empty: always.",
+    ),
+    "jobs.outside_launch_window": Kind(
+        "WAIT",
+        _choice("FAIL", "CONTINUE", "WAIT"),
+        "What a run does outside the launch window, if its job does not say.",
+    ),
+    "retention.jobs_days": Kind(
+        0, _number(0, 36_500), "How long jobs that have ended are kept, with their results; 0: for ever.", "days"
+    ),
+    "retention.ledger_days": Kind(
+        0, _number(0, 36_500), "How long the ledger of recurring jobs reaches back; 0: for ever.", "days"
+    ),
+    "retention.output_days": Kind(
+        0, _number(0, 36_500), "How long the output of tasks is kept after their end; 0: as long as the job.", "days"
     ),
     "webapi.public_address": Kind(
         "",

@@ -19,10 +19,13 @@ from dispatcher.core.ports import Ports
 from dispatcher.datastore import revisions
 from dispatcher.datastore.settings import Setting
 from dispatcher.datastore.transactions import Datastore, after_commit
+from dispatcher.services import holds
 from dispatcher.services.setting_kinds import REGISTRY, Kind, Value
 
 _log = structlog.stdlib.get_logger(__name__)
 
+#: What decides whether runs that wait for a launch window still have to.
+_WINDOWS = ("jobs.launch_window", "jobs.outside_launch_window", "webapi.site_time_zone")
 #: Given for one dispatcher it takes that one's own value away again (contract section 9).
 GLOBAL = "GLOBAL"
 
@@ -136,6 +139,8 @@ class Settings:
         text = "" if is_taken_away else str(kind.parse(name, value))
         with self._datastore.begin() as session:
             revisions.bump(session, revisions.SETTINGS)
+            if name in _WINDOWS:
+                holds.look_again(session, self._ports.now())
             # A longer or shorter launch timeout moves what is due next.
             after_commit(session, self._ports.wakeup.engine)
             if is_taken_away:

@@ -1,8 +1,9 @@
-"""Starting: a job that is due becomes runs, one on each of its agents."""
+"""Starting: a job that is due becomes runs, one on each of its agents, free or held for a while."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,11 +12,12 @@ from sqlalchemy.orm import Session
 
 from dispatcher.core.jobs import Who, WhoKind
 from dispatcher.core.ports import Ports
-from dispatcher.core.states import Event, State, move
+from dispatcher.core.states import Event, State, move, outcome
 from dispatcher.datastore.base import Row
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.runs import RUNS
 from dispatcher.datastore.transactions import after_commit
+from dispatcher.services.placing import Place, Placing
 from dispatcher.services.plans import Plans
 from dispatcher.services.topology import Target, Topology
 
@@ -29,30 +31,39 @@ EMPTY_JOB["is_recurring"] = False
 class Starting:
     """Starts jobs that are no run books. Every method works inside the caller's transaction."""
 
-    def __init__(self, ports: Ports, plans: Plans, topology: Topology) -> None:
+    def __init__(self, ports: Ports, plans: Plans, topology: Topology, placing: Placing) -> None:
         self._ports = ports
         self._plans = plans
         self._topology = topology
+        self._placing = placing
 
     def insert(self, session: Session, job: Mapping[str, Any]) -> int:
         """Insert the new *job* (its columns) as it is; return its number."""
         key = session.connection().execute(_INSERT_JOB, job).inserted_primary_key
         assert key is not None  # noqa: S101 - every database gives the key of a row that was inserted alone
+        if job.get("options"):
+            after_commit(session, self._ports.wakeup.engine)  # some of them end by themselves
         number: int = key[0]
         return number
 
     def insert_runs(self, session: Session, runs: Sequence[Mapping[str, Any]]) -> None:
-        """Insert the new *runs* (their columns), and wake the agents that may fetch one."""
+        """Insert the new *runs* (their columns), and wake the agents that may fetch one; the engine for those held."""
         if runs:
             session.connection().execute(_INSERT_RUN, runs)
-        woken = [run["agent_id"] for run in runs if run["state"] is State.PENDING]
+        woken = [run["agent_id"] for run in runs if run["state"] is State.PENDING and run["hold"] is None]
         if woken:
             after_commit(session, lambda: self._ports.wakeup.agents(woken))
+        if any(run["due_at"] is not None for run in runs):
+            after_commit(session, self._ports.wakeup.engine)
 
     def started(self, job: Row) -> dict[str, Any]:
         """Return what changes in *job* (its columns) when it starts now."""
         now = self._ports.now()
-        return {"state": move(State(job["state"]), Event.ACTIVATE), "started_at": now, "sorted_at": now}
+        changes = {"state": move(State(job["state"]), Event.ACTIVATE), "started_at": now, "sorted_at": now}
+        timeout_s = (job.get("options") or {}).get("timeout_s")
+        if timeout_s is not None:
+            changes["ends_by"] = now + timedelta(seconds=timeout_s)
+        return changes
 
     def begin(self, session: Session, job: Row) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         """Return the runs of *job*, and how its start changes it; without any run to do it is over at once."""
@@ -63,30 +74,41 @@ class Starting:
         changes["open_runs"] = sum(run["state"] is State.PENDING for run in runs)
         if not changes["open_runs"]:
             reason = "" if targets else f"no agent: {', '.join(who.name for who in chosen)} has no members"
-            changes |= {"state": State.SKIPPED, "stopped_at": changes["started_at"], "reason": reason}
+            ended = outcome(run["state"] for run in runs)
+            changes |= {"state": ended, "stopped_at": changes["started_at"], "reason": reason}
         return runs, changes
 
     def _runs(self, session: Session, job: Row, targets: Sequence[Target]) -> list[dict[str, Any]]:
-        """Return a new run for each of *targets*; one for whose platform the job has nothing is skipped."""
-        now = self._ports.now()
-        fitting = {os for os in {target.os for target in targets} if self._plans.outline(session, job["what"], os)}
-        runs = []
-        for target in targets:
-            fits = target.os in fitting
-            runs.append(
-                {
-                    "id": self._ports.new_id(),
-                    "job_id": job["id"],
-                    "agent_id": target.id,
-                    "state": State.PENDING if fits else State.SKIPPED,
-                    "reason": "" if fits else f"nothing in this job is for {target.os}",
-                    "attempt": 0,
-                    "fence": 0,
-                    "begun": False,
-                    "stopped_at": None if fits else now,
-                }
-            )
-        return runs
+        """Return a new run for each of *targets*, in their order; one for whose platform nothing is there is skipped.
+
+        With ``select_one`` there is one run only, on one of those whose platform fits.
+        """
+        systems = {os for os in {target.os for target in targets} if self._plans.outline(session, job["what"], os)}
+        fitting = [target for target in targets if target.os in systems]
+        if targets and (job.get("options") or {}).get("select_one"):
+            targets = [self._placing.best(session, fitting or targets)]
+            fitting = fitting and [*targets]
+        places = self._placing.at_start(session, job, fitting)
+        placed = {target.id: place for target, place in zip(fitting, places, strict=True)}
+        return [self._run(job, target, placed.get(target.id)) for target in targets]
+
+    def _run(self, job: Row, target: Target, place: Place | None) -> dict[str, Any]:
+        """Return a new run; without a *place* there is nothing to do for it."""
+        if place is None:
+            place = Place(State.SKIPPED, reason=f"nothing in this job is for {target.os}")
+        return {
+            "id": self._ports.new_id(),
+            "job_id": job["id"],
+            "agent_id": target.id,
+            "state": place.state,
+            "reason": place.reason,
+            "attempt": 0,
+            "fence": 0,
+            "begun": False,
+            "stopped_at": None if place.state is State.PENDING else self._ports.now(),
+            "hold": place.hold,
+            "due_at": place.due_at,
+        }
 
 
 def to_entry(who: Who) -> dict[str, Any]:

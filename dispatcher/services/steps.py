@@ -1,4 +1,8 @@
-"""Steps: a run book is done step by step, each step a job of its own; one that ends leads to the next."""
+"""Steps: a run book is done step by step, each step a job of its own; one that ends leads to the next.
+
+Steps that start together are a group (``core.steps``). A run book goes on when the last step of a group has ended:
+``open_runs`` of its job counts the steps that have not, those that have not started included.
+"""
 
 from __future__ import annotations
 
@@ -6,26 +10,32 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+import structlog
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from dispatcher.core import definitions
 from dispatcher.core.definitions import StepDocument
-from dispatcher.core.errors import InvalidValue
-from dispatcher.core.jobs import Invoker, WhatKind, Who, WhoChoice, WhoKind
-from dispatcher.core.parameters import Parameter
+from dispatcher.core.errors import DispatcherError, InvalidValue
 from dispatcher.core.ports import Ports
 from dispatcher.core.states import FINISHED, State, outcome
+from dispatcher.core.steps import group_at, stopping
 from dispatcher.datastore.base import Row
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.services.plans import Plans
-from dispatcher.services.starting import EMPTY_JOB, Starting, to_entry, to_who
+from dispatcher.services.runbook_who import RunBookWho
+from dispatcher.services.starting import Starting
+from dispatcher.services.step_jobs import StepJobs
 from dispatcher.services.topology import Topology
 
-#: Child outcomes after which a run book goes on whatever its step says.
-_GOOD = frozenset({State.COMPLETED, State.SKIPPED})
-#: How deep run books may start run books: a loop among them must end.
-MAX_DEPTH = 10
+log = structlog.get_logger(__name__)
+
+#: Why a step failed that is not to blame.
+NOT_STARTED = "it could not be started: see the log"
+#: Sets the columns that are named beside its own parameter.
+_SET = update(JOBS).where(JOBS.c.id == bindparam("key"))
+_COUNT_DOWN = _SET.values(open_runs=JOBS.c.open_runs - bindparam("ended"))
 
 
 class Steps:
@@ -34,157 +44,164 @@ class Steps:
     def __init__(self, ports: Ports, plans: Plans, topology: Topology, starting: Starting) -> None:
         self._ports = ports
         self._plans = plans
-        self._topology = topology
         self._starting = starting
+        self._step_jobs = StepJobs(ports, plans, topology)
+        self._runbook_who = RunBookWho(plans, topology)
 
     def begin(self, session: Session, job: Row) -> State | None:
-        """Begin the run book *job*; return its outcome if it has ended already."""
-        changes = self._starting.started(job)
-        self._set(session, job["id"], **changes, open_runs=len(self._runbook(session, job)["steps"]))
+        """Begin the run book *job*, which is stored; return its outcome if it has ended already."""
+        try:
+            taken = self._runbook_who.taken(session, job)
+        except InvalidValue as error:
+            return self._end(session, job, State.CANCELLED, error.message)
+        changes = {**self._starting.started(job), **taken}
+        self._set(session, job["id"], **changes, open_runs=len(self._steps(session, job)))
         return self._go_on(session, {**job, **changes}, 0)
 
     def finish(self, session: Session, job: Row, state: State, reason: str = "") -> None:
-        """End *job*; the run books above it go on from there."""
+        """End *job*; the run books above it go on from there. The caller has locked the job and all above it."""
         self._end(session, job, state, reason)
         while job["parent_id"] is not None:
-            self._set(session, job["parent_id"], open_runs=JOBS.c.open_runs - 1)
+            # Counted by the database, under the lock of the run book: of two steps that end at once, one is the last.
+            session.connection().execute(_COUNT_DOWN, {"key": job["parent_id"], "ended": 1})
             parent = self._job(session, job["parent_id"])
-            steps = self._runbook(session, parent)["steps"]
-            ended: State | None
-            if State(parent["state"]) is State.ABORTING:
-                ended = self._end(session, parent, State.ABORTED)
-            elif _stops(steps, job["step"], state):
-                ended = self._end(session, parent, State.STOPPED, _stop_reason(steps, job["step"], state))
-            else:
-                ended = self._go_on(session, parent, job["step"] + 1)
-            if ended is None:
+            if self._step_ended(session, parent, job["step"]) is None:
                 return
-            job, state = parent, ended
+            job = parent
 
-    def _go_on(self, session: Session, job: Row, position: int) -> State | None:
-        """Do the steps of the run book *job* from *position* on, until one is under way.
+    def _step_ended(self, session: Session, job: dict[str, Any], position: int) -> State | None:
+        """Let the run book *job* go on after its step at *position*; return its outcome if that was the end of it."""
+        steps = self._steps(session, job)
+        group = group_at(steps, position)
+        if job["state"] in FINISHED or job["open_runs"] > len(steps) - group.stop:
+            return None  # others of the group are under way
+        if job["state"] == State.ABORTING:
+            return self._end(session, job, forced_end(job))
+        ended = self._close(session, job, group)
+        return ended if ended is not None else self._go_on(session, job, group.stop)
 
-        Return None then; after the last step, or one whose failure stops the run book, end it and return its outcome.
+    def _go_on(self, session: Session, job: dict[str, Any], position: int) -> State | None:
+        """Do the steps of the run book *job* from *position* on, group by group, until one is under way.
+
+        Return None then; after the last step, or a group that stops the run book, end it and return its outcome.
         """
-        steps: Sequence[StepDocument] = self._runbook(session, job)["steps"]
+        steps = self._steps(session, job)
         while position < len(steps):
-            state = self._do_step(session, job, position)
-            if state is None:
+            group = group_at(steps, position)
+            previous = self._previous(session, job, group)
+            ended = sum(self._start(session, job, at, previous) for at in group)
+            if ended:
+                session.connection().execute(_COUNT_DOWN, {"key": job["id"], "ended": ended})
+            if ended < len(group):
                 return None
-            self._set(session, job["id"], open_runs=JOBS.c.open_runs - 1)
-            if _stops(steps, position, state):
-                return self._end(session, job, State.STOPPED, _stop_reason(steps, position, state))
-            position += 1
-        return self._end(session, job, self._outcome_of_steps(session, job["id"]))
+            state = self._close(session, job, group)
+            if state is not None:
+                return state
+            position = group.stop
+        states = session.scalars(select(JOBS.c.state).where(JOBS.c.parent_id == job["id"]).distinct())
+        return self._end(session, job, outcome(map(State, states)))
 
-    def _do_step(self, session: Session, job: Row, position: int) -> State | None:
-        """Start the step; return its outcome if it ended at once, else None."""
-        document = self._runbook(session, job)
-        step: StepDocument = document["steps"][position]
-        values = self._plans.open(document, job["parameters"][0])
-        child = self._step_job(job, position, step, values)
+    def _previous(self, session: Session, job: Row, group: range) -> str:
+        """Return how the group before *group* has ended, as its conditions ask for it; "" if none asks."""
+        steps = self._steps(session, job)
+        if group.start == 0 or not any("condition" in steps[at] for at in group):
+            return ""
+        before = self._children(session, job, group_at(steps, group.start - 1))
+        return outcome(State(child["state"]) for child in before.values()).name.lower()
+
+    def _start(self, session: Session, job: Row, position: int, previous: str) -> bool:
+        """Start the step; return whether it ended at once."""
+        child = self._step_jobs.make(session, job, position, previous)
         try:
-            child["who"] = [to_entry(who) for who in self._step_targets(session, job, step, values)]
-            problem = ""
-            if len(child["what"][0]["path"]) > MAX_DEPTH:
-                problem = f"run books are nested deeper than {MAX_DEPTH}"
-        except InvalidValue as error:
-            problem = error.message
-        if problem:
+            with session.connection().begin_nested():
+                return self._start_job(session, {**child})
+        except SQLAlchemyError:
+            raise
+        except Exception:  # a defect in one step must not keep an agent from reporting the end of the step before
+            log.exception("step.not_started", job_id=str(job["id"]), step=position)
+            failed = {"state": State.FAILED, "stopped_at": self._ports.now(), "reason": NOT_STARTED}
+            self._starting.insert(session, {**child, **failed})
+            return True
+
+    def _start_job(self, session: Session, child: dict[str, Any]) -> bool:
+        """Store and start the new job of a step; return whether it ended at once."""
+        if child["state"] in FINISHED:
             self._starting.insert(session, child)
-            return self._end(session, child, State.FAILED, problem)
+            return True
         if child["is_runbook"]:
             self._starting.insert(session, child)
-            return self.begin(session, child)
+            return self.begin(session, child) is not None
         runs, changes = self._starting.begin(session, child)
         child.update(changes)
         self._starting.insert(session, child)
         self._starting.insert_runs(session, runs)
-        return State(child["state"]) if child["state"] in FINISHED else None
+        return child["state"] in FINISHED
 
-    def _step_job(self, job: Row, position: int, step: StepDocument, values: Sequence[Parameter]) -> dict[str, Any]:
-        """Return the columns of a new job for the step; its targets are still to be found."""
-        now = self._ports.now()
-        inner = self._plans.declared(step["what"])
-        outer = job["what"][0]
-        return {
-            **EMPTY_JOB,
-            "id": self._ports.new_id(),
-            "parent_id": job["id"],
-            "step": position,
-            "description": step["name"],
-            "state": State.SCHEDULED,
-            "reason": "",
-            "is_runbook": step["kind"] == WhatKind.RUNBOOK,
-            "what": [
-                {
-                    "kind": step["kind"],
-                    "id": step["what"]["id"],
-                    "name": step["what"]["name"],
-                    "definition": outer["definition"],
-                    "path": [*outer.get("path", ()), position],
-                }
-            ],
-            "who": [],
-            "parameters": [self._plans.seal(definitions.link(inner, step["parameters"], values))],
-            "invoker": Invoker.RUNBOOK,
-            "invoker_info": job["invoker_info"],
-            "immediate": True,
-            "starts_at": now,
-            "is_local_time": False,
-            "use_wake_on_lan": job["use_wake_on_lan"],
-            "in_parallel": job["in_parallel"],
-            "created_at": now,
-            "sorted_at": now,
-            "open_runs": 0,
-        }
+    def _close(self, session: Session, job: dict[str, Any], group: range) -> State | None:
+        """Take the outputs of *group*, whose steps have all ended, into the run book *job*, and look at the outcomes.
 
-    def _step_targets(self, session: Session, job: Row, step: StepDocument, values: Sequence[Parameter]) -> list[Who]:
-        """Return whom the step runs on.
-
-        A step that names nobody runs on those the run book was scheduled on, as one that asks.
-
-        :raises InvalidValue: if a parameter names no agent or team.
+        Return the outcome of the run book if this was the end of it; else None.
         """
-        by_name = {parameter.name: parameter.value1 for parameter in values}
-        targets: list[Who] = []
-        for entry in step["who"] or [{"ask": True}]:
-            if "parameter" in entry:
-                name = entry["parameter"]
-                for text in filter(None, (part.strip() for part in by_name.get(name, "").split(";"))):
-                    targets.append(self._topology.resolve_name(session, text, f"parameter {name}"))
-            elif "ask" in entry:
-                targets += [to_who(who) for who in job["who"]]
-            else:
-                kind = WhoKind.AGENT if "agent" in entry else WhoKind.TEAM
-                target = UUID(entry["agent"] if kind is WhoKind.AGENT else entry["team"])
-                targets += self._topology.resolve(session, [WhoChoice([target], kind)])
-        return targets
+        steps = self._steps(session, job)
+        children = self._children(session, job, group)
+        try:
+            self._take_outputs(session, job, children)
+        except DispatcherError as error:
+            return self._end(session, job, State.FAILED, error.message)
+        states = {at: State(child["state"]) for at, child in children.items()}
+        culprits = stopping(steps, group, states)
+        if not culprits:
+            return None
+        reason = ", ".join(f"step {steps[at]['name']}: {states[at].text}" for at in culprits)
+        return self._end(session, job, State.STOPPED, reason)
+
+    def _take_outputs(self, session: Session, job: dict[str, Any], children: Mapping[int, Row]) -> None:
+        """Store in the run book *job* the values that its steps take from the outputs of *children*, in order."""
+        document = self._plans.document(session, job["what"][0])
+        giving = {at: child for at, child in children.items() if child["outputs"] and "get" in document["steps"][at]}
+        if not giving:
+            return
+        values = self._plans.open(document, job["parameters"][0])
+        for at, child in giving.items():
+            [given] = child["outputs"]
+            inner = self._plans.open(self._plans.document(session, child["what"][0]), given)
+            inner = [parameter for parameter in inner if parameter.name in given]
+            values = definitions.take(values, document["steps"][at]["get"], inner)
+        job["parameters"] = [self._plans.seal(values)]
+        self._set(session, job["id"], parameters=job["parameters"])
 
     def _end(self, session: Session, job: Row, state: State, reason: str = "") -> State:
         """Store the outcome of *job* and return it."""
-        reason = reason or job["reason"]
-        self._set(session, job["id"], state=state, stopped_at=self._ports.now(), open_runs=0, reason=reason)
+        changes: dict[str, Any] = {"state": state, "stopped_at": self._ports.now(), "open_runs": 0, "ends_by": None}
+        if job["is_runbook"] and job["started_at"] is not None:
+            changes["outputs"] = self._outputs(session, job)
+        self._set(session, job["id"], **changes, reason=reason or job["reason"])
         return state
 
-    def _outcome_of_steps(self, session: Session, job_id: UUID) -> State:
-        states = session.scalars(select(JOBS.c.state).where(JOBS.c.parent_id == job_id).distinct())
-        return outcome(map(State, states))
+    def _outputs(self, session: Session, job: Row) -> list[dict[str, list[str]]] | None:
+        """Return what the run book *job* gives out: the present values of its output parameters, as they are stored."""
+        [values] = job["parameters"]
+        declared = self._plans.document(session, job["what"][0])["parameters"]
+        given = {one["name"]: values[one["name"]] for one in declared if one["is_output"] and one["name"] in values}
+        return [given] if given else None
 
-    def _runbook(self, session: Session, job: Row) -> Mapping[str, Any]:
-        return self._plans.document(session, job["what"][0])
+    def _children(self, session: Session, job: Row, group: range) -> dict[int, Row]:
+        """Return the jobs of the steps in *group* by their positions, in order."""
+        query = select(JOBS).where(JOBS.c.parent_id == job["id"], JOBS.c.step.between(group.start, group.stop - 1))
+        rows = session.connection().execute(query.order_by(JOBS.c.step)).mappings()
+        return {row["step"]: row for row in rows}
 
-    def _job(self, session: Session, job_id: UUID) -> Row:
-        return session.connection().execute(select(JOBS).where(JOBS.c.id == job_id)).mappings().one()
+    def _steps(self, session: Session, job: Row) -> Sequence[StepDocument]:
+        steps: Sequence[StepDocument] = self._plans.document(session, job["what"][0])["steps"]
+        return steps
+
+    def _job(self, session: Session, job_id: UUID) -> dict[str, Any]:
+        return dict(session.connection().execute(select(JOBS).where(JOBS.c.id == job_id)).mappings().one())
 
     def _set(self, session: Session, job_id: UUID, **values: Any) -> None:
-        session.connection().execute(update(JOBS).where(JOBS.c.id == job_id).values(**values))
+        session.connection().execute(_SET, {"key": job_id, **values})
 
 
-def _stops(steps: Sequence[StepDocument], position: int, state: State) -> bool:
-    """Whether the outcome of the step at *position* keeps the steps after it from being done."""
-    return state not in _GOOD and steps[position]["on_error"] == "stop" and position + 1 < len(steps)
-
-
-def _stop_reason(steps: Sequence[StepDocument], position: int, state: State) -> str:
-    return f"step {steps[position]['name']}: {state.text}"
+def forced_end(job: Row) -> State:
+    """Return how *job*, which was ABORTING, ends: aborted, or timed out if it kept its ``ends_by``."""
+    return State.ABORTED if job["ends_by"] is None else State.TIMED_OUT

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from dispatcher.core import team_rules
@@ -24,6 +24,14 @@ from dispatcher.datastore.teams import Team, TeamMember
 from dispatcher.datastore.transactions import Datastore
 
 _AGENTS: Any = Agent.__table__
+#: The members of ``Target``, in their order.
+_TARGETS = select(
+    _AGENTS.c.id,
+    _AGENTS.c.name,
+    _AGENTS.c.os,
+    _AGENTS.c.time_zone,
+    func.coalesce(_AGENTS.c.launch_window, Team.launch_window),
+).outerjoin(Team, Team.id == _AGENTS.c.primary_team_id)
 #: An agent that has been silent for longer is shown as offline, whatever it said last.
 ONLINE_FOR = timedelta(seconds=90)
 
@@ -35,6 +43,8 @@ class Target:
     id: UUID
     name: str
     os: str
+    time_zone: str = ""  #: an IANA name, as the agent says; empty if it does not know
+    launch_window: str | None = None  #: its own, else that of its primary team
 
 
 @dataclass(slots=True)
@@ -96,20 +106,29 @@ class Topology:
         except _Unknown:
             return self._resolve_one(session, WhoChoice(identifiers, WhoKind.TEAM), member)
 
+    def resolve_names(self, session: Session, text: str, member: str) -> list[Who]:
+        """Return the agents and teams that *text* lists, joined by ``;``, in order; none if it is empty.
+
+        :raises InvalidValue: as ``resolve_name``, for the first of them that is wrong.
+        """
+        return [self.resolve_name(session, name, member) for part in text.split(";") if (name := part.strip())]
+
     def targets_of(self, session: Session, chosen: Sequence[Who]) -> list[Target]:
         """Return the agents of *chosen*, each once, by name: those named and the present members of the teams."""
         agent_ids = {who.id for who in chosen if who.kind is WhoKind.AGENT}
         team_ids = [who.id for who in chosen if who.kind is WhoKind.TEAM]
         if team_ids:
             agent_ids |= self._members(session, team_ids)
+        return sorted(self.targets(session, agent_ids).values(), key=lambda target: (target.name, target.id))
+
+    def targets(self, session: Session, agent_ids: Collection[UUID]) -> dict[UUID, Target]:
+        """Return those of *agent_ids* that there are, by their ids."""
         kept = self._current(session).targets
         unknown = [agent_id for agent_id in agent_ids if agent_id not in kept]
         for start in range(0, len(unknown), 1_000):
-            query = select(_AGENTS.c.id, _AGENTS.c.name, _AGENTS.c.os)
-            rows = session.execute(query.where(_AGENTS.c.id.in_(unknown[start : start + 1_000])))
-            kept.update((row.id, Target(row.id, row.name, row.os)) for row in rows)
-        found = [kept[agent_id] for agent_id in agent_ids if agent_id in kept]
-        return sorted(found, key=lambda target: (target.name, target.id))
+            rows = session.execute(_TARGETS.where(_AGENTS.c.id.in_(unknown[start : start + 1_000]))).tuples()
+            kept.update((row[0], Target(*row)) for row in rows)
+        return {agent_id: kept[agent_id] for agent_id in agent_ids if agent_id in kept}
 
     def _members(self, session: Session, team_ids: Sequence[UUID]) -> set[UUID]:
         members = set(session.scalars(select(TeamMember.agent_id).where(TeamMember.team_id.in_(team_ids))))

@@ -8,12 +8,12 @@ from typing import Literal
 
 from dispatcher.tasks.types import TaskState
 
-RunState = Literal["completed", "failed", "stopped", "completed_with_errors", "timed_out", "aborted"]
+RunState = Literal["completed", "failed", "stopped", "completed_with_errors", "timed_out", "aborted", "skipped"]
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a task ended that was not skipped, and what an error in it means for the tasks after it."""
+    """How a task ended whose turn had come, and what an error in it means for the tasks after it."""
 
     state: TaskState
     stops: bool
@@ -21,19 +21,22 @@ class Ended:
     @property
     def stopped(self) -> bool:
         """Whether no task may follow."""
-        return self.state == "aborted" or (self.state != "completed" and self.stops)
+        return self.state == "aborted" or (self.state not in ("completed", "skipped") and self.stops)
 
 
 def run_state(ended: Sequence[Ended], tasks: int, modules: int) -> RunState:
-    """Return the outcome of a run of *tasks* tasks in *modules* modules, of which *ended* were done, in order.
+    """Return the outcome of a run of *tasks* tasks in *modules* modules; *ended* are those whose turn came, in order.
 
-    A failure that stopped the run gives STOPPED only for a project, and only before its last task; one that did not
-    gives COMPLETED_WITH_ERRORS, unless nothing else happened.
+    A task that its condition skipped says nothing, unless all were. A failure that stopped the run gives STOPPED only
+    for a project, and only before its last task; one that did not gives COMPLETED_WITH_ERRORS, unless nothing else
+    happened.
     """
-    states = {one.state for one in ended}
+    states = {one.state for one in ended} - {"skipped"}
+    if not states:
+        return "skipped" if ended else "completed"
     if "aborted" in states:
         return "aborted"
-    if states <= {"completed"}:
+    if states == {"completed"}:
         return "completed"
     last = ended[-1]
     if last.stopped:

@@ -80,6 +80,9 @@ class TaskContext(Protocol):
         Its output is reported while it runs. A process that cannot be started gives a failed ending.
         """
 
+    def run_work(self, name: str, settings: TaskSettings) -> TaskEnding:
+        """Have the type *name* (see ``tasks.work``) do its task in a process of its own, run as by ``run_process``."""
+
 
 SettingsT = TypeVar("SettingsT", bound=TaskSettings)
 
@@ -98,6 +101,10 @@ class TaskType(ABC, Generic[SettingsT]):
 
         :raises InvalidValue: if a reference stands where it could not be expanded safely.
         """
+
+    def resources(self, settings: SettingsT) -> list[str]:  # noqa: ARG002 - most need none
+        """Return the resources of the library that the task needs, by id, path or name; they may hold references."""
+        return []
 
     @abstractmethod
     def summary(self, settings: SettingsT) -> str:

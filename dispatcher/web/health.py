@@ -20,7 +20,7 @@ class Health:
         self._hall = hall
 
     def ready(self) -> Response:
-        """Return 200 if the datastore answers, else 503; the body says the same in JSON.
+        """Return 200 if the datastore answers and new jobs are taken, else 503; the body says more in JSON.
 
         It only reads: a write would cost every probe a sync of the disk. A disk that is full shows in the 503 of
         the requests that write.
@@ -30,8 +30,10 @@ class Health:
         except (Unavailable, SQLAlchemyError):
             log.exception("health.datastore_failed")
             return _answer(503, "unavailable")
+        if self._hall.dispatchers.is_draining:
+            return _answer(503, "ok", draining=True)
         return _answer(200, "ok")
 
 
-def _answer(status: int, datastore: str) -> Response:
-    return Response(status, orjson.dumps({"datastore": datastore}), "application/json; charset=utf-8")
+def _answer(status: int, datastore: str, **more: bool) -> Response:
+    return Response(status, orjson.dumps({"datastore": datastore, **more}), "application/json; charset=utf-8")

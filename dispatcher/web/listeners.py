@@ -111,8 +111,24 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.close()
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
     """Return a socket that listens on *host* and *port* (0 for any free one).
+
+    With *shared*, other processes of this user may listen there as well, and connections are dealt out to all.
+
+    :raises OSError: if the address is taken or is not this machine's.
+    """
+    listener = bind(host, port, shared=shared)
+    try:
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        raise OSError(error.errno, error.strerror, f"{host}:{port}") from None
+    return listener
+
+
+def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """Return a socket that has *host* and *port*, as ``listen`` does, and takes no connections yet.
 
     :raises OSError: if the address is taken or is not this machine's.
     """
@@ -120,8 +136,9 @@ def listen(host: str, port: int) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
+        if shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind((host, port))
-        listener.listen(2048)
     except OSError as error:
         listener.close()
         raise OSError(error.errno, error.strerror, f"{host}:{port}") from None

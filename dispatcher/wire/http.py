@@ -30,6 +30,11 @@ class Request:
     caller: Caller = NOBODY
     #: Names the request in logs and in answers to unexpected errors.
     id: str = ""
+    #: What a client calls its message, to be understood when it sends it again: ``Idempotency-Key``, else what the
+    #: message itself says (``wsa:MessageID``). Empty if it has no name.
+    key: str = ""
+    #: What such a message asks for, without whatever may differ when it is sent again.
+    asked: bytes = b""
 
 
 @dataclass(slots=True)
@@ -40,6 +45,11 @@ class Response:
     body: bytes = b""
     content_type: str = ""
     headers: list[tuple[str, str]] = field(default_factory=list)
+
+
+def key_of(request: Request) -> str:
+    """Return the ``Idempotency-Key`` of *request*; empty if it has none."""
+    return request.headers.get("idempotency-key", "").strip()
 
 
 class Binding(Protocol):

@@ -14,7 +14,7 @@ import orjson
 
 from dispatcher.wire.dates import format_json
 from dispatcher.wire.json_reader import Fraction
-from dispatcher.wire.scalars import ReadText, WrongValue, checked_number, read_bytes, read_text, shown, text_reader
+from dispatcher.wire.scalars import ReadText, WrongValue, read_bytes, read_text, shown, text_reader
 from dispatcher.wire.types import Kind, item_of, kind_of, members_of
 
 #: Reads a plain value that is not None; dates without a zone are in the zone given.
@@ -69,7 +69,7 @@ def _compile_decoder(spyne_type: Any) -> Decode:
         return _decode_bytes
     if kind is Kind.MOMENT:
         return _moment_decoder(text_reader(spyne_type))
-    return _simple_decoder(text_reader(spyne_type), is_number=kind is Kind.NUMBER)
+    return _simple_decoder(text_reader(spyne_type))
 
 
 def _decode_text(value: Any, _zone: tzinfo) -> str:
@@ -82,14 +82,12 @@ def _decode_text(value: Any, _zone: tzinfo) -> str:
     raise WrongValue("a text is expected")
 
 
-def _simple_decoder(read: ReadText, *, is_number: bool) -> Decode:
+def _simple_decoder(read: ReadText) -> Decode:
     """Return the decoder of flags, enumerations and numbers: all may come as strings or numbers."""
 
     def decode(value: Any, zone: tzinfo) -> Any:
         if isinstance(value, Fraction) and float(value).is_integer():
             value = int(float(value))
-        if is_number and isinstance(value, int) and not isinstance(value, bool):
-            return checked_number(value)
         if isinstance(value, (str, int)):
             return read(str(value), zone)
         raise WrongValue(f"{shown(value)} is not expected here")

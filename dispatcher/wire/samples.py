@@ -13,6 +13,7 @@ _DEFAULTS: Mapping[Kind, object] = {
     Kind.TEXT: "String content",
     Kind.FLAG: True,
     Kind.NUMBER: 2147483647,
+    Kind.LONG: 9223372036854775807,
     Kind.MOMENT: datetime(1999, 5, 31, 11, 20, tzinfo=UTC),
     Kind.BYTES: b"String content",
 }

@@ -17,8 +17,7 @@ from dispatcher.wire.types import Kind, kind_of
 ReadText = Callable[[str, tzinfo], Any]
 
 _FLAGS = {"true": True, "1": True, "false": False, "0": False, "": None}
-_INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
-_LOWEST, _HIGHEST = -(2**31), 2**31 - 1
+_INTEGER = re.compile(r"[+-]?[0-9]{1,20}")
 
 
 class WrongValue(Exception):
@@ -55,19 +54,23 @@ def read_flag(text: str, _zone: tzinfo | None = None) -> bool | None:
 
 def read_number(text: str, _zone: tzinfo | None = None) -> int | None:
     """Read a 32-bit integer."""
+    return _read_integer(text, 32)
+
+
+def read_long(text: str, _zone: tzinfo | None = None) -> int | None:
+    """Read a 64-bit integer."""
+    return _read_integer(text, 64)
+
+
+def _read_integer(text: str, bits: int) -> int | None:
     text = text.strip()
     if not text:
         return None
     if not _INTEGER.fullmatch(text):
         raise WrongValue(f"{shown(text)} is no integer")
-    return checked_number(int(text))
-
-
-def checked_number(number: int) -> int:
-    """Return *number* if it fits into 32 bits."""
-    if not _LOWEST <= number <= _HIGHEST:
-        raise WrongValue("the integer does not fit into 32 bits")
-    return number
+    if not -(1 << (bits - 1)) <= int(text) < 1 << (bits - 1):
+        raise WrongValue(f"the integer does not fit into {bits} bits")
+    return int(text)
 
 
 def read_moment(text: str, zone: tzinfo) -> datetime | None:
@@ -112,6 +115,7 @@ _READERS: dict[Kind, ReadText] = {
     Kind.TEXT: read_text,
     Kind.FLAG: read_flag,
     Kind.NUMBER: read_number,
+    Kind.LONG: read_long,
     Kind.MOMENT: read_moment,
     Kind.BYTES: read_bytes,
 }

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
 
+from lxml import etree
+
 from dispatcher.core.errors import BadRequest, DispatcherError, InvalidValue, NotAuthenticated, Unavailable
 from dispatcher.wire.faults import FaultTable, Log, Unexpected, status_of, told, unexpected
-from dispatcher.wire.http import RETRY_AFTER, Request, Response
+from dispatcher.wire.http import RETRY_AFTER, Request, Response, key_of
 from dispatcher.wire.negotiation import body_format
 from dispatcher.wire.operations import Operation
 from dispatcher.wire.quotas import Quotas
@@ -113,6 +115,7 @@ class SoapEndpoint:
             envelope = read_xml(request.body, charset, self._quotas, soap=True)
             version = _version_of(envelope)
             element = _body_of(envelope, version)
+            _name(request, envelope, version, element)
             return self._call_for(element)(element, version, self._context(request), self._site_zone())
         except DispatcherError as error:
             return self._fault(error, version)
@@ -191,6 +194,17 @@ def _body_of(envelope: Any, version: Version) -> Any:
     if len(bodies[0]) != 1:
         raise _SoapError(f"the body has {len(bodies[0])} elements in place of one")
     return bodies[0][0]
+
+
+def _name(request: Request, envelope: Any, version: Version, element: Any) -> None:
+    """Note how the sender of *request* calls it, and what it asks for if it has a name."""
+    request.key = key_of(request)
+    for header in envelope.iterfind(f"{{{version.namespace}}}Header/*"):
+        namespace, _, name = header.tag.rpartition("}")
+        if not request.key and name == "MessageID" and namespace[1:] in _UNDERSTOOD:
+            request.key = (header.text or "").strip()
+    if request.key:
+        request.asked = etree.tostring(element, with_tail=False)
 
 
 def _code_of(error: DispatcherError) -> tuple[str, str] | None:

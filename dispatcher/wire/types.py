@@ -22,7 +22,7 @@ spyne.const.ARRAY_SUFFIX = ""
 # Spyne's shell would otherwise force a full garbage collection inside a request every second.
 spyne.const.MIN_GC_INTERVAL = float("inf")
 
-from spyne import Array, Boolean, ByteArray, ComplexModel, DateTime, Integer32, Unicode  # noqa: E402
+from spyne import Array, Boolean, ByteArray, ComplexModel, DateTime, Integer32, Integer64, Unicode  # noqa: E402
 from spyne.model.enum import EnumBase  # noqa: E402
 
 #: The namespace of all data types (contract section 12).
@@ -32,6 +32,7 @@ Text = Unicode
 Bytes = ByteArray
 Flag = Boolean(nillable=False)
 Number = Integer32(nillable=False)
+Long = Integer64(nillable=False)
 Moment = DateTime(nillable=False)
 MaybeFlag = Boolean
 MaybeNumber = Integer32
@@ -81,6 +82,7 @@ class Kind(Enum):
     TEXT = "string"
     FLAG = "boolean"
     NUMBER = "int"
+    LONG = "long"
     MOMENT = "dateTime"
     BYTES = "base64Binary"
     ENUM = "enum"
@@ -95,6 +97,7 @@ _KINDS = (
     (ComplexModel, Kind.RECORD),
     (Boolean, Kind.FLAG),
     (Integer32, Kind.NUMBER),
+    (Integer64, Kind.LONG),
     (DateTime, Kind.MOMENT),
     (ByteArray, Kind.BYTES),
     (Unicode, Kind.TEXT),

@@ -9,7 +9,7 @@ from typing import Any
 from dispatcher.core.errors import BadRequest, DispatcherError, InvalidValue
 from dispatcher.wire import pages
 from dispatcher.wire.faults import FaultTable, Log, status_of, told, unexpected
-from dispatcher.wire.http import Request, Response
+from dispatcher.wire.http import Request, Response, key_of
 from dispatcher.wire.json_codec import encode_json, json_decoder
 from dispatcher.wire.json_reader import read_json
 from dispatcher.wire.negotiation import Format, answer_format, body_format
@@ -68,6 +68,9 @@ class WebHttpEndpoint:
         return pages.request_error(status, reason, self._help_url(request))
 
     def _answer(self, call: _Call, variables: Mapping[str, str], request: Request) -> Response:
+        request.key = key_of(request)
+        if request.key:
+            request.asked = f"{request.path}?{request.query}\n".encode() + request.body
         try:
             return call(variables, request, self._context(request), self._site_zone())
         except DispatcherError as error:

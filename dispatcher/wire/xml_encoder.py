@@ -148,6 +148,7 @@ _CONTENTS: dict[Kind, Callable[[Any], str]] = {
     Kind.TEXT: escape,
     Kind.FLAG: _flag_content,
     Kind.NUMBER: str,
+    Kind.LONG: str,
     Kind.MOMENT: _moment_content,
     Kind.BYTES: _bytes_content,
 }

@@ -3,94 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
+from job_world import GREET, LIBRARY, LINUX, NOBODY, RINGS, WINDOWS, a_request, on, report, texts, work_off
 
 from dispatcher.core.errors import Forbidden, InvalidValue, JobNotFound
-from dispatcher.core.jobs import (
-    GivenSet,
-    Job,
-    JobRequest,
-    Stage,
-    WhatChoice,
-    WhatKind,
-    When,
-    WhoChoice,
-    WhoKind,
-)
+from dispatcher.core.jobs import GivenSet, Job, JobRequest, Stage, WhatKind, When, WhoKind
 from dispatcher.core.parameters import GivenValue
 from dispatcher.core.permissions import SYSTEM, Caller, Right, everything
 from dispatcher.core.states import Event, State
 from dispatcher.services.hall import Hall
-from dispatcher.services.leasing import LeasedRun
-from dispatcher.services.reporting import News, Output, RunFinished, RunStarted, TaskFinished, TaskStarted
-
-LIBRARY = """
-modules:
-  - name: Greet
-    id: 00000000-0000-4000-8000-000000000001
-    parameters:
-      - {name: Who, type: text, value: world}
-      - {name: Password, type: password, value: s3cret}
-    tasks:
-      - {type: command, name: greet, settings: {command: 'echo "hello $[Who]" "$[Password]"'}}
-      - {type: command, name: part, settings: {command: 'echo bye'}}
-  - name: Only Windows
-    id: 00000000-0000-4000-8000-000000000002
-    platforms: [WINDOWS]
-    tasks: [{type: command, name: dir, settings: {command: dir}}]
-projects:
-  - name: Both
-    id: 00000000-0000-4000-8000-000000000003
-    parameters: [{name: Name, type: text, value: all}]
-    modules:
-      - {module: Greet, parameters: {Who: "dear $[Name]"}}
-      - {module: Only Windows}
-runbooks:
-  - name: Rings
-    id: 00000000-0000-4000-8000-000000000004
-    parameters: [{name: Name, type: text, value: ring}, {name: Target, type: text, value: two}]
-    steps:
-      - {name: first, module: Greet, who: [{ask: true}], parameters: {Who: "$[Name] one"}}
-      - {name: second, project: Both, who: [{parameter: Target}], parameters: {Name: "$[Name] two"}}
-teams:
-  - {name: Linux, id: 00000000-0000-4000-8000-000000000005, rule: 'os == "linux"'}
-  - {name: Nobody, id: 00000000-0000-4000-8000-000000000006}
-"""
-GREET, WINDOWS, BOTH, RINGS, LINUX, NOBODY = (UUID(f"00000000-0000-4000-8000-{number:012}") for number in range(1, 7))
+from dispatcher.services.reporting import Output, RunFinished, RunStarted, TaskFinished, TaskStarted
 
 
 @pytest.fixture(autouse=True)
 def library(load_library: Callable[[str], None]) -> None:
     load_library(LIBRARY)
-
-
-def a_request(what: UUID = GREET, kind: WhatKind = WhatKind.MODULE, **rest: Any) -> JobRequest:
-    return JobRequest(**{"what": [WhatChoice(what, kind)], "who": [], "when": When(), **rest})
-
-
-def on(*agents: UUID | str, kind: WhoKind = WhoKind.AGENT) -> list[WhoChoice]:
-    return [WhoChoice([agent], kind) for agent in agents]
-
-
-def report(hall: Hall, agent: UUID, run: LeasedRun, *events: Any) -> Any:
-    return hall.reporting.report(agent, [News(run.id, run.fence, event) for event in events], [(run.id, run.fence)])
-
-
-def work_off(hall: Hall, agent: UUID, now: datetime, end: Event = Event.COMPLETE) -> list[LeasedRun]:
-    """Let the agent fetch and finish one run after the other, until none is left."""
-    done = []
-    while runs := hall.leasing.lease(agent, 1):
-        report(hall, agent, runs[0], RunStarted(now), RunFinished(now, end))
-        done += runs
-    return done
-
-
-def texts(run: LeasedRun) -> list[tuple[str, dict[str, str]]]:
-    return [(one.document["name"], {p.name: p.value1 for p in one.parameters}) for one in run.modules]
 
 
 def test_a_module_runs_on_an_agent_with_its_values(

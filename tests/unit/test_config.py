@@ -178,3 +178,18 @@ def test_key_file_can_be_named() -> None:
 )
 def test_data_directory_is_the_platforms(platform: str, environ: dict[str, str], directory: Path) -> None:
     assert data_directory(environ, platform) == directory
+
+
+@pytest.mark.parametrize("text", ["10.0.0.0/8,::1", " 10.0.0.0/8 , ::1,"])
+def test_networks_may_be_given_in_the_environment(text: str) -> None:
+    config = load(environ={"DISPATCHER_NETWORK__ALLOWED_TARGETS": text})
+    assert config.network.allowed_targets == ("10.0.0.0/8", "::1")
+
+
+def test_no_network_may_be_allowed_and_none_that_is_wrong(tmp_path: Path) -> None:
+    file = tmp_path / "dispatcher.toml"
+    file.write_text("[network]\nallowed_targets = []\n")
+    assert load(file=file, environ={}).network.allowed_targets == ()
+    file.write_text('[network]\nallowed_targets = ["10.0.0.0/8", "10.0.0.1/8"]\n')
+    (problem,) = problems(file=file)
+    assert problem.startswith(f"{file}: network.allowed_targets: allowed_targets: '10.0.0.1/8' is no network")

@@ -13,7 +13,7 @@ import pytest
 from dispatcher.agents import identity
 from dispatcher.agents.identity import StoredIdentity
 from dispatcher.core.errors import Unavailable
-from dispatcher.local_agent import LocalAgent, fingerprint
+from dispatcher.local_agent import LocalAgent, command_line, fingerprint
 
 STAND_IN = """
 import os, sys
@@ -120,3 +120,9 @@ def test_fingerprint_needs_a_certificate(tmp_path) -> None:
     (tmp_path / "empty.pem").write_text("-----BEGIN CERTIFICATE-----\n")
     with pytest.raises(ValueError, match="holds no certificate"):
         fingerprint(tmp_path / "empty.pem")
+
+
+@pytest.mark.parametrize(("networks", "told"), [(("10.0.0.0/8", "::1"), ["10.0.0.0/8", "::1"]), ((), ["none"])])
+def test_is_told_what_its_tasks_may_call(tmp_path, networks, told) -> None:
+    command = command_line("http://127.0.0.1:1", tmp_path, 2, "", networks)
+    assert [command[place + 1] for place, one in enumerate(command) if one == "--allowed-target"] == told

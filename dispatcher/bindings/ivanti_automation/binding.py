@@ -8,6 +8,7 @@ from urllib.parse import unquote
 from dispatcher.bindings.ivanti_automation.examples import EXAMPLES
 from dispatcher.bindings.ivanti_automation.faults import STATUSES
 from dispatcher.bindings.ivanti_automation.soap import NAMES, Guest, SchedulingService
+from dispatcher.services.submits import SubmitKey
 from dispatcher.wire import pages
 from dispatcher.wire.faults import Log
 from dispatcher.wire.help import HelpPages
@@ -148,7 +149,8 @@ def build(
     wsdl = WsdlDocuments(SchedulingService, NAMES)
 
     def context(request: Request) -> Guest:
-        return Guest(hall, request.caller)
+        key = SubmitKey.of(request.key, request.asked) if request.key else None
+        return Guest(hall, request.caller, key)
 
     zone = hall.settings.site_zone
     soap = SoapEndpoint(

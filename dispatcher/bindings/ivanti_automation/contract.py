@@ -13,7 +13,9 @@ from dispatcher.wire.types import (
     DataContract,
     DataContractEnum,
     Flag,
+    Long,
     MaybeMoment,
+    MaybeNumber,
     Moment,
     Number,
     Text,
@@ -122,12 +124,28 @@ class JobWhat(DataContract):
     Type = JobWhatType
 
 
+class JobRecurrence(DataContract):
+    """How a recurring job deals with clock changes, missed and overlapping due times; an addition of ours.
+
+    The texts are those of ``core.schedules`` and ``core.wallclock``; what is not given takes its default.
+    """
+
+    DaylightGap = Text
+    DaylightRepeat = Text
+    MisfireRule = Text
+    MisfireWindowSeconds = MaybeNumber
+    OverlapRule = Text
+    PausedUntil = MaybeMoment
+
+
 class JobWhen(DataContract):
-    """When a job starts (contract section 3.2)."""
+    """When a job starts (contract section 3.2); ``NextBoot`` and ``Recurrence`` are additions of ours."""
 
     Immediate = Flag
     IsLocalTime = Flag
+    NextBoot = Flag
     OfflineAgentsNextBoot = Flag
+    Recurrence = JobRecurrence
     RecurringSchedule = Text
     ScheduledDateTime = Moment
     UseWakeOnLAN = Flag
@@ -143,15 +161,33 @@ class JobWho(DataContract):
     Type = JobWhoType
 
 
+class JobOptions(DataContract):
+    """What few jobs need: time limits, batches of agents; an addition of ours. None of it is required."""
+
+    BatchPercent = MaybeNumber
+    BatchSize = MaybeNumber
+    LaunchTimeoutSeconds = MaybeNumber
+    SelectOneAgent = Flag
+    StopAtFailedPercent = MaybeNumber
+    TimeoutSeconds = MaybeNumber
+
+
 class Job(DataContract):
-    """A job: what the product calls a MasterJob (contract section 3.1)."""
+    """A job: what the product calls a MasterJob (contract section 3.1).
+
+    ``Options``, ``OutputParameters``, ``Reason`` and ``RecurringJobID`` are additions of ours.
+    """
 
     Description = Text
     IsRecurring = Flag
     IsRunBookJob = Flag
     JobID = Text
+    Options = JobOptions
+    OutputParameters = array_of(ParameterContainer)
     OutsideLaunchWindow = Text
     Parameters = array_of(ParameterContainer)
+    Reason = Text
+    RecurringJobID = Text
     ScheduleInParallel = Flag
     Status = JobStatus
     Tags = Text
@@ -174,3 +210,35 @@ class JobResults(DataContract):
     """A result document as bytes (contract section 3.12)."""
 
     Xml = Bytes
+
+
+class JobOccurrence(DataContract):
+    """A due time of a recurring job and what became of it: Fired, Held or Skipped; an addition of ours."""
+
+    DueDateTime = Moment
+    JobID = Text
+    NotedDateTime = Moment
+    Outcome = Text
+    Reason = Text
+
+
+class OccurrencePage(DataContract):
+    """One page of the ledger of a recurring job, the latest due time first; an addition of ours."""
+
+    CurrentPage = Number
+    Items = array_of(JobOccurrence)
+    PageCount = Number
+    PageSize = Number
+    TotalCount = Number
+
+
+class TaskOutput(DataContract):
+    """A part of what a task wrote, from the byte ``Offset`` on; an addition of ours.
+
+    ``IsComplete`` says that nothing will come after ``Total`` bytes.
+    """
+
+    Data = Bytes
+    IsComplete = Flag
+    Offset = Long
+    Total = Long

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from dispatcher.core.jobs import Invoker, Job, What, Who
+from dispatcher.core.jobs import Invoker, Job, ParameterSet, What, Who
 from dispatcher.core.results import JobResult, RunResult, TaskResult
 from dispatcher.wire.dates import format_xml
 from dispatcher.wire.guids import format_guid
@@ -55,7 +55,13 @@ def _header(job: Job) -> list[str]:
         _moment("stopdatetime", job.stopped_at),
         _element("who", map(_who, job.who)),
         *map(_what, job.what),
+        *([_element("outputparameters", map(_outputs, job.outputs))] if job.outputs else ()),
     ]
+
+
+def _outputs(given: ParameterSet) -> str:
+    values = [_element("parameter", [escape(one.value1)], name=one.name) for one in given.parameters]
+    return _element("what", values, type=given.what.kind.name.lower(), guid=format_guid(given.what.id))
 
 
 def _overview(run: RunResult) -> str:
@@ -99,6 +105,7 @@ def _result(agent: Who, task: TaskResult) -> str:
         _moment("startdatetime", task.started_at),
         _moment("stopdatetime", task.stopped_at),
         _text("exitcode", "" if task.exit_code is None else str(task.exit_code)),
+        *([_text("attempts", str(task.attempts))] if task.attempts > 1 else ()),
         _text("details", task.message),
         _element("killed", [_text("process", process) for process in task.killed]),
         _text("lognote", _log_note(task)),

@@ -8,6 +8,7 @@ Only ExportJobResults is known by name; the other names, and those of the argume
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,29 +22,39 @@ from dispatcher.bindings.ivanti_automation.contract import (
     JobWhat,
     JobWhatType,
     JobWho,
+    OccurrencePage,
     ParameterContainer,
+    TaskOutput,
 )
+from dispatcher.bindings.ivanti_automation.recurrence import to_wire_ledger
 from dispatcher.bindings.ivanti_automation.results import to_document
+from dispatcher.core import jobs as core
 from dispatcher.core.jobs import WhatKind
 from dispatcher.core.permissions import Caller
 from dispatcher.core.states import State
 from dispatcher.wire.guids import parse_guid
 from dispatcher.wire.operations import Route, operation
-from dispatcher.wire.types import Flag, Number, Text, array_of
+from dispatcher.wire.types import Flag, Long, MaybeMoment, Number, Text, array_of
 from dispatcher.wire.wsdl import WsdlNames
 
 from spyne import ServiceBase  # isort: skip
 
 if TYPE_CHECKING:
     from dispatcher.services.hall import Hall
+    from dispatcher.services.submits import SubmitKey
 
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """Who stands at the door: the services they may use, and the caller they are."""
+    """Who stands at the door: the services they may use, the caller they are, and how they call what they ask for."""
 
     hall: Hall
     caller: Caller
+    key: SubmitKey | None = None
+
+    def once(self, operation: str, make: Callable[[], core.Job]) -> core.Job:
+        """Return the job that *make* makes, or the one that it has made if this was asked for before."""
+        return self.hall.submits.once(self.caller, operation, self.key, make)
 
 
 #: Nothing public tells the original's names (contract section 10).
@@ -58,7 +69,8 @@ class SchedulingService(ServiceBase):  # type: ignore[misc]  # Spyne has no anno
     def ScheduleJob(ctx: Guest, job: Any) -> Any:
         """Schedule a job (contract section 2.1)."""
         request = translate.to_job_request(job)
-        return translate.to_wire_job(ctx.hall.scheduling.submit(request, ctx.caller))
+        job = ctx.once("ScheduleJob", lambda: ctx.hall.scheduling.submit(request, ctx.caller))
+        return translate.to_wire_job(job)
 
     @operation(
         Route(
@@ -126,6 +138,99 @@ class SchedulingService(ServiceBase):  # type: ignore[misc]  # Spyne has no anno
         job_id, overview, detailed = parse_guid(jobId, "jobId"), bool(includeOverview), bool(includeDetailed)
         results = ctx.hall.results.collect(job_id, detailed, ctx.caller)
         return translate.to_wire_results(to_document(results, overview, detailed))
+
+    @operation(
+        Route(
+            "GET",
+            "jobs/{JOBID}/output?agent={AGENTID}&task={POSITION}&offset={OFFSET}&length={LENGTH}",
+            {
+                "JOBID": "jobId",
+                "AGENTID": "agentId",
+                "POSITION": "position",
+                "OFFSET": "offset",
+                "LENGTH": "length",
+            },
+            description="Reads what a task has written so far, up to 1 MiB at a time. An addition of ours.",
+        ),
+        Text,
+        Text,
+        Number,
+        Long,
+        Number,
+        returns=TaskOutput,
+    )
+    def GetTaskOutput(ctx: Guest, jobId: Any, agentId: Any, position: Any, offset: Any, length: Any) -> Any:
+        """Return some bytes of the output of the task at a position (from 0) on an agent; all by default."""
+        run = parse_guid(jobId, "jobId"), parse_guid(agentId, "agentId")
+        span = position or 0, offset or 0, translate.DEFAULT_OUTPUT_BYTES if length is None else length
+        return translate.to_wire_output(ctx.hall.output.read(*run, *span, ctx.caller))
+
+    @operation(
+        Route(
+            "POST",
+            "jobs/{JOBID}/rerun?failedonly={FAILEDONLY}",
+            {"JOBID": "jobId", "FAILEDONLY": "failedOnly"},
+            description="Does a job again, or only where it did not complete. An addition of ours.",
+        ),
+        Text,
+        Flag,
+        returns=Job,
+    )
+    def RerunJob(ctx: Guest, jobId: Any, failedOnly: Any) -> Any:
+        """Do a job again as another one, of the same versions and with the same parameters."""
+        job_id, rerun = parse_guid(jobId, "jobId"), ctx.hall.rerun.rerun
+        job = ctx.once(f"RerunJob {job_id}", lambda: rerun(job_id, bool(failedOnly), ctx.caller))
+        return translate.to_wire_job(job)
+
+    @operation(
+        Route(
+            "PUT",
+            "jobs/{JOBID}/pause?until={UNTIL}",
+            {"JOBID": "jobId", "UNTIL": "until"},
+            description="Lets a recurring job skip due times until a moment or its resumption. An addition of ours.",
+        ),
+        Text,
+        MaybeMoment,
+        returns=Job,
+    )
+    def PauseJob(ctx: Guest, jobId: Any, until: Any) -> Any:
+        """Pause a recurring job."""
+        job_id = parse_guid(jobId, "jobId")
+        ctx.hall.schedules.pause(job_id, until, ctx.caller)
+        return translate.to_wire_job(ctx.hall.jobs.get(job_id, ctx.caller))
+
+    @operation(
+        Route(
+            "PUT",
+            "jobs/{JOBID}/resume",
+            {"JOBID": "jobId"},
+            description="Ends the pause of a recurring job. An addition of ours.",
+        ),
+        Text,
+        returns=Job,
+    )
+    def ResumeJob(ctx: Guest, jobId: Any) -> Any:
+        """Resume a recurring job."""
+        job_id = parse_guid(jobId, "jobId")
+        ctx.hall.schedules.resume(job_id, ctx.caller)
+        return translate.to_wire_job(ctx.hall.jobs.get(job_id, ctx.caller))
+
+    @operation(
+        Route(
+            "GET",
+            "jobs/{JOBID}/occurrences?page={PAGE}&pagesize={PAGESIZE}",
+            {"JOBID": "jobId", "PAGE": "page", "PAGESIZE": "pageSize"},
+            description="Lists what became of every due time of a recurring job. An addition of ours.",
+        ),
+        Text,
+        Number,
+        Number,
+        returns=OccurrencePage,
+    )
+    def GetOccurrences(ctx: Guest, jobId: Any, page: Any, pageSize: Any) -> Any:
+        """Return one page of a recurring job's ledger, the latest due time first."""
+        job_id, (number, size) = parse_guid(jobId, "jobId"), translate.to_paging(page, pageSize)
+        return to_wire_ledger(ctx.hall.schedules.ledger(job_id, number, size, ctx.caller))
 
     @operation(Route("GET", "what/modules", {}, description="Lists the modules."), returns=array_of(JobWhat))
     def GetModules(ctx: Guest) -> Any:

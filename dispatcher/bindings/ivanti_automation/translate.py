@@ -7,9 +7,11 @@ contract sections 1 and 2 give it; what makes no sense raises ``InvalidValue`` n
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dispatcher.bindings.ivanti_automation import contract
+from dispatcher.bindings.ivanti_automation.options import to_options, to_wire_options
+from dispatcher.bindings.ivanti_automation.recurrence import to_recurrence, to_wire_recurrence
 from dispatcher.core.errors import InvalidValue
 from dispatcher.core.jobs import (
     GivenSet,
@@ -31,8 +33,13 @@ from dispatcher.core.states import State
 from dispatcher.wire.guids import NO_GUID, find_guid, format_guid, parse_guid
 from dispatcher.wire.types import new
 
+if TYPE_CHECKING:
+    from dispatcher.services.output import OutputRange
+
 #: Contract section 2.2: what LUCD sends.
 DEFAULT_PAGE_SIZE = 500
+#: How much output a client gets that does not say how much it wants: what it can get at most.
+DEFAULT_OUTPUT_BYTES = 1 << 20
 #: The states that a caller may put a job into (contract section 2.4).
 WANTED_STATES = (State.ABORTING, State.DISABLED, State.SCHEDULED)
 
@@ -74,6 +81,7 @@ def to_job_request(job: Any) -> JobRequest:
         in_parallel=bool(job.ScheduleInParallel),
         outside_launch_window=job.OutsideLaunchWindow,
         tags=job.Tags,
+        options=to_options(job),
     )
 
 
@@ -85,8 +93,12 @@ def to_wire_job(job: Job) -> Any:
         IsRecurring=job.is_recurring,
         IsRunBookJob=job.is_runbook,
         JobID=format_guid(job.id),
+        Options=to_wire_options(job.options),
+        OutputParameters=[to_wire_parameter_set(parameters) for parameters in job.outputs],
         OutsideLaunchWindow=job.outside_launch_window,
         Parameters=[to_wire_parameter_set(parameters) for parameters in job.parameters],
+        Reason=job.reason,
+        RecurringJobID=format_guid(job.recurring_id) if job.recurring_id else None,
         ScheduleInParallel=job.in_parallel,
         Status=to_wire_status(job),
         Tags=job.tags,
@@ -136,14 +148,10 @@ def to_wire_status(job: Job) -> Any:
 def to_when(when: Any) -> When:
     """Return when a ``JobWhen`` starts a job; without any word about it, at once.
 
-    :raises InvalidValue: if it asks for what is not offered.
+    :raises InvalidValue: if its recurrence makes no sense.
     """
     if when is None:
         return When()
-    if when.RecurringSchedule:
-        raise InvalidValue("When/RecurringSchedule", "recurring schedules are not offered here")
-    if when.OfflineAgentsNextBoot:
-        raise InvalidValue("When/OfflineAgentsNextBoot", "waiting for the next boot is not offered here")
     starts_at = when.ScheduledDateTime
     immediate = starts_at is None if when.Immediate is None else when.Immediate
     return When(
@@ -151,17 +159,21 @@ def to_when(when: Any) -> When:
         starts_at=None if immediate else starts_at,
         is_local_time=bool(when.IsLocalTime),
         use_wake_on_lan=bool(when.UseWakeOnLAN),
+        recurrence=to_recurrence(when),
     )
 
 
 def to_wire_when(job: Job) -> Any:
     """Return when *job* starts as a ``JobWhen``; an immediate job shows its actual start."""
+    recurrence, options = job.when.recurrence, job.options or {}
     return new(
         contract.JobWhen,
         Immediate=job.when.immediate,
         IsLocalTime=job.when.is_local_time,
-        OfflineAgentsNextBoot=False,
-        RecurringSchedule=None,
+        NextBoot=options.get("boot") == "next",
+        OfflineAgentsNextBoot=bool(options.get("offline_agents_next_boot")),
+        Recurrence=None if recurrence is None else to_wire_recurrence(recurrence),
+        RecurringSchedule=None if recurrence is None else recurrence.rule,
         ScheduledDateTime=job.when.starts_at or job.started_at,
         UseWakeOnLAN=job.when.use_wake_on_lan,
     )
@@ -263,17 +275,28 @@ def to_wire_results(document: bytes) -> Any:
     return new(contract.JobResults, Xml=document)
 
 
+def to_wire_output(found: OutputRange) -> Any:
+    """Return *found* as a ``TaskOutput``."""
+    return new(
+        contract.TaskOutput, Data=found.data, IsComplete=found.is_complete, Offset=found.offset, Total=found.total
+    )
+
+
 def to_page_query(
     stage: int | None, runbook_jobs: bool | None, recurring_jobs: bool | None, page: int | None, page_size: int | None
 ) -> PageQuery:
     """Return the query of GetJobs with the defaults of contract section 2.2 in place."""
     return PageQuery(
-        stage=Stage.ALL if stage is None else Stage(stage),
-        runbook_jobs=bool(runbook_jobs),
-        recurring_jobs=bool(recurring_jobs),
-        page=1 if page is None else page,
-        page_size=DEFAULT_PAGE_SIZE if page_size is None else page_size,
+        Stage.ALL if stage is None else Stage(stage),
+        bool(runbook_jobs),
+        bool(recurring_jobs),
+        *to_paging(page, page_size),
     )
+
+
+def to_paging(page: int | None, page_size: int | None) -> tuple[int, int]:
+    """Return the page and its size, with the defaults of contract section 2.2 in place."""
+    return 1 if page is None else page, DEFAULT_PAGE_SIZE if page_size is None else page_size
 
 
 def to_who_query(

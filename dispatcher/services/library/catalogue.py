@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -171,10 +171,15 @@ def _parameter_set(entry: LibraryEntry, parameters: list[Parameter]) -> Paramete
 def _used(kind: WhatKind, document: Mapping[str, Any]) -> set[str]:
     """Return the names of the parameters that *document* uses."""
     if kind is WhatKind.MODULE:
-        return _used_in_tasks(document)
+        return _used_in_tasks(document) | _used_in_conditions(document["tasks"])
     parts = document["modules"] if kind is WhatKind.PROJECT else document["steps"]
     used = {name for part in parts for text in part["parameters"].values() for name in definitions.links_in(text)}
+    used |= _used_in_conditions(parts)
     return used | {who["parameter"] for part in parts for who in part.get("who", ()) if "parameter" in who}
+
+
+def _used_in_conditions(parts: Iterable[Mapping[str, Any]]) -> set[str]:
+    return {name for part in parts if "condition" in part for name in definitions.links_in(part["condition"]["if"])}
 
 
 def _used_in_tasks(document: Mapping[str, Any]) -> set[str]:

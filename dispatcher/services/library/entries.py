@@ -12,6 +12,11 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from dispatcher.core import windows
+from dispatcher.core.errors import InvalidValue
+
+#: The longest time that may be set for a step or a pause: a year, in seconds.
+MAX_TIMEOUT_S = 31_536_000
 _PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
 _MAC = re.compile(r"[0-9A-Fa-f]{12}")
 
@@ -36,6 +41,13 @@ def _to_mac(value: str) -> str:
     return ":".join(digits[place : place + 2] for place in range(0, 12, 2)).lower()
 
 
+def _to_window(value: str) -> str:
+    try:
+        return str(windows.parse(value)) if value else ""
+    except InvalidValue as error:
+        raise ValueError(error.message.removeprefix("launch window: ")) from None
+
+
 def _to_value(value: Any) -> Any:
     if isinstance(value, list) and all(isinstance(part, str) and ";" not in part for part in value):
         return ";".join(value)
@@ -46,6 +58,10 @@ def _to_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+def _to_condition(value: Any) -> Any:
+    return {"if": value} if isinstance(value, str) else value
+
+
 Text = Annotated[str, BeforeValidator(_to_text)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255, pattern=_PRINTABLE)]
 ParameterName = Annotated[
@@ -53,8 +69,14 @@ ParameterName = Annotated[
 ]
 Folder = Annotated[str, StringConstraints(max_length=700, pattern=_PRINTABLE), AfterValidator(_to_folder)]
 Choice = Annotated[str, StringConstraints(pattern="^[^;]*$")]
+#: More than nothing of the agents, and at most all of them.
+Share = Annotated[float, Field(gt=0, le=1)]
+#: When work may start, as ``core.windows`` writes it; empty: always.
+LaunchWindow = Annotated[str, BeforeValidator(_to_text), AfterValidator(_to_window)]
 OnError = Literal["stop", "continue"]
 Links = dict[str, Text]
+#: Which parameter outside takes the value of each inside.
+Takers = dict[str, ParameterName]
 Aliases = dict[str, dict[str, Annotated[list[Name], BeforeValidator(_to_list)]]]
 
 
@@ -96,6 +118,26 @@ class ParameterEntry(Entry):
     aliases: Aliases | None = None
 
 
+class ConditionEntry(Entry):
+    """Whether something is done when its turn comes. The rule alone may stand for it."""
+
+    rule: Annotated[str, Field(alias="if")]
+    otherwise: Annotated[Literal["skip", "fail"], Field(alias="else")] = "skip"
+
+
+Condition = Annotated[ConditionEntry, BeforeValidator(_to_condition)]
+Pause = Annotated[float, Field(ge=0, le=MAX_TIMEOUT_S, allow_inf_nan=False)]
+
+
+class RetryEntry(Entry):
+    """How often a task is tried again after a failure or a time-out, and how long the pauses before that are."""
+
+    times: Annotated[int, Field(ge=1, le=1_000)]
+    delay_s: Pause = 5
+    factor: Annotated[float, Field(ge=1, le=1_000, allow_inf_nan=False)] = 2
+    max_delay_s: Pause = 300
+
+
 class TaskEntry(Entry):
     """A task of a module; ``settings`` are those of its type."""
 
@@ -106,6 +148,8 @@ class TaskEntry(Entry):
     timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     on_error: OnError = "stop"
     repeatable: bool = False
+    condition: Condition | None = None
+    retry: RetryEntry | None = None
     enabled: bool = True
 
 
@@ -118,10 +162,12 @@ class ModuleEntry(FiledEntry):
 
 
 class ProjectModuleEntry(Entry):
-    """A module of a project, with values or links for its parameters."""
+    """A module of a project, with values or links for its parameters, and what the project takes from it."""
 
     module: Name
     parameters: Links = {}
+    get: Takers = {}
+    condition: Condition | None = None
 
 
 class ProjectEntry(FiledEntry):
@@ -140,6 +186,13 @@ class WhoEntry(Entry):
     ask: bool = False
 
 
+class BatchEntry(Entry):
+    """How many agents of a step work at once: exactly one of the members."""
+
+    size: Annotated[int, Field(ge=1)] | None = None
+    share: Share | None = None
+
+
 class StepEntry(Entry):
     """A step of a run book: exactly one of module, project and run book."""
 
@@ -148,8 +201,18 @@ class StepEntry(Entry):
     project: Name | None = None
     runbook: Name | None = None
     who: list[WhoEntry] = []
+    parallel: bool = False
     on_error: OnError = "stop"
+    timeout_s: Annotated[float, Field(gt=0, le=MAX_TIMEOUT_S, allow_inf_nan=False)] | None = None
+    wake_on_lan: bool = False
+    select_one_agent: bool = False
+    offline_agents_next_boot: bool = False
+    launch_window: Literal["fail", "continue", "wait"] | None = None
+    batch: BatchEntry | None = None
+    stop_at_share: Share | None = None
+    condition: Condition | None = None
     parameters: Links = {}
+    get: Takers = {}
 
 
 class RunBookEntry(FiledEntry):
@@ -167,6 +230,7 @@ class AgentEntry(NamedEntry):
     macs: list[Annotated[str, AfterValidator(_to_mac)]] | None = None
     primary_team: Name | None = None
     licensed: bool | None = None
+    launch_window: LaunchWindow | None = None
 
 
 class TeamEntry(NamedEntry):
@@ -177,3 +241,4 @@ class TeamEntry(NamedEntry):
     enabled: bool | None = None
     agents: list[Name] | None = None
     rule: Text | None = None
+    launch_window: LaunchWindow | None = None

@@ -75,4 +75,6 @@ def _tidied_member(value: Any) -> Any:
 
 def _sorted(value: Any) -> Any:
     # Stored documents come back in an order of the database's own.
+    if isinstance(value, list):
+        return [_sorted(one) for one in value]
     return {name: _sorted(value[name]) for name in sorted(value)} if isinstance(value, dict) else value

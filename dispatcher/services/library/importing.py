@@ -20,7 +20,7 @@ from dispatcher.services.library.aliases import AliasStore
 from dispatcher.services.library.items import Item, Outcome
 from dispatcher.services.library.problems import Problems
 from dispatcher.services.library.registry import sections
-from dispatcher.services.library.sections import Importing
+from dispatcher.services.library.sections import Importing, PreparingSection
 from dispatcher.services.library.source import Source, read
 from dispatcher.services.library.validation import note_errors
 from dispatcher.services.library.versions import InvalidDefinition
@@ -82,6 +82,11 @@ def import_texts(
     if not items:
         problems.refuse()
         return ImportReport(())
+    for item in items:
+        section = sections()[item.section]
+        # What is not going to be imported need not be stored.
+        if not problems.count and isinstance(section, PreparingSection):
+            section.prepare(item, datastore, ports)
     with datastore.begin() as session:
         # One import at a time: names are unique in a folder, the root too, which no database can check.
         session.execute(select(Revision.value).where(Revision.name == revisions.LIBRARY).with_for_update())

@@ -32,6 +32,7 @@ class Item(Generic[E]):
     path: Path
     row: Any = None
     outcome: Outcome = Outcome.UNCHANGED
+    prepared: Any = None  #: what its section has stored before the transaction of the import
 
     def problem(self, text: str, *path: str | int) -> None:
         """Note a problem with the member at *path* of the entry."""

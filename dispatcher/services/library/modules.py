@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
 from pydantic import ValidationError
 from sqlalchemy import select
 
+from dispatcher.core.conditions import ON_AGENTS
 from dispatcher.core.errors import InvalidValue
 from dispatcher.core.jobs import WhatKind
 from dispatcher.core.references import Kind
 from dispatcher.datastore.modules import Module, Task
-from dispatcher.services.library import children, parameters
+from dispatcher.services.library import children, conditions, parameters, resources
 from dispatcher.services.library.children import Row
 from dispatcher.services.library.entries import ModuleEntry, TaskEntry
 from dispatcher.services.library.filed import WhatSection
@@ -38,14 +40,16 @@ class ModuleSection(WhatSection):
     def check(self, item: Item[ModuleEntry]) -> None:
         """Note what is wrong with the parameters and the tasks."""
         super().check(item)
-        declared = {parameter.name for parameter in item.entry.parameters}
+        declared = {entry.name: parameters.to_parameter(entry) for entry in item.entry.parameters}
         for place, task in enumerate(item.entry.tasks):
             _check_task(item, task, declared, "tasks", place)
+            conditions.check(item, task.condition, ON_AGENTS, declared, "tasks", place, "condition")
 
     def fill_content(self, importing: Importing, item: Item[ModuleEntry]) -> bool:
         """Store the platforms, the parameters and the tasks; a task that keeps its name keeps its id."""
         wanted = [parameters.to_parameter(entry) for entry in item.entry.parameters]
         changed = parameters.store(importing, item, self.kind, wanted)
+        resources.check_tasks(importing, item)
         if not _are_task_ids_free(importing, item):
             return changed
         tasks = [_to_row(task) for task in item.entry.tasks]
@@ -59,7 +63,7 @@ class ModuleSection(WhatSection):
         return {"platforms": row.platforms, "tasks": [_dump_task(task) for task in tasks]}
 
 
-def _check_task(item: Item[ModuleEntry], task: TaskEntry, declared: set[str], *path: str | int) -> None:
+def _check_task(item: Item[ModuleEntry], task: TaskEntry, declared: Collection[str], *path: str | int) -> None:
     try:
         settings = _settings(task)
         references = task_type(task.type).references(settings, item.entry.platforms)
@@ -103,8 +107,8 @@ def _to_row(task: TaskEntry) -> Row:
         "on_error": task.on_error,
         "repeatable": task.repeatable,
         "enabled": task.enabled,
-        "condition": None,
-        "retry": None,
+        "condition": conditions.to_row(task.condition),
+        "retry": None if task.retry is None else task.retry.model_dump(),
     }
     return row if task.id is None else {"id": task.id, **row}
 
@@ -117,6 +121,8 @@ def _dump_task(row: Row) -> Row:
         entry["on_error"] = row["on_error"]
     if row["repeatable"]:
         entry["repeatable"] = True
+    entry["condition"] = conditions.dump(row["condition"])
+    entry["retry"] = row["retry"]
     if not row["enabled"]:
         entry["enabled"] = False
     return entry

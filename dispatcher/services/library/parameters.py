@@ -161,6 +161,45 @@ def check_links(
             item.problem(problem, *path, name)
 
 
+def inherited_outputs(
+    get: Mapping[str, str], inner: Sequence[Parameter], outer: Sequence[Parameter]
+) -> list[Parameter]:
+    """Return the outputs of *inner* that *get* gives to parameters of the same name that *outer* lacks.
+
+    ``Line: Line`` is thus enough to hand an output of a module up to the project that contains it.
+    """
+    known = {parameter.name.casefold() for parameter in outer}
+    return [
+        replace(parameter)
+        for parameter in inner
+        if parameter.is_output and get.get(parameter.name) == parameter.name and parameter.name.casefold() not in known
+    ]
+
+
+def check_get(
+    item: Item[Any],
+    get: Mapping[str, str],
+    inner: Sequence[Parameter],
+    outer: Collection[Parameter],
+    *path: str | int,
+) -> None:
+    """Note in *get* outputs that *inner* does not give out, and parameters that *outer* does not hold.
+
+    A password may be taken by a password only, as in ``check_links``.
+    """
+    given = {parameter.name: parameter.type for parameter in inner if parameter.is_output}
+    known = {parameter.name: parameter.type for parameter in outer}
+    for name, taker in get.items():
+        if name not in given:
+            item.problem(f"there is no output parameter {name!r}", *path, name)
+        elif taker not in known:
+            item.problem(f"there is no parameter {taker!r}", *path, name)
+        elif given[name] is ParameterType.PASSWORD and known[taker] is not ParameterType.PASSWORD:
+            item.problem(f"{name!r} is a password: only a password may take it", *path, name)
+        elif list(get.values()).count(taker) > 1:
+            item.problem(f"{taker!r} takes more than one value", *path, name)
+
+
 def dump(exporting: Exporting, kind: WhatKind, owner_id: UUID) -> list[Row]:
     """Return the parameters of an object as a library file has them, without secrets."""
     owner = {"owner_kind": int(kind), "owner_id": owner_id}

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
+from dispatcher.core.conditions import ON_AGENTS
 from dispatcher.core.jobs import WhatKind
 from dispatcher.datastore.projects import Project, ProjectModule
-from dispatcher.services.library import children, parameters
-from dispatcher.services.library.entries import ProjectEntry
+from dispatcher.services.library import children, conditions, parameters
+from dispatcher.services.library.children import Row
+from dispatcher.services.library.entries import ProjectEntry, ProjectModuleEntry
 from dispatcher.services.library.filed import WhatSection
 from dispatcher.services.library.items import Item
 from dispatcher.services.library.sections import Exporting, Importing
@@ -28,7 +31,7 @@ class ProjectSection(WhatSection):
     def fill_content(self, importing: Importing, item: Item[ProjectEntry]) -> bool:
         """Store the modules in order, and the parameters: those declared and those handed up by links."""
         known = [parameters.to_parameter(entry) for entry in item.entry.parameters]
-        modules = []
+        modules: list[Row] = []
         for place, linked in enumerate(item.entry.modules):
             path = ("modules", place)
             module_id = importing.find("modules", linked.module, item, *path, "module")
@@ -36,9 +39,14 @@ class ProjectSection(WhatSection):
                 continue
             inner = parameters.declared(importing, WhatKind.MODULE, module_id)
             known += parameters.inherited(linked.parameters, inner, known)
+            known += parameters.inherited_outputs(linked.get, inner, known)
             parameters.check_links(item, linked.parameters, inner, known, *path, "parameters")
-            modules.append(
-                {"module_id": module_id, "parameters": dict(linked.parameters), "get": None, "condition": None}
+            parameters.check_get(item, linked.get, inner, known, *path, "get")
+            modules.append(_to_row(linked, module_id))
+        for place, linked in enumerate(item.entry.modules):
+            # Only now are all parameters known that are handed up.
+            conditions.check(
+                item, linked.condition, ON_AGENTS, {one.name: one for one in known}, "modules", place, "condition"
             )
         changed = parameters.store(importing, item, self.kind, known)
         owner, new_id = {"project_id": item.row.id}, importing.ports.new_id
@@ -51,7 +59,21 @@ class ProjectSection(WhatSection):
         modules = children.read(exporting.session, ProjectModule, {"project_id": row.id})
         return {
             "modules": [
-                {"module": names.shortest(linked["module_id"]), "parameters": linked["parameters"]}
+                {
+                    "module": names.shortest(linked["module_id"]),
+                    "parameters": linked["parameters"],
+                    "get": linked["get"],
+                    "condition": conditions.dump(linked["condition"]),
+                }
                 for linked in modules
             ]
         }
+
+
+def _to_row(linked: ProjectModuleEntry, module_id: UUID) -> Row:
+    return {
+        "module_id": module_id,
+        "parameters": dict(linked.parameters),
+        "get": dict(linked.get) or None,
+        "condition": conditions.to_row(linked.condition),
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dispatcher.services.library.modules import ModuleSection
 from dispatcher.services.library.projects import ProjectSection
+from dispatcher.services.library.resources import ResourceSection
 from dispatcher.services.library.runbooks import RunBookSection
 from dispatcher.services.library.sections import Section
 from dispatcher.services.library.topology import AgentSection, TeamSection
@@ -21,5 +22,5 @@ def sections() -> dict[str, Section]:
     return dict(_SECTIONS)
 
 
-for _section in (ModuleSection(), ProjectSection(), RunBookSection(), AgentSection(), TeamSection()):
+for _section in (ResourceSection(), ModuleSection(), ProjectSection(), RunBookSection(), AgentSection(), TeamSection()):
     register(_section)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 from uuid import UUID
 
+from dispatcher.core.conditions import OF_STEPS
+from dispatcher.core.definitions import StepOptions
 from dispatcher.core.jobs import WhatKind
 from dispatcher.core.parameters import Parameter
 from dispatcher.datastore.runbooks import RunBook, RunBookStep
-from dispatcher.services.library import children, parameters
+from dispatcher.services.library import children, conditions, parameters
 from dispatcher.services.library.children import Row
 from dispatcher.services.library.entries import RunBookEntry, StepEntry, WhoEntry
 from dispatcher.services.library.filed import WhatSection
@@ -17,6 +19,16 @@ from dispatcher.services.library.items import Item
 from dispatcher.services.library.sections import Exporting, Importing
 from dispatcher.services.library.versions import MAX_DEPTH
 
+#: Members that a step has in its options under the same name.
+_OPTIONS = (
+    "parallel",
+    "timeout_s",
+    "wake_on_lan",
+    "select_one_agent",
+    "offline_agents_next_boot",
+    "launch_window",
+    "stop_at_share",
+)
 _KINDS = {"module": WhatKind.MODULE, "project": WhatKind.PROJECT, "runbook": WhatKind.RUNBOOK}
 
 
@@ -43,6 +55,9 @@ class RunBookSection(WhatSection):
                     item.problem("has one of agent, team, parameter and ask: true", "steps", place, "who", number)
             if not step.who:
                 item.problem("names nobody; write ask: true to ask at scheduling", "steps", place, "who")
+            if step.parallel and place == 0:
+                item.problem("there is no step before it to start with", "steps", place, "parallel")
+            _check_batch(item, step, place)
 
     def fill(self, importing: Importing, item: Item[RunBookEntry]) -> None:
         """Make the row what the entry says, unless that was done because another run book contains it."""
@@ -54,7 +69,10 @@ class RunBookSection(WhatSection):
         """Store the steps in order, and the parameters: those declared and those handed up by links."""
         known = [parameters.to_parameter(entry) for entry in item.entry.parameters]
         found = [self._what(importing, item, place, known) for place in range(len(item.entry.steps))]
-        names = {parameter.name for parameter in known}
+        names = {parameter.name: parameter for parameter in known}
+        for place, step in enumerate(item.entry.steps):
+            # Only now are all parameters known that are handed up.
+            conditions.check(item, step.condition, OF_STEPS, names, "steps", place, "condition")
         steps = []
         for place, (step, what_id) in enumerate(zip(item.entry.steps, found, strict=True)):
             who = [self._who(importing, item, place, number, names) for number in range(len(step.who))]
@@ -88,11 +106,13 @@ class RunBookSection(WhatSection):
             importing.depth -= 1
         inner = parameters.declared(importing, _KINDS[member], what_id)
         known += parameters.inherited(step.parameters, inner, known)
+        known += parameters.inherited_outputs(step.get, inner, known)
         parameters.check_links(item, step.parameters, inner, known, "steps", place, "parameters")
+        parameters.check_get(item, step.get, inner, known, "steps", place, "get")
         return what_id
 
     def _who(
-        self, importing: Importing, item: Item[RunBookEntry], place: int, number: int, names: Collection[str]
+        self, importing: Importing, item: Item[RunBookEntry], place: int, number: int, names: Mapping[str, Parameter]
     ) -> Row:
         ((member, text),) = _who(item.entry.steps[place].who[number]).items()
         if member == "ask":
@@ -101,8 +121,34 @@ class RunBookSection(WhatSection):
         if member == "parameter":
             if text not in names:
                 item.problem(f"there is no parameter {text!r}", *path)
+            elif names[text].type.is_secret:
+                item.problem(f"parameter {text!r} is secret: it names nobody", *path)
             return {"parameter": text}
         return {member: str(importing.find(f"{member}s", text, item, *path))}
+
+
+def _check_batch(item: Item[RunBookEntry], step: StepEntry, place: int) -> None:
+    """Note what is wrong with how the step is spread over its agents."""
+    if step.batch is not None and (step.batch.size is None) is (step.batch.share is None):
+        item.problem("has one of size and share", "steps", place, "batch")
+    if step.batch is not None and step.select_one_agent:
+        item.problem("one agent makes no batches", "steps", place, "batch")
+    if step.batch is None and step.stop_at_share is not None:
+        item.problem("only a step with a batch can stop on the way", "steps", place, "stop_at_share")
+
+
+def _options(step: StepEntry) -> StepOptions | None:
+    """Return what the step has that few steps have; None, if there is nothing."""
+    given = {name: value for name in _OPTIONS if (value := getattr(step, name))}
+    if step.batch is not None:
+        given |= {f"batch_{name}": value for name, value in step.batch if value is not None}
+    return cast("StepOptions", given) or None
+
+
+def _dump_options(options: Row) -> Row:
+    """Return *options* as members of a step of a library file."""
+    batch = {name: options[f"batch_{name}"] for name in ("size", "share") if f"batch_{name}" in options}
+    return {**{name: options[name] for name in _OPTIONS if name in options}, "batch": batch}
 
 
 def _whats(step: StepEntry) -> dict[str, str]:
@@ -121,9 +167,9 @@ def _to_row(step: StepEntry, what_id: UUID, who: Sequence[Row]) -> Row:
         "who": list(who),
         "on_error": step.on_error,
         "parameters": dict(step.parameters),
-        "get": None,
-        "condition": None,
-        "options": None,
+        "get": dict(step.get) or None,
+        "condition": conditions.to_row(step.condition),
+        "options": _options(step),
     }
 
 
@@ -136,8 +182,8 @@ def _dump_step(exporting: Exporting, row: Row) -> Row:
     }
     if row["on_error"] != "stop":
         entry["on_error"] = row["on_error"]
-    entry["parameters"] = row["parameters"]
-    return entry
+    entry |= {**_dump_options(row["options"] or {}), "condition": conditions.dump(row["condition"])}
+    return {**entry, "parameters": row["parameters"], "get": row["get"]}
 
 
 def _dump_who(exporting: Exporting, who: Row) -> Row:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 from uuid import UUID
 
 from sqlalchemy import select
@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from dispatcher.core.jobs import WhatKind
 from dispatcher.core.ports import Ports
 from dispatcher.datastore.folders import Folder
+from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.library.aliases import AliasStore
 from dispatcher.services.library.entries import NamedEntry
 from dispatcher.services.library.items import Item
@@ -56,6 +57,14 @@ class Section(Protocol):
 
     def dump(self, exporting: Exporting, key: UUID) -> dict[str, Any]:
         """Return the stored object *key* as a member of the section."""
+
+
+@runtime_checkable
+class PreparingSection(Protocol):
+    """A section with something too large for one transaction."""
+
+    def prepare(self, item: Item[Any], datastore: Datastore, ports: Ports) -> None:
+        """Store that, before the transaction of the import and in others of its own; ``item.prepared`` may hold it."""
 
 
 @dataclass(slots=True)

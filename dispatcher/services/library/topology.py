@@ -9,10 +9,11 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from dispatcher.core import team_rules
-from dispatcher.core.team_rules import InvalidRule
+from dispatcher.core.rules import InvalidRule
 from dispatcher.datastore import revisions
 from dispatcher.datastore.agents import Agent
 from dispatcher.datastore.teams import Team, TeamMember
+from dispatcher.services import holds
 from dispatcher.services.library import aliases, filed
 from dispatcher.services.library.entries import AgentEntry, TeamEntry
 from dispatcher.services.library.items import Item, Outcome
@@ -63,8 +64,14 @@ class AgentSection:
         values["macs"] = entry.macs if entry.mac is None else [entry.mac, *(entry.macs or [])]
         if entry.primary_team is not None:
             values["primary_team_id"] = importing.find("teams", entry.primary_team, item, "primary_team")
-        if assign(item.row, **{name: value for name, value in values.items() if value is not None}):
+        known = {name: value for name, value in values.items() if value is not None}
+        if entry.launch_window is not None:
+            known["launch_window"] = entry.launch_window or None
+        windows = (item.row.launch_window, item.row.primary_team_id)
+        if assign(item.row, **known):
             item.changed(importing.now)
+        if windows != (item.row.launch_window, item.row.primary_team_id):
+            holds.look_again(importing.session, importing.now, select(Agent.id).where(Agent.id == item.row.id))
         importing.aliases.want(item, item.row.id, entry.aliases)
 
     def dump(self, exporting: Exporting, key: UUID) -> dict[str, Any]:
@@ -75,6 +82,8 @@ class AgentSection:
             entry["primary_team"] = exporting.names["teams"].shortest(row.primary_team_id)
         if not row.licensed:
             entry["licensed"] = False
+        if row.launch_window:
+            entry["launch_window"] = row.launch_window
         entry["aliases"] = aliases.dump(exporting.aliases.get(key, {}))
         return entry
 
@@ -105,12 +114,16 @@ class TeamSection:
         filed.claim(importing, item, new, item.entry.folder)
 
     def fill(self, importing: Importing, item: Item[TeamEntry]) -> None:
-        """Make the row what the entry says, as far as it says it; an empty rule takes the rule away."""
+        """Make the row what the entry says, as far as it says it; an empty rule or window takes it away."""
         entry = item.entry
         values = {"description": entry.description, "enabled": entry.enabled}
         changed = assign(item.row, **{name: value for name, value in values.items() if value is not None})
         if entry.rule is not None:
             changed |= assign(item.row, rule=entry.rule or None)
+        if entry.launch_window is not None and assign(item.row, launch_window=entry.launch_window or None):
+            members = select(Agent.id).where(Agent.primary_team_id == item.row.id)
+            holds.look_again(importing.session, importing.now, members)
+            changed = True
         if entry.agents is not None:
             changed |= _set_members(importing, item, entry.agents)
         if changed:
@@ -123,8 +136,10 @@ class TeamSection:
         names = exporting.names["agents"]
         members = set(exporting.session.scalars(select(TeamMember.agent_id).where(TeamMember.team_id == key)))
         listed = [names.shortest(agent_id) for agent_id in names.sorted() if agent_id in members]
-        entry = filed.dump_filed(exporting, row)
-        return {**entry, "agents": listed, "rule": row.rule or ""}
+        entry = {**filed.dump_filed(exporting, row), "agents": listed, "rule": row.rule or ""}
+        if row.launch_window:
+            entry["launch_window"] = row.launch_window
+        return entry
 
 
 def _set_members(importing: Importing, item: Item[TeamEntry], texts: list[str]) -> bool:

@@ -188,32 +188,50 @@ class _Builder:
     def _tasks(self, row: Module) -> list[Document]:
         tasks = children.read(self._session, Task, {"module_id": row.id})
         return [
-            {"id": str(task["id"]), **{name: task[name] for name in _TASK_COLUMNS}} for task in tasks if task["enabled"]
+            {"id": str(task["id"]), **{name: task[name] for name in _TASK_COLUMNS}, **_rare(task, "condition", "retry")}
+            for task in tasks
+            if task["enabled"]
         ]
 
     def _modules(self, row: Project, path: tuple[Key, ...]) -> list[Document]:
         modules = children.read(self._session, ProjectModule, {"project_id": row.id})
         return [
-            {"module": self.document((WhatKind.MODULE, linked["module_id"]), path), "parameters": linked["parameters"]}
+            {
+                "module": self.document((WhatKind.MODULE, linked["module_id"]), path),
+                "parameters": linked["parameters"],
+                **_rare(linked, "get", "condition"),
+            }
             for linked in modules
             if self._is_enabled((WhatKind.MODULE, linked["module_id"]))
         ]
 
     def _steps(self, row: RunBook, path: tuple[Key, ...]) -> list[Document]:
-        steps = children.read(self._session, RunBookStep, {"runbook_id": row.id})
-        return [
-            {
-                "name": step["name"],
-                "kind": step["what_kind"],
-                "what": self.document((WhatKind(step["what_kind"]), step["what_id"]), path),
-                "who": step["who"],
-                "on_error": step["on_error"],
-                "parameters": step["parameters"],
-            }
-            for step in steps
-            if self._is_enabled((WhatKind(step["what_kind"]), step["what_id"]))
-        ]
+        steps = []
+        is_led = False  # whether a step that is left in comes before this one in its group
+        for step in children.read(self._session, RunBookStep, {"runbook_id": row.id}):
+            options = dict(step["options"] or {})
+            is_parallel = options.pop("parallel", False)
+            key = WhatKind(step["what_kind"]), step["what_id"]
+            is_led &= is_parallel
+            if self._is_enabled(key):
+                if is_led:
+                    options["parallel"] = True
+                steps.append(_to_step({**step, "options": options}, self.document(key, path)))
+                is_led = True
+        return steps
 
     def _is_enabled(self, key: Key) -> bool:
         row = row_of(self._session, key)
         return row is not None and row.enabled
+
+
+def _to_step(row: Document, what: Document) -> Document:
+    """Return the document of the step in *row*; what few steps have is in it only if this one has it."""
+    names = ("name", "who", "on_error", "parameters")
+    rare = _rare(row, "get", "condition", "options")
+    return {**{name: row[name] for name in names}, "kind": row["what_kind"], "what": what, **rare}
+
+
+def _rare(row: Document, *names: str) -> Document:
+    """Return those of the columns *names* that hold something: what most do not have is in no document."""
+    return {name: row[name] for name in names if row[name]}

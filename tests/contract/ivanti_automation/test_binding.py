@@ -8,6 +8,7 @@ from functools import partial
 from html import unescape
 from pathlib import Path
 from types import SimpleNamespace
+from uuid import UUID
 
 import pytest
 from lxml import etree
@@ -15,19 +16,34 @@ from lxml import etree
 from dispatcher.bindings.ivanti_automation import golden
 from dispatcher.bindings.ivanti_automation.binding import IvantiAutomation, build
 from dispatcher.bindings.ivanti_automation.soap import SchedulingService
+from dispatcher.core.jobs import JobRequest, WhatChoice, WhatKind, When, WhoChoice, WhoKind
 from dispatcher.core.permissions import NOBODY, SYSTEM, Caller, Right, everything
+from dispatcher.core.schedules import RecurrenceRequest
 from dispatcher.services.hall import Hall
 from dispatcher.wire.http import Request
 from dispatcher.wire.operations import operations_of
 
 BASE = "/Dispatcher/SchedulingService"
 DONE = "{55D1E5FD-CD92-481E-ABDB-62ED86288D1F}"
+AGENT = "{6AE2E5B5-D5C8-4728-A10A-12E25BD5F995}"
 PATCH = "{5CF59E5A-343C-4D85-A83C-8B18E4731040}"
 WSDL_FOLDER = Path(__file__).parents[3] / "wsdl"
 JSON = {"content-type": "application/json"}
 OPERATIONS = operations_of(SchedulingService)
 asking = partial(Request, caller=SYSTEM)
 VALUES = {"JOBID": DONE, "WHATTYPE": "module", "WHATID": PATCH}
+#: What an operation cannot do without.
+QUERIES = {"GetTaskOutput": f"agent={AGENT}"}
+#: What is asked of recurring jobs only.
+OF_RECURRING_JOBS = ("PauseJob", "ResumeJob", "GetOccurrences")
+EVERY_MORNING = "DTSTART;TZID=Europe/Berlin:20260101T060000\nRRULE:FREQ=DAILY"
+
+
+def a_recurring_job(hall: Hall) -> UUID:
+    who = [WhoChoice(["PC-042"], WhoKind.AGENT)]
+    when = When(recurrence=RecurrenceRequest(EVERY_MORNING))
+    request = JobRequest([WhatChoice(UUID(PATCH), WhatKind.MODULE)], who, when)
+    return hall.scheduling.submit(request, SYSTEM).id
 
 
 def get(path: str, query: str = "", **headers: str) -> Request:
@@ -38,8 +54,10 @@ def test_wsdl_in_the_repository_is_up_to_date() -> None:
     assert golden.check(WSDL_FOLDER) == []
 
 
-def test_every_operation_of_the_contract_is_there() -> None:
-    assert list(OPERATIONS) == [
+def test_every_operation_of_the_contract_is_there_and_what_is_ours_says_so() -> None:
+    ours = [name for name, operation in OPERATIONS.items() if operation.route.description.endswith("of ours.")]
+    assert ours == ["GetTaskOutput", "RerunJob", "PauseJob", "ResumeJob", "GetOccurrences"]
+    assert [name for name in OPERATIONS if name not in ours] == [
         "ScheduleJob",
         "GetJobs",
         "GetJob",
@@ -117,16 +135,19 @@ def test_unknown_help_page_is_not_found(binding: IvantiAutomation, path: str) ->
 @pytest.mark.parametrize("name", OPERATIONS)
 @pytest.mark.parametrize(("form", "media"), [("xml", "application/xml"), ("json", "application/json")])
 def test_every_example_on_a_help_page_is_a_valid_request(
-    binding: IvantiAutomation, name: str, form: str, media: str
+    hall: Hall, binding: IvantiAutomation, name: str, form: str, media: str
 ) -> None:
     route = OPERATIONS[name].route
+    values = VALUES if name not in OF_RECURRING_JOBS else VALUES | {"JOBID": str(a_recurring_job(hall))}
     page = binding(get(f"/help/operations/{name}")).body.decode()
     examples = re.findall(rf'<pre class="request-{form}">(.*?)</pre>', page, re.DOTALL)
     assert len(examples) == (1 if route.body else 0)
-    path = route.template.partition("?")[0].format_map(VALUES)
+    path = route.template.partition("?")[0]
     body = unescape("".join(examples)).encode()
 
-    answer = binding(asking(route.verb, f"{BASE}/{path}", "", {"content-type": media}, body))
+    answer = binding(
+        asking(route.verb, f"{BASE}/{path.format_map(values)}", QUERIES.get(name, ""), {"content-type": media}, body)
+    )
 
     assert answer.status == 200, answer.body
     assert answer.content_type == f"{media}; charset=utf-8"
@@ -203,7 +224,9 @@ def test_who_is_not_authenticated_does_and_sees_nothing(hall: Hall, binding: Iva
     }
     body = bodies.get(name, b"").replace(b"%s", PATCH.encode())
 
-    answer = binding(Request(route.verb, f"{BASE}/{path}", "", {**JSON, "accept": "application/json"}, body))
+    answer = binding(
+        Request(route.verb, f"{BASE}/{path}", QUERIES.get(name, ""), {**JSON, "accept": "application/json"}, body)
+    )
 
     assert Request("GET", "/").caller is NOBODY
     empty = (b"[]", b'{"CurrentPage":1,"Items":[],"PageCount":0,"PageSize":500,"TotalCount":0}')
@@ -233,3 +256,15 @@ def test_unexpected_error_tells_the_request_id_and_nothing_else(hall: Hall, logg
     assert b"unexpected error request-7" in answer.body
     assert b"NoneType" not in answer.body
     assert [entry["request"] for entry in logged] == ["request-7"]
+
+
+def test_output_is_read_by_range(binding: IvantiAutomation) -> None:
+    path = f"{BASE}/jobs/{DONE}/output"
+    answer = binding(asking("GET", path, f"agent={AGENT}&task=0&offset=2&length=7", {"accept": "application/json"}))
+
+    given = json.loads(answer.body)
+    assert bytes(given["Data"]) == b"patches"
+    assert (given["Offset"], given["Total"], given["IsComplete"]) == (2, 23, True)
+    for query in ("", "agent=nobody", f"agent={AGENT}&offset=-1", f"agent={AGENT}&length=0"):
+        assert binding(asking("GET", path, query)).status == 400
+    assert binding(asking("GET", path, f"agent={PATCH}")).status == 404

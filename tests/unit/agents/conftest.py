@@ -42,9 +42,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from dispatcher.agents.runner import AgentSettings, run
 logging.basicConfig(level="INFO", format="%(levelname)s %(message)s")
-url, home, slots, local = sys.argv[1:]
+url, home, slots, local, hold_s = sys.argv[1:]
 settings = AgentSettings(url.split(","), "pc-1", Path(home), "enrol-me", slots=int(slots), local=local == "local",
-                         facts={"site": "north"})
+                         facts={"site": "north"}, hold_s=float(hold_s))
 sys.exit(run(settings, lambda: datetime.now(UTC)))
 """
 
@@ -56,6 +56,7 @@ class StandIn:
         self.changed = threading.Condition()
         self.is_down = self.is_closing = self.is_revoked = False
         self.takes_reports = True
+        self.lease_s = 30.0
         self.agent_id, self.secret = uuid4(), "s3cret"
         self.orders: list[RunOrder] = []
         self.aborts: set[UUID] = set()
@@ -142,9 +143,10 @@ class StandIn:
 
         self.changed.wait_for(is_due, poll.wait_s)
         if self.is_down or len(self.polls) > number:
-            return Orders()
+            return Orders(lease_s=self.lease_s)
         given, self.orders = self.orders[: poll.free], self.orders[poll.free :]
-        return Orders(runs=given, aborts=sorted(self.aborts & held), lost=sorted(self.lost & held))
+        aborts, lost = sorted(self.aborts & held), sorted(self.lost & held)
+        return Orders(runs=given, aborts=aborts, lost=lost, lease_s=self.lease_s)
 
     def _report(self, report: Report) -> Receipt:
         self.reports.append(report)
@@ -153,7 +155,8 @@ class StandIn:
         self.aborts -= {event.run_id for event in report.events if event.kind == "run_finished"}
         self.changed.notify_all()
         held = {one.run_id for one in report.holding}
-        return Receipt(aborts=sorted(self.aborts & held), lost=sorted(self.lost & held))
+        aborts, lost = sorted(self.aborts & held), sorted(self.lost & held)
+        return Receipt(aborts=aborts, lost=lost, lease_s=self.lease_s)
 
     def _handler(stand_in) -> type[BaseHTTPRequestHandler]:  # noqa: N805
         class Handler(BaseHTTPRequestHandler):
@@ -177,12 +180,12 @@ class StandIn:
 class AgentProcess:
     """An agent in a process of its own, with everything it logs."""
 
-    def __init__(self, url: str, home: Path, slots: int = 2, local: str = "") -> None:
+    def __init__(self, url: str, home: Path, slots: int = 2, local: str = "", hold_s: float = 2400) -> None:
         self.home = home
         self.log = home.with_suffix(".log")
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", AGENT, url, str(home), str(slots), local],
+                [sys.executable, "-c", AGENT, url, str(home), str(slots), local, str(hold_s)],
                 stdin=subprocess.PIPE,
                 stderr=log,
                 env={**os.environ, "DISPATCHER_ENROL_TOKEN": TOKEN},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 import ssl
 import threading
 import time
@@ -134,3 +135,12 @@ def test_waiting_times_grow_to_a_limit_and_differ() -> None:
     assert len(set(waits)) == 100
     backoff.reset()
     assert backoff.next_s() <= 0.2
+
+
+def test_dispatcher_that_stands_still_is_given_up_for_the_next_one(gateway) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as still:
+        connection = Connection([f"http://127.0.0.1:{still.getsockname()[1]}", gateway.url])
+        connection.identify(gateway.agent_id, gateway.secret)
+        began = time.monotonic()
+        connection.report(dump(Report()), within_s=0.5)
+        assert 0.4 < time.monotonic() - began < 5

@@ -61,6 +61,18 @@ def test_agent_killed_in_a_task(gateway, new_agent, an_order, tmp_path, read_num
     assert (tmp_path / "log").read_text() == "start\n"
 
 
+def test_agent_killed_between_two_attempts_does_not_go_on_with_them(gateway, new_agent, an_order, tmp_path) -> None:
+    agent = new_agent()
+    retry = {"times": 3, "delay_s": 300, "factor": 1, "max_delay_s": 300}
+    order = an_order({"settings": {"command": f"echo tried >> {tmp_path}/log; echo done; exit 1"}, "retry": retry})
+    gateway.order(order)
+    gateway.wait(lambda: gateway.output(order.run_id))
+    agent.kill()
+    new_agent()
+    assert gateway.finished(order.run_id).reason == "outcome unknown: the agent stopped while task 0 ran"
+    assert (tmp_path / "log").read_text() == "tried\n"
+
+
 def test_run_is_held_until_its_end_is_delivered(gateway, new_agent, an_order, tmp_path, read_number) -> None:
     agent = new_agent()
     order = an_order(starts_once(f"{tmp_path}/log"))

@@ -7,9 +7,10 @@ import time
 
 import pytest
 
-from dispatcher.agents.protocol import PATH
+from dispatcher.agents.protocol import PATH, Value
 from dispatcher.agents.substitutes import NOTE
 
+LEVEL = Value(name="Level", value="", is_output=True)
 REFUSAL = b'{"error":"request.bad","message":"no"}'
 
 
@@ -32,11 +33,13 @@ def picky(gateway, monkeypatch):
 
 def test_end_of_a_task_that_is_refused_is_told_without_its_details(gateway, agent, an_order, picky) -> None:
     picky(lambda event: event.get("outputs"))
-    order = an_order("echo Level=1 > $DISPATCHER_OUTPUT; echo done", "echo two")
+    order = an_order("echo Level=1 > $DISPATCHER_OUTPUT; echo done", "echo two", values=(LEVEL,), scopes=[None])
     gateway.order(order)
     assert gateway.finished(order.run_id).state == "completed"
     first, second = gateway.of(order.run_id, "task_finished")
     assert (first.state, first.outputs, first.message) == ("completed", {}, NOTE)
+    end = gateway.finished(order.run_id)
+    assert (end.outputs, end.reason) == ([], NOTE)
     assert second.message == ""
     assert [gateway.output(order.run_id, position) for position in (0, 1)] == [b"done\n", b"two\n"]
     assert "event.rejected" in agent.log.read_text()
@@ -72,10 +75,19 @@ def test_dispatcher_that_refuses_everything_loses_nothing(gateway, agent, an_ord
         return usual(path, authorization, body)
 
     monkeypatch.setattr(gateway, "answer", answer)
-    order = an_order("echo Level=1 > $DISPATCHER_OUTPUT; echo kept")
+    order = an_order("echo Level=1 > $DISPATCHER_OUTPUT; echo kept", values=(LEVEL,))
     started = time.monotonic()
     gateway.order(order)
     assert gateway.finished(order.run_id, 30).state == "completed"
     assert time.monotonic() - started > 0.1
     assert gateway.output(order.run_id) == b"kept\n"
     assert gateway.of(order.run_id, "task_finished")[0].outputs == {"Level": "1"}
+
+
+def test_leases_are_kept_as_short_as_the_dispatcher_says(gateway, agent, an_order) -> None:
+    gateway.lease_s = 0.6
+    order = an_order("sleep 2")
+    gateway.order(order)
+    assert gateway.finished(order.run_id).state == "completed"
+    heartbeats = [report for report in gateway.reports if not report.events and report.holding]
+    assert 5 <= len(heartbeats) <= 12

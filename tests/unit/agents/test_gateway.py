@@ -14,8 +14,10 @@ from sqlalchemy import select
 from dispatcher.agents import protocol
 from dispatcher.agents.gateway import Answer, Gateway
 from dispatcher.core.jobs import JobRequest, WhatChoice, WhatKind, When, WhoChoice, WhoKind
+from dispatcher.core.parameters import ParameterType
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.datastore.agents import Agent
+from dispatcher.services.dispatchers import Dispatchers
 from dispatcher.services.hall import Hall
 
 MODULE = UUID("00000000-0000-4000-8000-000000000001")
@@ -94,7 +96,8 @@ def test_work_that_is_there_is_given_at_once(hall: Hall, run: Callable[..., None
         assert order.job_id == job
         assert [(task.name, task.timeout_s, task.repeatable) for task in order.tasks] == [("greet", 5.0, True)]
         [value] = order.modules[0].values
-        assert (value.name, value.value, value.secret, value.password) == ("Login", "admin", True, "")
+        assert (value.name, value.value, value.password) == ("Login", "admin", "")
+        assert value.type is ParameterType.CREDENTIALS
 
     run(scenario)
 
@@ -227,5 +230,79 @@ def test_malformed_messages_are_refused_with_the_member(run: Callable[..., None]
 def test_unknown_calls_are_not_found(run: Callable[..., None]) -> None:
     async def scenario(agent: Caller) -> None:
         assert (await agent.call("elsewhere", b"{}")).status == 404
+
+    run(scenario)
+
+
+def test_every_answer_says_how_long_a_lease_is(hall: Hall, run: Callable[..., None]) -> None:
+    hall.leasing._lease = timedelta(seconds=7)
+
+    async def scenario(agent: Caller) -> None:
+        assert (await agent.poll(wait_s=0)).lease_s == 7
+        receipt = protocol.Receipt.model_validate_json((await agent.call("report", protocol.Report())).body)
+        assert receipt.lease_s == 7
+        await asyncio.to_thread(submit, hall, agent.id)
+        assert (await agent.poll()).lease_s == 7
+
+    run(scenario)
+
+
+def test_a_poll_that_a_later_one_has_overtaken_takes_nothing_back(hall: Hall, run: Callable[..., None]) -> None:
+    async def scenario(agent: Caller) -> None:
+        await asyncio.to_thread(submit, hall, agent.id)
+        [order] = (await agent.poll(process="a", number=2)).runs
+        assert (await agent.poll(process="a", number=1)).runs == []
+        held = protocol.Held(run_id=order.run_id, fence=order.fence)
+        assert (await agent.poll(process="a", number=3, wait_s=0, holding=[held])).lost == []
+        # Another process holds what it says it holds: the first one is dead.
+        assert len((await agent.poll(process="b", number=1)).runs) == 1
+
+    run(scenario)
+
+
+def test_waiting_agent_is_told_whom_to_wake(hall: Hall, run: Callable[..., None]) -> None:
+    mac = "00:11:22:33:44:55"
+
+    async def scenario(agent: Caller) -> None:
+        polling = asyncio.create_task(agent.poll(wait_s=60))
+        await until_waiting(agent.gateway, agent.id)
+        hall.waking._macs = {agent.id: {mac}}
+        agent.gateway.wake([agent.id])
+        assert (await polling).wakes == [mac]
+        assert (await agent.poll(wait_s=0)).wakes == []
+
+    run(scenario)
+
+
+def test_a_gateway_that_ends_gives_no_work_but_still_tells_of_aborts(hall: Hall, run: Callable[..., None]) -> None:
+    async def scenario(agent: Caller) -> None:
+        job = await asyncio.to_thread(submit, hall, agent.id)
+        [order] = (await agent.poll()).runs
+        await asyncio.to_thread(submit, hall, agent.id)
+        holding = [protocol.Held(run_id=order.run_id, fence=order.fence)]
+        agent.gateway.release()
+        assert (await agent.poll(holding=holding)).runs == []
+        await asyncio.to_thread(hall.aborting.abort, job, SYSTEM)
+        orders = await agent.poll(holding=holding)
+        assert (orders.runs, orders.aborts) == ([], [order.run_id])
+
+    run(scenario)
+
+
+def test_a_gateway_that_ends_sends_agents_to_another_dispatcher(
+    hall: Hall, run: Callable[..., None], datastore: Any, ports: Any
+) -> None:
+    async def scenario(agent: Caller) -> None:
+        await asyncio.to_thread(hall.dispatchers.announce, "this", "here", 1, "1.0")
+        await asyncio.to_thread(Dispatchers(datastore, ports).announce, "another", "there", 1, "1.0")
+        await asyncio.to_thread(hall.dispatchers.drain)
+        polling = asyncio.create_task(agent.poll(wait_s=60))
+        await until_waiting(agent.gateway, agent.id)
+        agent.gateway.release()
+        assert (await polling).runs == []
+        answer = await agent.call("poll", protocol.Poll(free=1, wait_s=60))
+        assert answer.status == 503
+        # What it has done is still taken.
+        assert (await agent.call("report", protocol.Report())).status == 200
 
     run(scenario)

@@ -25,6 +25,7 @@ def a_run(*, started=(), finished=(), repeatable=()) -> OpenRun:
         (a_run(started=[0]), False),
         (a_run(started=[0], repeatable=[0]), True),
         (a_run(started=[0, 1], finished=[0], repeatable=[1]), False),
+        (a_run(finished=[0]), True),
     ],
 )
 def test_only_what_left_no_trace_may_be_done_again(run, harmless) -> None:
@@ -42,8 +43,10 @@ def test_running_task_has_an_unknown_outcome() -> None:
 def test_run_cut_off_between_tasks() -> None:
     (end,) = recovery.last_words(a_run(started=[0], finished=[0]), "the slot died", NOW)
     assert end.reason == "outcome unknown: the slot died after task 0"
-    (end,) = recovery.last_words(a_run(), "the slot died", NOW)
-    assert end.reason == "the slot died before anything had started"
+    # A task that its condition skipped has finished without a start.
+    for run in (a_run(), a_run(finished=[0])):
+        (end,) = recovery.last_words(run, "the slot died", NOW)
+        assert end.reason == "the slot died before anything had started"
 
 
 def test_aborted_run_is_aborted_however_it_ended() -> None:

@@ -9,6 +9,9 @@ import psutil
 import pytest
 
 from dispatcher.agents.protocol import Value
+from dispatcher.core.parameters import ParameterType
+
+PASSWORD, CREDENTIALS = ParameterType.PASSWORD, ParameterType.CREDENTIALS
 
 
 @pytest.fixture
@@ -83,7 +86,7 @@ def test_value_that_no_process_can_be_given_fails_the_task(gateway, agent, an_or
 def test_process_sees_only_what_it_should(gateway, agent, an_order) -> None:
     order = an_order(
         task("env", settings={"environment": {"MINE": "a$[Line]b", "PARAM_Line": "no"}}),
-        values=(Value(name="Line", value="x"), Value(name="User", value="me", password="pw")),
+        values=(Value(name="Line", value="x"), Value(name="User", value="me", password="pw", type=CREDENTIALS)),
     )
     gateway.order(order)
     gateway.finished(order.run_id)
@@ -102,9 +105,10 @@ def test_output_parameters_reach_later_tasks_and_the_dispatcher(gateway, agent, 
     gateway.order(order)
     assert gateway.finished(order.run_id).state == "failed"
     first, _, third = gateway.of(order.run_id, "task_finished")
-    assert first.outputs == {"Level": "high=er", "Other": "1"}
+    assert first.outputs == {"Level": "high=er"}
+    assert first.message == "ignored output parameters that are not declared: Other"
     assert gateway.output(order.run_id, 1) == b"high=er\n"
-    assert "line 1 is not Name=value" in third.message
+    assert "line 1 is neither Name=value nor Name<<MARK" in third.message
 
 
 def test_secrets_show_nowhere(gateway, agent, an_order, tmp_path: Path) -> None:
@@ -113,8 +117,8 @@ def test_secrets_show_nowhere(gateway, agent, an_order, tmp_path: Path) -> None:
         "printf 'top '; sleep 0.2; echo secret; echo $[Word] $[User] $PARAM_User_PASSWORD; ps -ef",
         task("true", settings={"directory": "/$[Word]"}),
         values=(
-            Value(name="Word", value=secret, secret=True),
-            Value(name="User", value="me", password="pass word", secret=True),
+            Value(name="Word", value=secret, type=PASSWORD),
+            Value(name="User", value="me", password="pass word", type=CREDENTIALS),
         ),
     )
     gateway.order(order)

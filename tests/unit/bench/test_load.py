@@ -75,3 +75,9 @@ def test_percentile_is_not_exceeded_by_its_share(values: list[float], share: flo
 
     assert found in values
     assert sum(value <= found for value in values) >= len(values) * share / 100 - 1e-6
+
+
+def test_no_more_is_sent_than_asked_for(server: ThreadingHTTPServer) -> None:
+    report = load.run(server.server_port, request(server), 10, connections=4, most=6)
+
+    assert report.answers == len(server.seen) == 6  # type: ignore[attr-defined]

@@ -383,3 +383,23 @@ def test_date_of_a_site_with_an_offset_is_shifted_back() -> None:
     assert from_date("/Date(1760004000000)/") == datetime(2025, 10, 9, 12, 0, tzinfo=timezone(timedelta(hours=2)))
     assert from_date("") is None
     assert from_date(None) is None
+
+
+def test_rerun_asks_for_all_or_for_what_failed(job, service) -> None:
+    service.answers[f"POST jobs/{JOB_ID}/rerun"] = a_job(1)
+    assert job("rerun", JOB_ID).output == f"{JOB_ID}\n"
+    assert service.received[-1].query == {"failedonly": "false"}
+    assert job("rerun", JOB_ID, "--failed", "--wait").exit_code == 0
+    assert [one.query for one in service.received if one.method == "POST"][-1] == {"failedonly": "true"}
+
+
+def test_submit_names_its_request(job, service) -> None:
+    job("submit", "--module", "Patch", "--agent", "PC-042", "--key", "order 7")
+    assert service.received[-1].headers["idempotency-key"] == "order 7"
+
+
+def test_submit_waits_for_the_next_boot(job, service) -> None:
+    job("submit", "--module", "Patch", "--agent", "PC-042", "--next-boot", "--wake", "--select-one")
+    body = service.received[-1].body
+    assert (body["When"]["NextBoot"], body["When"]["UseWakeOnLAN"]) == (True, True)
+    assert body["Options"] == {"SelectOneAgent": True}

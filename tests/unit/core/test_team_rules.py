@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.core.team_rules import FIELDS, MAX_DEPTH, MAX_LENGTH, InvalidRule, parse
+from dispatcher.core.rules import MAX_DEPTH, MAX_LENGTH, InvalidRule
+from dispatcher.core.team_rules import FIELDS, parse
 
 AGENT: dict[str, str | bool] = {
     "name": "web-01",
@@ -18,6 +19,7 @@ AGENT: dict[str, str | bool] = {
     "primary_team": "Pilot",
     "fact.site": "Basel",
     "fact.Zürich-1.x": "yes",
+    "fact.memory_gb": "15",
 }
 
 
@@ -38,6 +40,9 @@ AGENT: dict[str, str | bool] = {
         'fact.site == "basel"',
         'fact.Zürich-1.x == "yes"',
         'fact.unknown == ""',
+        "fact.memory_gb >= 8 and fact.memory_gb < 16.5",
+        "fact.memory_gb in [8, 15.0]",
+        "not fact.site > 0",
         'not os == "windows"',
         "not not true",
         'os == "windows" or os == "linux" and online == true',
@@ -95,6 +100,8 @@ def test_escapes_in_texts() -> None:
         ("true and", 9),
         ("not", 4),
         ('os is "linux"', 4),
+        ('$[os] == "linux"', 1),
+        ('os < "linux"', 6),
         ('"linux" == os', 1),
         ("\n\n  $", 5),
     ],
@@ -133,8 +140,10 @@ def test_parsed_rules_are_kept() -> None:
     assert parse('os == "kept"') is parse('os == "kept"')
 
 
-_WORDS = st.sampled_from([*sorted(FIELDS), "fact.x", "==", "!=", "in", "contains", "and", "or", "not", "(", ")", "[",
-                          "]", ",", "true", "false", '"a"', "'b'", "'", "%"])  # fmt: skip
+_SIGNS = ["==", "!=", "<", "<=", ">=", "(", ")", "[", "]", ",", "'", "%"]
+_WORDS = st.sampled_from(
+    [*sorted(FIELDS.names), *_SIGNS, "fact.x", "in", "contains", "and", "or", "not", "true", "false", '"a"', "'b'", "1"]
+)
 
 
 @given(st.one_of(st.text(max_size=60), st.lists(_WORDS, max_size=14).map(" ".join)))

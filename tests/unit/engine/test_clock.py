@@ -11,6 +11,7 @@ from uuid import UUID
 
 import pytest
 
+from dispatcher.core.errors import Unavailable
 from dispatcher.core.jobs import JobRequest, WhatChoice, WhatKind, When, WhoChoice, WhoKind
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.core.states import State
@@ -106,3 +107,65 @@ def test_a_duty_with_a_period_is_not_done_oftener(clock: Any) -> None:
     clock.turn(timedelta(seconds=1))
     engine.turn()
     assert len(done) == 2
+
+
+def test_agents_get_time_when_the_clock_was_set(clock: Any) -> None:
+    resumed: list[int] = []
+    engine = Clock([], clock, lambda: None, resumed=lambda: resumed.append(1))
+    engine.turn()
+    assert resumed == []
+    for jump in (timedelta(days=1), timedelta(days=-1)):
+        clock.turn(jump)
+        engine.turn()
+        engine.turn()
+    assert resumed == [1, 1]
+
+
+def test_duty_is_not_put_off_by_a_clock_that_was_set_back(clock: Any) -> None:
+    done: list[int] = []
+    engine = Clock([Duty(lambda: done.append(1), every=timedelta(minutes=1))], clock, lambda: None)
+    engine.turn()
+    engine.turn()
+    assert done == [1]
+    clock.turn(timedelta(days=-1))
+    engine.turn()
+    assert done == [1, 1]
+
+
+def test_agents_get_time_when_the_datastore_is_back(clock: Any) -> None:
+    calls: list[str] = []
+    is_away = True
+
+    def work() -> None:
+        if is_away:
+            raise Unavailable("away")
+        calls.append("work")
+
+    def resumed() -> None:
+        if is_away:
+            raise Unavailable("away")
+        calls.append("resumed")
+
+    engine = Clock([Duty(work)], clock, lambda: None, resumed=resumed)
+    engine.turn()
+    engine.turn()
+    is_away = False
+    engine.turn()
+    engine.turn()
+    assert calls == ["resumed", "work", "work"]
+
+
+def test_agents_get_time_when_this_process_stood_still(clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    resumed: list[int] = []
+    steady = 100.0
+    monkeypatch.setattr("dispatcher.engine.clock.time.monotonic", lambda: steady)
+    engine = Clock([], clock, lambda: None, resumed=lambda: resumed.append(1))
+    slept_s = engine.turn()
+    steady += slept_s
+    clock.turn(timedelta(seconds=slept_s))
+    engine.turn()
+    assert resumed == []
+    steady += slept_s + 60
+    clock.turn(timedelta(seconds=slept_s + 60))
+    engine.turn()
+    assert resumed == [1]

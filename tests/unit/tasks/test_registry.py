@@ -7,9 +7,23 @@ import pytest
 from dispatcher.core.errors import BadRequest
 from dispatcher.tasks.registry import task_type, task_types
 
+TYPES = [
+    "ansible_playbook",
+    "command",
+    "download",
+    "files",
+    "http_request",
+    "power",
+    "query",
+    "script",
+    "set_output",
+    "wait",
+    "wake_on_lan",
+]
+
 
 def test_every_type_is_found_under_the_name_of_its_module() -> None:
-    assert [kind.name for kind in task_types()] == ["command", "script"]
+    assert [kind.name for kind in task_types()] == TYPES
     for kind in task_types():
         assert task_type(kind.name) is kind
         assert type(kind).__module__ == f"dispatcher.tasks.{kind.name}"

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from dispatcher.bindings.ivanti_automation.contract import JobStatusType
 from dispatcher.wire.scalars import (
     WrongValue,
-    checked_number,
     read_bytes,
     read_flag,
+    read_long,
     read_moment,
     read_number,
     shown,
@@ -62,8 +62,13 @@ def test_other_numbers_are_wrong(text: str) -> None:
 def test_number_must_fit_into_32_bits(number: int) -> None:
     with pytest.raises(WrongValue, match="32 bits"):
         read_number(str(number))
-    with pytest.raises(WrongValue, match="32 bits"):
-        checked_number(number)
+
+
+@given(st.integers(-(2**63), 2**63 - 1))
+def test_a_long_has_64_bits(number: int) -> None:
+    assert read_long(str(number)) == number
+    with pytest.raises(WrongValue, match="64 bits"):
+        read_long(str(number + 2**64 if number >= 0 else number - 2**64))
 
 
 def test_enumeration_by_name_in_any_case_or_by_number() -> None:

@@ -48,7 +48,11 @@ def upgrade() -> None:
         "submit",
         sa.Column("login", sa.String(length=255), nullable=False),
         sa.Column("operation", sa.String(length=64), nullable=False),
-        sa.Column("key", sa.String(length=255), nullable=False),
+        sa.Column(
+            "key",
+            Digest,
+            nullable=False,
+        ),
         sa.Column(
             "body",
             Digest,
@@ -153,6 +157,10 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("ends_by", Moment, nullable=True))
         batch_op.add_column(sa.Column("options", Document, nullable=True))
         batch_op.add_column(sa.Column("outputs", Document, nullable=True))
+        batch_op.drop_index("ix_job_state_starts_at")
+        batch_op.create_index(
+            "ix_job_state_is_recurring_starts_at", ["state", "is_recurring", "starts_at"], unique=False
+        )
         batch_op.create_index(
             "ix_job_ends_by",
             ["ends_by"],
@@ -182,6 +190,13 @@ def upgrade() -> None:
             unique=False,
             sqlite_where=sa.text("due_at IS NOT NULL"),
             postgresql_where=sa.text("due_at IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_run_agent_id_leased_until",
+            ["agent_id", "leased_until"],
+            unique=False,
+            sqlite_where=sa.text("leased_until IS NOT NULL"),
+            postgresql_where=sa.text("leased_until IS NOT NULL"),
         )
 
     with op.batch_alter_table("runbook_step", schema=None) as batch_op:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from dispatcher.bindings.ivanti_automation.results import SHOWN_BYTES, to_document
-from dispatcher.core.jobs import Job, What, WhatKind, Who, WhoKind
+from dispatcher.core.jobs import Job, ParameterSet, What, WhatKind, Who, WhoKind
+from dispatcher.core.parameters import Parameter
 from dispatcher.core.results import JobResult, RunResult, TaskResult
 from dispatcher.core.states import State
 
@@ -146,3 +147,16 @@ def test_name_of_an_agent_is_kept_whole_in_an_attribute(result: Callable[..., Jo
     root = parsed(to_document([result(a_run(a_task(), agent=agent))], overview=False, detailed=True))
 
     assert root.xpath("//task/results/agent/@name") == [agent.name]
+
+
+def test_outputs_and_attempts_are_told_when_there_are_some(result: Callable[..., JobResult]) -> None:
+    outputs = [ParameterSet(PATCH, [Parameter("Count", value1="<3>"), Parameter("Site", value1="")])]
+    found = parsed(to_document([result(a_run(a_task(attempts=2)), outputs=outputs)], overview=False, detailed=True))
+    plain = parsed(to_document([result(a_run(a_task()))], overview=False, detailed=True))
+
+    [given] = found.findall("masterjobresult/outputparameters/what")
+    assert (given.get("type"), given.get("guid")) == ("module", "{5CF59E5A-343C-4D85-A83C-8B18E4731040}")
+    assert [(one.get("name"), one.text) for one in given] == [("Count", "<3>"), ("Site", None)]
+    assert found.findtext(".//attempts") == "2"
+    assert plain.find("masterjobresult/outputparameters") is None
+    assert plain.find(".//attempts") is None

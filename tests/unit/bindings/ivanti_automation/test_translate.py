@@ -107,12 +107,6 @@ def test_when(members: dict[str, Any], when: When) -> None:
     assert translate.to_when(new(contract.JobWhen, **members)) == when
 
 
-@pytest.mark.parametrize("members", [{"RecurringSchedule": "RRULE:FREQ=DAILY"}, {"OfflineAgentsNextBoot": True}])
-def test_what_is_not_offered_is_refused_and_never_ignored(members: dict[str, Any]) -> None:
-    with pytest.raises(InvalidValue, match=f"When/{next(iter(members))}"):
-        translate.to_when(new(contract.JobWhen, **members))
-
-
 def test_null_containers_and_nameless_parameters_count_for_nothing() -> None:
     parameters = [new(contract.JobParameter, Name="Ring", Value1="1"), None, new(contract.JobParameter, Value1="2")]
     container = new(contract.ParameterContainer, TaskContainerGuid="", JobParameters=parameters)

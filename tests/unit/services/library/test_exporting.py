@@ -28,10 +28,12 @@ Opening = Callable[[], Any]
 
 SAMPLE = """
 teams:
-  - {name: Zeta, folder: T, description: all, rule: 'true', enabled: false, aliases: {opsramp: {tenant: [a, b]}}}
+  - {name: Zeta, folder: T, description: all, rule: 'true', enabled: false, aliases: {opsramp: {tenant: [a, b]}},
+     launch_window: 'mon-fri 8:00-18:00 utc'}
   - {name: Pilot, agents: [PC, PD, 00000000-0000-7000-8000-0000000000a2]}
 agents:
-  - {name: PC, id: 00000000-0000-7000-8000-0000000000a1, primary_team: T/Zeta, licensed: false, macs: [001122334455]}
+  - {name: PC, id: 00000000-0000-7000-8000-0000000000a1, primary_team: T/Zeta, licensed: false, macs: [001122334455],
+     launch_window: 'Sat,Sun 00:00-24:00'}
   - {name: Twin, id: 00000000-0000-7000-8000-0000000000a2}
   - {name: Twin, id: 00000000-0000-7000-8000-0000000000a3, aliases: {symantec_ccs: {asset: x}}}
   - {name: PD, id: 00000000-0000-7000-8000-0000000000a4}
@@ -113,6 +115,14 @@ def test_secrets_are_left_out(datastore: Datastore, ports: Ports, secrets: Secre
     parameters = yaml.safe_load(text)["modules"][0]["parameters"]
     assert parameters[1] == {"name": "W", "type": "password"}
     assert parameters[2] == {"name": "C", "type": "credentials", "value": "user"}
+
+
+def test_members_of_settings_have_one_order_also_in_lists(datastore: Datastore, ports: Ports, secrets: Secrets) -> None:
+    save = "[{regex: 'a', parameter: A}, {parameter: B, default: '1', line: 2}]"
+    task = f"{{name: t, type: http_request, settings: {{url: 'http://x', save: {save}}}}}"
+    import_texts(datastore, ports, secrets, {"a.yaml": f"modules: [{{name: M, tasks: [{task}]}}]".encode()})
+    settings = yaml.safe_load(export(datastore))["modules"][0]["tasks"][0]["settings"]
+    assert [list(one) for one in settings["save"]] == [["parameter", "regex"], ["default", "line", "parameter"]]
 
 
 def test_an_empty_library_is_an_empty_file(datastore: Datastore) -> None:

@@ -304,7 +304,7 @@ modules: [{name: M, parameters: [{name: Text}]}]
 @pytest.mark.parametrize(
     ("text", "problems"),
     [
-        ("tasks: []", ["a.yaml:1: tasks: no such section; there are modules, projects, runbooks, agents, teams"]),
+        ("tasks: []", ["a.yaml:1: tasks: no such section; there are resources, modules, projects, runbooks, agents, teams"]),
         ("modules: x", ["a.yaml:1: modules: a section is a list"]),
         ("modules:\n  - x\n", ["a.yaml:2: modules[0]: holds members, such as name:"]),
         ("modules:\n  - {folder: x}\n", ["a.yaml:2: modules[0].name: is missing"]),
@@ -359,6 +359,8 @@ modules: [{name: M, parameters: [{name: Text}]}]
         ("teams: [{name: T, rule: 'os = 1'}]", ["teams[0].rule: column 4: "]),
         ("teams: [{name: T, agents: [X]}]", ["teams[0].agents[0]: no agent is called 'X'"]),
         ("agents: [{name: A, mac: '00:11'}]", ["agents[0].mac: is no MAC address, such as 00:11:22:33:44:55"]),
+        ("agents: [{name: A, launch_window: 'Mon 08:00-08:10'}]",
+         ["agents[0].launch_window: '08:10' is no half-hour from 00:00 to 24:00"]),
         ("agents: [{name: A, primary_team: X}]", ["agents[0].primary_team: no team is called 'X'"]),
         ("teams: [{name: T, aliases: {opsramp: {script: x}}}]",
          ["teams[0].aliases.opsramp.script: teams have no such alias"]),

@@ -1,8 +1,12 @@
-"""Real database servers for the tests: started once, on loopback or a socket file, ended by their process id."""
+"""Real database servers for the tests: started once, on loopback or a socket file, ended by their process id.
+
+Loaded as a pytest plugin by ``conftest``.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 import socket
@@ -14,6 +18,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, text
+
+from dispatcher.datastore.engines import parse_url
+
+_numbers = itertools.count(1)
 
 
 def missing(server: str) -> None:
@@ -75,3 +84,37 @@ def wait_for_port(port: int, server: subprocess.Popen[bytes], log: Path) -> None
             return
         time.sleep(0.1)
     raise RuntimeError(log.read_text())
+
+
+@pytest.fixture(scope="session")
+def postgresql_url() -> Iterator[str]:
+    with postgresql() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def mariadb_url() -> Iterator[str]:
+    with mariadb() as url:
+        yield url
+
+
+def _new_database(server_url: str, maintenance: str) -> str:
+    """Create an empty database; return its URL."""
+    name = f"test{next(_numbers)}"
+    engine = create_engine(parse_url(server_url).set(database=maintenance or None), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return parse_url(server_url).set(database=name).render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def postgresql_database(postgresql_url: str) -> str:
+    """The URL of an empty database of PostgreSQL."""
+    return _new_database(postgresql_url, "postgres")
+
+
+@pytest.fixture
+def mariadb_database(mariadb_url: str) -> str:
+    """The URL of an empty database of MariaDB."""
+    return _new_database(mariadb_url, "")

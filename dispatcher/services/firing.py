@@ -1,0 +1,125 @@
+"""Firing: due times of recurring jobs become jobs, many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import insert
+from sqlalchemy.orm import Session
+
+from dispatcher.core.errors import DispatcherError
+from dispatcher.core.jobs import Invoker
+from dispatcher.core.ports import Ports
+from dispatcher.core.states import State
+from dispatcher.datastore.base import Row
+from dispatcher.datastore.jobs import JOBS
+from dispatcher.datastore.transactions import after_commit
+from dispatcher.services.activation import Activation
+from dispatcher.services.starting import EMPTY_JOB, Starting
+
+log = structlog.get_logger(__name__)
+
+#: What an occurrence has of its recurring job. The definitions are those it was scheduled with, whatever came later.
+_KEPT = (
+    "description",
+    "is_runbook",
+    "what",
+    "who",
+    "parameters",
+    "invoker_info",
+    "use_wake_on_lan",
+    "in_parallel",
+    "outside_launch_window",
+    "tags",
+    "options",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An occurrence to be: of the recurring job *pattern* (its columns), on the stored *who* instead of its own."""
+
+    pattern: Row
+    due_at: datetime
+    who: Sequence[Mapping[str, Any]] | None = None
+    invoker: Invoker = Invoker.RECURRENCE
+
+
+class Firing:
+    """Makes the jobs of occurrences. Works inside the caller's transaction."""
+
+    def __init__(self, ports: Ports, starting: Starting, activation: Activation) -> None:
+        self._ports = ports
+        self._starting = starting
+        self._activation = activation
+
+    def fire(self, session: Session, wanted: Sequence[Wanted]) -> list[UUID]:
+        """Insert a job for each of *wanted*, started, and return their ids in order.
+
+        One that cannot be started is there all the same: it has failed, and says why.
+        """
+        jobs = [self._job(one) for one in wanted]
+        plain: list[dict[str, Any]] = []
+        runs: list[dict[str, Any]] = []
+        for job in jobs:
+            if job["is_runbook"]:
+                self._fire_runbook(session, job)
+            else:
+                runs += self._begin(session, job)
+                plain.append(job)
+        if plain:
+            session.connection().execute(insert(JOBS), plain)
+            self._starting.insert_runs(session, runs)
+        if any(job["options"] for job in plain):
+            after_commit(session, self._ports.wakeup.engine)  # some of them end by themselves
+        return [job["id"] for job in jobs]
+
+    def _job(self, wanted: Wanted) -> dict[str, Any]:
+        """Return the columns of the new job, not started."""
+        pattern = wanted.pattern
+        return {
+            **EMPTY_JOB,
+            **{name: pattern[name] for name in _KEPT},
+            "id": self._ports.new_id(),
+            "who": pattern["who"] if wanted.who is None else wanted.who,
+            "state": State.SCHEDULED,
+            "reason": "",
+            "invoker": wanted.invoker,
+            "immediate": False,
+            "starts_at": wanted.due_at,
+            "is_local_time": False,
+            "created_at": self._ports.now(),
+            "sorted_at": wanted.due_at,
+            "open_runs": 0,
+            "recurring_id": pattern["id"],
+        }
+
+    def _begin(self, session: Session, job: dict[str, Any]) -> list[dict[str, Any]]:
+        """Start *job*, which is not stored yet; return its runs."""
+        try:
+            runs, changes = self._starting.begin(session, job)
+        except Exception as error:  # a defect in one job must not keep the others
+            job.update(self._failed(job, error))
+            return []
+        job.update(changes)
+        return runs
+
+    def _fire_runbook(self, session: Session, job: dict[str, Any]) -> None:
+        try:
+            with session.connection().begin_nested():
+                self._activation.insert_and_activate(session, dict(job))
+        except Exception as error:  # as above
+            job.update(self._failed(job, error))
+            session.connection().execute(insert(JOBS), job)
+
+    def _failed(self, job: Row, error: Exception) -> dict[str, Any]:
+        """Return how *error* changes *job*."""
+        log.error("job.not_started", job_id=str(job["id"]), exc_info=error)
+        reason = error.message if isinstance(error, DispatcherError) else "it could not be started: see the log"
+        now = self._ports.now()
+        return {"state": State.FAILED, "started_at": now, "stopped_at": now, "sorted_at": now, "reason": reason}

@@ -1,0 +1,145 @@
+"""Re-run: a job that has ended is done again, as it was, on all its agents or on those that it failed on."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from dispatcher.core.errors import Conflict, JobNotFound
+from dispatcher.core.jobs import Invoker, Job, WhatKind, Who, WhoKind
+from dispatcher.core.permissions import Caller, Node, Right
+from dispatcher.core.ports import Ports
+from dispatcher.core.states import FINISHED, State
+from dispatcher.datastore.agents import Agent
+from dispatcher.datastore.base import Row
+from dispatcher.datastore.jobs import JOBS
+from dispatcher.datastore.runs import RUNS
+from dispatcher.datastore.transactions import Datastore
+from dispatcher.services.activation import Activation
+from dispatcher.services.jobs import Jobs
+from dispatcher.services.library.catalogue import NODES, Library
+from dispatcher.services.starting import EMPTY_JOB, to_entry, to_who
+
+#: How a run ended that need not be done again: it had nothing to do, or did it.
+_DONE = (State.COMPLETED, State.SKIPPED)
+#: What a new job has as the old one had it. Its values stay sealed.
+_KEPT = (
+    "description",
+    "is_runbook",
+    "what",
+    "who",
+    "parameters",
+    "use_wake_on_lan",
+    "in_parallel",
+    "outside_launch_window",
+    "tags",
+)
+
+
+class NotRepeatable(Conflict):
+    """The job cannot be run again, or not in this way."""
+
+    code = "job.not_repeatable"
+
+
+class Rerun:
+    """Makes jobs of jobs."""
+
+    def __init__(
+        self, datastore: Datastore, ports: Ports, *, library: Library, activation: Activation, jobs: Jobs
+    ) -> None:
+        self._datastore = datastore
+        self._ports = ports
+        self._library = library
+        self._activation = activation
+        self._jobs = jobs
+
+    def rerun(self, job_id: UUID, failed_only: bool, caller: Caller) -> Job:
+        """Start a new job with the versions, values and options of the job that has ended, and return it.
+
+        With *failed_only* it runs on those agents whose run did not complete: it failed, timed out, was aborted or
+        never began. Otherwise it runs on whoever the old one names, the present members of teams. A run book is run
+        again as a whole.
+
+        :raises JobNotFound: if there is none with this id.
+        :raises NotRepeatable: if it has not ended, or recurs; with *failed_only*, if it failed on no agent, or is a
+            run book; or if what it runs has been disabled.
+        :raises Forbidden: without Modify on Jobs/Scheduling and Read on every what and who.
+        """
+        caller.require(Right.MODIFY, Node.SCHEDULING)
+        with self._datastore.begin() as session:
+            old = session.execute(select(JOBS).where(JOBS.c.id == job_id)).mappings().first()
+            if old is None:
+                raise JobNotFound(job_id)
+            _check(old, failed_only)
+            self._check_what(session, old, caller)
+            row = self._row(old, caller)
+            if failed_only:
+                row["who"] = [to_entry(who) for who in self._failed(session, job_id)]
+            for one in map(to_who, row["who"]):
+                caller.require(Right.READ, Node.AGENTS if one.kind is WhoKind.AGENT else Node.TEAMS)
+            self._activation.insert_and_activate(session, row)
+            return self._jobs.get_in(session, row["id"])
+
+    def _check_what(self, session: Session, old: Row, caller: Caller) -> None:
+        """Check that what the job runs may still be scheduled; one that is no longer in the library may."""
+        for item in old["what"]:
+            kind = WhatKind(item["kind"])
+            caller.require(Right.READ, NODES[kind])
+            entry = self._library.definition(session, kind, UUID(item["id"]))
+            if entry is not None and not entry.enabled:
+                raise NotRepeatable(f"the {kind.noun} {item['name']} is disabled")
+
+    def _failed(self, session: Session, job_id: UUID) -> list[Who]:
+        """Return the agents, by name, whose run did not complete.
+
+        :raises NotRepeatable: if there is none.
+        """
+        agents: Any = Agent.__table__
+        rows = session.execute(
+            select(agents.c.id, agents.c.name)
+            .join(RUNS, RUNS.c.agent_id == agents.c.id)
+            .where(RUNS.c.job_id == job_id, RUNS.c.state.not_in(_DONE))
+            .order_by(agents.c.name, agents.c.id)
+        )
+        failed = [Who(row.id, row.name, WhoKind.AGENT) for row in rows]
+        if not failed:
+            raise NotRepeatable(f"job {job_id} failed on no agent")
+        return failed
+
+    def _row(self, old: Row, caller: Caller) -> dict[str, Any]:
+        now = self._ports.now()
+        # It starts now, whatever the clocks show.
+        options = {name: value for name, value in (old["options"] or {}).items() if name != "local_time"}
+        return {
+            **EMPTY_JOB,
+            **{name: old[name] for name in _KEPT},
+            "id": self._ports.new_id(),
+            "state": State.SCHEDULED,
+            "reason": "",
+            "invoker": Invoker.USER,
+            "invoker_info": caller.name,
+            "immediate": True,
+            "starts_at": now,
+            "is_local_time": False,
+            "created_at": now,
+            "sorted_at": now,
+            "open_runs": 0,
+            "options": options or None,
+        }
+
+
+def _check(old: Row, failed_only: bool) -> None:
+    """Check that the job can be run again.
+
+    :raises NotRepeatable: if it cannot.
+    """
+    if old["is_recurring"]:
+        raise NotRepeatable(f"job {old['id']} recurs: run one of its occurrences again")
+    if State(old["state"]) not in FINISHED:
+        raise NotRepeatable(f"job {old['id']} has not ended")
+    if failed_only and old["is_runbook"]:
+        raise NotRepeatable("a run book can only be run again as a whole")

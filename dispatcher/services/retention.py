@@ -1,0 +1,224 @@
+"""Retention: what is older than the settings say goes, a little at a time, so that nobody else waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Select, bindparam, delete, exists, func, literal, select
+from sqlalchemy.orm import Session
+
+from dispatcher.core.ports import Ports
+from dispatcher.core.states import FINISHED
+from dispatcher.datastore.jobs import JOBS
+from dispatcher.datastore.runs import CHUNKS, RUNS, TASK_RESULTS
+from dispatcher.datastore.schedules import OCCURRENCES, SCHEDULES
+from dispatcher.datastore.submits import SUBMITS
+from dispatcher.datastore.transactions import Datastore
+from dispatcher.services.settings import Settings
+from dispatcher.services.submits import KEPT_FOR
+
+log = structlog.get_logger(__name__)
+
+#: The most that goes in one transaction.
+BATCH_ROWS = 200
+BATCH_BYTES = 4 << 20
+#: How long others have the datastore for themselves between two batches.
+PAUSE = timedelta(milliseconds=50)
+#: How long it rests when nothing is left to remove.
+REST = timedelta(minutes=10)
+#: How many jobs, or runs, or recurring jobs are looked at for one batch.
+AT_ONCE = 50
+#: What a job must be to go.
+_HAS_ENDED = JOBS.c.state.in_(FINISHED)
+
+
+@dataclass(slots=True)
+class Budget:
+    """How many rows, and how many bytes of output, may still go in this transaction."""
+
+    rows: int = BATCH_ROWS
+    bytes: int = BATCH_BYTES
+
+
+class Retention:
+    """Removes old jobs with all that belongs to them, old output, old ledger entries and old submit keys.
+
+    What has not ended stays, however old it is. A job goes with its steps, its runs and their output, output first. A
+    recurring job goes when it has ended and neither a job nor an entry of the ledger is left of it.
+    """
+
+    def __init__(self, datastore: Datastore, ports: Ports, settings: Settings) -> None:
+        self._datastore = datastore
+        self._ports = ports
+        self._settings = settings
+        self._steps: Iterator[int] | None = None
+        self._next_at: datetime | None = None
+        self._last_run: UUID | None = None
+        self._last_schedule: UUID | None = None
+
+    def next_moment(self) -> datetime | None:
+        """Return when ``sweep`` has something to do again."""
+        return self._next_at
+
+    def sweep(self) -> int:
+        """Remove one batch if it is time, in one transaction; return how many rows have gone."""
+        now = self._ports.now()
+        if self._next_at is not None and now < self._next_at:
+            return 0
+        steps, self._steps = self._steps or self._pass(), None
+        # Should it fail, a new pass begins later.
+        self._next_at = now + REST
+        removed = next(steps, None)
+        if removed is None:
+            return 0
+        self._steps, self._next_at = steps, now + PAUSE
+        return removed
+
+    def _pass(self) -> Iterator[int]:
+        """Remove all that may go; give the number of rows after each batch."""
+        total = 0
+        self._last_run = self._last_schedule = None
+        for work in (self._submits, self._output, self._ledger, self._jobs, self._recurring_jobs):
+            while True:
+                budget = Budget()
+                with self._datastore.begin() as session:
+                    has_more = work(session, budget)
+                removed = BATCH_ROWS - budget.rows
+                total += removed
+                if not has_more:
+                    break
+                yield removed
+        if total:
+            log.info("retention.removed", rows=total)
+
+    def _before(self, setting: str) -> datetime | None:
+        """Return the moment before which things may go; None if they are kept for ever."""
+        days = self._settings.current().number(f"retention.{setting}")
+        return self._ports.now() - timedelta(days=days) if days else None
+
+    def _submits(self, session: Session, budget: Budget) -> bool:
+        return not _clear(session, SUBMITS, SUBMITS.c.created_at <= self._ports.now() - KEPT_FOR, budget)
+
+    def _output(self, session: Session, budget: Budget) -> bool:
+        """Remove output of runs that have ended; the results themselves stay."""
+        before = self._before("output_days")
+        if before is None:
+            return False
+        for _ in range(AT_ONCE):
+            run_id = session.scalar(_next(CHUNKS.c.run_id, self._last_run).limit(1))
+            if run_id is None:
+                return False
+            query = select(RUNS.c.state, RUNS.c.stopped_at, JOBS.c.created_at).join(JOBS, JOBS.c.id == RUNS.c.job_id)
+            run = session.execute(query.where(RUNS.c.id == run_id)).one()
+            if run.created_at >= before:
+                return False  # ids grow with time: the later ones are younger still
+            has_ended = run.state in FINISHED and run.stopped_at is not None and run.stopped_at < before
+            if has_ended and not _clear(session, CHUNKS, CHUNKS.c.run_id == run_id, budget, CHUNKS.c.data):
+                return True
+            self._last_run = run_id
+        return True
+
+    def _ledger(self, session: Session, budget: Budget) -> bool:
+        before = self._before("ledger_days")
+        if before is None:
+            return False
+        schedules = session.scalars(_next(SCHEDULES.c.job_id, self._last_schedule).limit(AT_ONCE)).all()
+        for schedule_id in schedules:
+            mine = (OCCURRENCES.c.schedule_id == schedule_id) & (OCCURRENCES.c.due_at < before)
+            if not _clear(session, OCCURRENCES, mine & OCCURRENCES.c.held_since.is_(None), budget):
+                return True
+            self._last_schedule = schedule_id
+        return len(schedules) == AT_ONCE
+
+    def _jobs(self, session: Session, budget: Budget) -> bool:
+        before = self._before("jobs_days")
+        if before is None:
+            return False
+        query = (
+            select(JOBS.c.id)
+            .where(
+                JOBS.c.sorted_at < before,
+                _HAS_ENDED,
+                JOBS.c.stopped_at < before,
+                JOBS.c.parent_id.is_(None),
+                ~JOBS.c.is_recurring,
+            )
+            .order_by(JOBS.c.sorted_at, JOBS.c.id)
+            .limit(AT_ONCE)
+        )
+        jobs = session.scalars(self._locking(query)).all()
+        return not all(_clear_job(session, job_id, budget) for job_id in jobs) or len(jobs) == AT_ONCE
+
+    def _recurring_jobs(self, session: Session, budget: Budget) -> bool:
+        before = self._before("jobs_days")
+        if before is None:
+            return False
+        jobs = JOBS.alias()
+        query = (
+            select(JOBS.c.id)
+            .where(
+                JOBS.c.is_recurring,
+                _HAS_ENDED,
+                JOBS.c.stopped_at < before,
+                ~exists().where(OCCURRENCES.c.schedule_id == JOBS.c.id),
+                ~exists().where(jobs.c.recurring_id == JOBS.c.id),
+            )
+            .limit(AT_ONCE)
+        )
+        found = session.scalars(self._locking(query)).all()
+        _clear(session, SCHEDULES, SCHEDULES.c.job_id.in_(found), budget)
+        _clear(session, JOBS, JOBS.c.id.in_(found), budget)
+        return len(found) == AT_ONCE
+
+    def _locking(self, query: Any) -> Any:
+        """Return *query* so that another dispatcher that cleans at the same time takes other jobs."""
+        return query.with_for_update(of=JOBS, skip_locked=True) if self._datastore.traits.skip_locked else query
+
+
+def _next(column: Any, last: UUID | None) -> Select[Any]:
+    """Return a query for the ids after *last*, in order."""
+    query = select(column).order_by(column)
+    return query if last is None else query.where(column > last)
+
+
+def _clear_job(session: Session, job_id: UUID, budget: Budget) -> bool:
+    """Remove the job and all below it, as far as *budget* goes; return whether nothing is left of it."""
+    children = session.scalars(select(JOBS.c.id).where(JOBS.c.parent_id == job_id)).all()
+    runs = select(RUNS.c.id).where(RUNS.c.job_id == job_id)
+    steps: list[Callable[[], bool]] = [
+        lambda: all(_clear_job(session, child, budget) for child in children),
+        lambda: _clear(session, CHUNKS, CHUNKS.c.run_id.in_(runs), budget, CHUNKS.c.data),
+        lambda: _clear(session, TASK_RESULTS, TASK_RESULTS.c.run_id.in_(runs), budget),
+        lambda: _clear(session, RUNS, RUNS.c.job_id == job_id, budget),
+        lambda: _clear(session, JOBS, JOBS.c.id == job_id, budget),
+    ]
+    return all(step() for step in steps)
+
+
+def _clear(session: Session, table: Any, which: Any, budget: Budget, measured: Any = None) -> bool:
+    """Delete rows of *table* in order of their keys, as far as *budget* goes; return whether none is left.
+
+    The bytes of the column *measured* count, too; the first row of a batch may have any size.
+    """
+    if budget.rows <= 0:
+        return False
+    keys = list(table.primary_key.columns)
+    size = func.length(measured) if measured is not None else literal(0)
+    found = session.execute(select(*keys, size.label("size")).where(which).order_by(*keys).limit(budget.rows)).all()
+    taken: list[dict[str, Any]] = []
+    for row in found:
+        if row.size > budget.bytes and (taken or budget.rows < BATCH_ROWS):
+            break
+        budget.bytes -= row.size
+        taken.append({f"key_{column.name}": row[place] for place, column in enumerate(keys)})
+    if taken:
+        one = [column == bindparam(f"key_{column.name}") for column in keys]
+        session.connection().execute(delete(table).where(*one), taken)
+    is_all = len(taken) == len(found) < budget.rows
+    budget.rows -= len(taken)
+    return is_all

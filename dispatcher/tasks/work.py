@@ -1,0 +1,142 @@
+"""Work: what task types have in common that are no program of their own.
+
+Such a task is done by the function ``do`` of its type, in a process of its own below the slot: however long it waits
+for an answer, a file or a clock, a time limit and an abort end it like any other process.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol, TypeVar
+
+from dispatcher.core import references
+from dispatcher.core.errors import DispatcherError, InvalidValue
+from dispatcher.core.networks import Networks
+from dispatcher.core.references import Reference
+from dispatcher.tasks.types import TaskContext, TaskEnding, TaskSettings, TaskType
+
+WorkSettingsT = TypeVar("WorkSettingsT", bound=TaskSettings)
+
+#: Gives the bytes of a content from an offset on.
+Source = Callable[[int], Iterator[bytes]]
+
+
+class TaskFailed(DispatcherError):
+    """The task could not do what it should; the message says why."""
+
+    code = "task.failed"
+
+
+class Found(Protocol):
+    """What a resource of the library is at the moment."""
+
+    @property
+    def sha256(self) -> str: ...  # noqa: D102 - of its content, in hex
+    @property
+    def file_name(self) -> str: ...  # noqa: D102
+
+
+class Contents(Protocol):
+    """The contents of resources on this computer."""
+
+    def find(self, resource: str) -> Found:
+        """Return what *resource* (id, path or name) is in the library.
+
+        :raises TaskFailed: if there is no such resource, or no dispatcher answers.
+        """
+
+    def open(self, sha256: str, source: Source | None = None) -> BinaryIO:
+        """Return a stream of the content, from the cache, else from *source*, which by default is a dispatcher.
+
+        :raises TaskFailed: if it cannot be had, or is not what its hash says.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What work is done with. ``values`` are the environment variables for everything it may refer to."""
+
+    values: Mapping[str, str]
+    scratch: Path  #: a private directory that is removed after the run
+    work: Path  #: where relative paths begin
+    output_file: Path  #: where output parameters are written
+    networks: Networks  #: what may be called
+    contents: Contents
+    allows_power: bool  #: whether tasks may restart this computer or switch it off
+
+    def fill(self, text: str) -> str:
+        """Return *text* with its references filled in.
+
+        :raises InvalidValue: if one has no value.
+        """
+        return references.fill(text, self.values)
+
+    def path(self, text: str) -> Path:
+        """Return the path *text* with its references filled in; relative ones begin in the working directory.
+
+        :raises InvalidValue: if a reference has no value, or nothing is left of the text.
+        """
+        filled = self.fill(text)
+        if not filled.strip():
+            # It would be the working directory itself: nobody means that by an empty value.
+            raise InvalidValue(text, "the path is empty")
+        return self.work / filled
+
+    def say(self, text: str) -> None:
+        """Write a line of output."""
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+
+    def set_output(self, name: str, value: str) -> None:
+        """Set the output parameter *name*."""
+        text = f"{name}={value}\n"
+        if "\n" in value or "\r" in value:
+            mark = f"END-{secrets.token_hex(8)}"
+            text = f"{name}<<{mark}\n{value}\n{mark}\n"
+        with self.output_file.open("a", encoding="utf-8", newline="") as stream:
+            stream.write(text)
+
+
+class WorkType(TaskType[WorkSettingsT]):
+    """A task type that is done by ``do``."""
+
+    def references(self, settings: WorkSettingsT, platforms: Sequence[str] = ()) -> list[Reference]:  # noqa: ARG002
+        """Return what the texts of *settings* refer to: they are filled with values as they are."""
+        return [found for text in texts(settings.model_dump(mode="json")) for found in references.find(text)]
+
+    def run(self, settings: WorkSettingsT, context: TaskContext) -> TaskEnding:
+        """Have ``do`` called in a process of its own."""
+        return context.run_work(self.name, settings)
+
+    @abstractmethod
+    def do(self, settings: WorkSettingsT, tools: Tools) -> str:
+        """Do the task and return a line about it; what it prints is its output.
+
+        :raises DispatcherError: if it failed; the message is the task's.
+        :raises OSError: likewise.
+        """
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Give every text in *value* (a document), in order; keys are none."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            yield from texts(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from texts(one)
+
+
+def place(temporary: Path, target: Path) -> None:
+    """Make the whole file *temporary*, in the same directory, the file *target*: durably, and all of it or nothing."""
+    with temporary.open("rb+") as stream:
+        os.fsync(stream.fileno())
+    temporary.replace(target)

@@ -1,0 +1,142 @@
+"""Boots: what an agent's boot brings about, and how it is told from a mere restart of the agent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from job_world import LIBRARY, LINUX, NOBODY, RINGS, a_request, on, work_off
+from sqlalchemy import update
+
+from dispatcher.core.boots import is_other_boot
+from dispatcher.core.jobs import Invoker, Job, Stage, WhatKind, When, WhoKind
+from dispatcher.core.permissions import SYSTEM
+from dispatcher.core.schedules import BOOT, Outcome, RecurrenceRequest
+from dispatcher.core.states import State
+from dispatcher.datastore.jobs import JOBS
+from dispatcher.datastore.transactions import Datastore
+from dispatcher.services.enrolment import Facts
+from dispatcher.services.hall import Hall
+
+AT_EVERY_BOOT = When(immediate=False, recurrence=RecurrenceRequest(BOOT))
+
+
+@pytest.fixture(autouse=True)
+def library(load_library: Callable[[str], None]) -> None:
+    load_library(LIBRARY)
+
+
+def boot(hall: Hall, agent: UUID, boot_id: str) -> None:
+    hall.enrolment.note_facts(agent, Facts(os="linux", boot_id=boot_id))
+
+
+def ledger(hall: Hall, job: Job) -> list[tuple[Outcome, str]]:
+    return [(entry.outcome, entry.reason) for entry in hall.schedules.ledger(job.id, 1, 10, SYSTEM).items]
+
+
+def occurred(hall: Hall) -> list[Job]:
+    jobs = hall.jobs.page(Stage.ALL, False, True, 1, 50, SYSTEM).items
+    return [job for job in jobs if job.invoker is Invoker.BOOT]
+
+
+@pytest.mark.parametrize(
+    ("known", "said", "is_other"),
+    [
+        ("a", "a", False),
+        ("a", "b", True),
+        ("a", "", False),
+        ("", "a", True),
+        ("", "", False),
+        ("1767225600", "1767225659", False),
+        ("1767225659", "1767225600", False),
+        ("1767225600", "1767225661", True),
+        ("1767225600", "a", True),
+        ("9" * 64, "9" * 63, True),
+    ],
+)
+def test_another_boot_is_told_from_the_same_one(known: str, said: str, is_other: bool) -> None:
+    assert is_other_boot(known, said) is is_other
+
+
+def test_at_every_boot_of_an_agent_a_job_occurs_on_that_agent(
+    hall: Hall, enrol: Callable[..., UUID], clock: Any
+) -> None:
+    one, two = enrol("one", boot_id="a"), enrol("two", boot_id="a")
+    pattern = hall.scheduling.submit(a_request(who=on(LINUX, kind=WhoKind.TEAM), when=AT_EVERY_BOOT), SYSTEM)
+
+    for agent, boot_id in ((one, "a"), (one, "b"), (one, "b"), (two, "b"), (one, "c")):
+        boot(hall, agent, boot_id)
+
+    assert ledger(hall, pattern) == [(Outcome.FIRED, "")] * 3
+    assert sorted(job.who[0].name for job in occurred(hall)) == ["one", "one", "two"]
+    assert {job.recurring_id for job in occurred(hall)} == {pattern.id}
+    assert len(work_off(hall, one, clock())) == 2
+    assert hall.jobs.get(pattern.id, SYSTEM).state is State.SCHEDULED
+
+
+def test_the_first_word_of_an_agent_is_no_boot(hall: Hall, enrol: Callable[..., UUID]) -> None:
+    pattern = hall.scheduling.submit(a_request(who=on(LINUX, kind=WhoKind.TEAM), when=AT_EVERY_BOOT), SYSTEM)
+
+    boot(hall, enrol("one"), "a")
+    enrol("two", boot_id="a")
+
+    assert ledger(hall, pattern) == []
+
+
+def test_the_boot_of_another_agent_is_none(hall: Hall, enrol: Callable[..., UUID]) -> None:
+    agent = enrol("one", boot_id="a")
+    pattern = hall.scheduling.submit(a_request(who=on(NOBODY, kind=WhoKind.TEAM), when=AT_EVERY_BOOT), SYSTEM)
+
+    boot(hall, agent, "b")
+
+    assert ledger(hall, pattern) == []
+
+
+def test_while_it_is_paused_or_disabled_the_ledger_says_why_nothing_occurs(
+    hall: Hall, enrol: Callable[..., UUID], clock: Any
+) -> None:
+    agent = enrol("one", boot_id="a")
+    pattern = hall.scheduling.submit(a_request(who=on(agent), when=AT_EVERY_BOOT), SYSTEM)
+    hall.schedules.pause(pattern.id, clock() + timedelta(hours=1), SYSTEM)
+    boot(hall, agent, "b")
+    clock.turn(timedelta(hours=2))
+    boot(hall, agent, "c")
+    hall.aborting.disable(pattern.id, SYSTEM)
+    boot(hall, agent, "d")
+    hall.aborting.abort(pattern.id, SYSTEM)
+    boot(hall, agent, "e")
+
+    assert ledger(hall, pattern) == [
+        (Outcome.SKIPPED, "disabled"),
+        (Outcome.FIRED, ""),
+        (Outcome.SKIPPED, "paused until 2026-03-01 13:00:00 UTC"),
+    ]
+
+
+def test_a_run_book_may_occur_at_every_boot(hall: Hall, enrol: Callable[..., UUID], clock: Any) -> None:
+    agent = enrol("one", boot_id="a")
+    enrol("two")
+    request = a_request(RINGS, WhatKind.RUNBOOK, who=on(agent), when=AT_EVERY_BOOT)
+    hall.scheduling.submit(request, SYSTEM)
+
+    boot(hall, agent, "b")
+
+    assert [job.is_runbook for job in occurred(hall)] == [True]
+    assert len(work_off(hall, agent, clock())) == 1
+
+
+def test_a_broken_job_keeps_neither_the_agent_nor_the_others_from_working(
+    hall: Hall, enrol: Callable[..., UUID], datastore: Datastore
+) -> None:
+    agent = enrol("one", boot_id="a")
+    broken, sound = (hall.scheduling.submit(a_request(who=on(agent), when=AT_EVERY_BOOT), SYSTEM) for _ in range(2))
+    with datastore.begin() as session:
+        session.execute(update(JOBS).where(JOBS.c.id == broken.id).values(what=[{"kind": 0, "definition": "broken"}]))
+
+    boot(hall, agent, "b")
+
+    assert len(hall.leasing.lease(agent, 5)) == 1
+    assert ledger(hall, sound) == [(Outcome.FIRED, "")]

@@ -1,0 +1,138 @@
+"""Clockwork: jobs that waited or worked too long come to their end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from job_world import LIBRARY, RINGS, a_request, on, report, work_off
+
+from dispatcher.core.jobs import GivenSet, Job, WhatKind
+from dispatcher.core.parameters import GivenValue
+from dispatcher.core.permissions import SYSTEM
+from dispatcher.core.states import Event, State
+from dispatcher.services import clockwork
+from dispatcher.services.hall import Hall
+from dispatcher.services.reporting import RunFinished, RunStarted
+
+NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def agent(enrol: Callable[..., UUID], load_library: Callable[[str], None]) -> UUID:
+    load_library(LIBRARY)
+    return enrol("one")
+
+
+def submit(hall: Hall, agent: UUID, **options: Any) -> Job:
+    return hall.scheduling.submit(a_request(who=on(agent), options=options or None), SYSTEM)
+
+
+def show(hall: Hall, job: Job) -> Job:
+    return hall.jobs.get(job.id, SYSTEM)
+
+
+def test_job_out_of_time_is_timed_out_once_its_agent_has_stopped(hall: Hall, clock: Any, agent: UUID) -> None:
+    job = submit(hall, agent, timeout_s=90.0)
+    (run,) = hall.leasing.lease(agent, 1)
+    report(hall, agent, run, RunStarted(NOON))
+
+    assert hall.clockwork.time_out() == 0
+    clock.turn(timedelta(seconds=90))
+    assert hall.clockwork.time_out() == 1
+    assert show(hall, job).state is State.ABORTING
+    assert hall.leasing.standing(agent, [(run.id, run.fence)]).aborts == [run.id]
+
+    report(hall, agent, run, RunFinished(clock(), Event.CONFIRM_ABORT))
+    ended = show(hall, job)
+    assert (ended.state, ended.reason) == (State.TIMED_OUT, "not done within 0:01:30")
+
+
+def test_job_of_which_nothing_has_started_is_timed_out_at_once(hall: Hall, clock: Any, agent: UUID) -> None:
+    job = submit(hall, agent, timeout_s=1.0)
+    clock.turn(timedelta(seconds=1))
+
+    assert hall.clockwork.time_out() == 1
+
+    assert show(hall, job).state is State.TIMED_OUT
+    assert hall.leasing.lease(agent, 1) == []
+
+
+def test_run_book_out_of_time_takes_its_step_along(hall: Hall, clock: Any, agent: UUID) -> None:
+    target = [GivenSet(None, [GivenValue("Target", "one")])]
+    request = a_request(RINGS, WhatKind.RUNBOOK, who=on(agent), parameters=target, options={"timeout_s": 5.0})
+    job = hall.scheduling.submit(request, SYSTEM)
+    (run,) = hall.leasing.lease(agent, 1)
+    report(hall, agent, run, RunStarted(NOON))
+    clock.turn(timedelta(seconds=5))
+
+    assert hall.clockwork.time_out() == 1
+    report(hall, agent, run, RunFinished(clock(), Event.CONFIRM_ABORT))
+
+    assert show(hall, job).state is State.TIMED_OUT
+    assert hall.leasing.lease(agent, 1) == []
+
+
+def test_abort_by_a_caller_stays_one_though_the_time_runs_out_meanwhile(hall: Hall, clock: Any, agent: UUID) -> None:
+    job = submit(hall, agent, timeout_s=5.0)
+    (run,) = hall.leasing.lease(agent, 1)
+    report(hall, agent, run, RunStarted(NOON))
+    hall.aborting.abort(job.id, SYSTEM)
+    clock.turn(timedelta(seconds=10))
+
+    assert hall.clockwork.time_out() == 0
+    report(hall, agent, run, RunFinished(clock(), Event.CONFIRM_ABORT))
+
+    assert show(hall, job).state is State.ABORTED
+
+
+def test_job_that_ends_in_time_is_left_alone(hall: Hall, clock: Any, agent: UUID) -> None:
+    job = submit(hall, agent, timeout_s=5.0)
+    assert hall.clockwork.next_end() == NOON + timedelta(seconds=5)
+    work_off(hall, agent, NOON)
+    clock.turn(timedelta(seconds=10))
+
+    assert hall.clockwork.time_out() == 0
+    assert hall.clockwork.next_end() is None
+    assert show(hall, job).state is State.COMPLETED
+
+
+def test_launch_timeout_is_the_setting_or_the_job_s_own(hall: Hall, clock: Any, agent: UUID) -> None:
+    week, own = submit(hall, agent), submit(hall, agent, launch_timeout_s=30)
+
+    clock.turn(timedelta(seconds=29))
+    assert hall.clockwork.cancel_overdue() == 0
+    clock.turn(timedelta(seconds=1))
+    assert hall.clockwork.cancel_overdue() == 1
+    assert show(hall, own).state is State.CANCELLED
+    assert show(hall, week).state is State.ACTIVE
+
+    clock.turn(timedelta(days=7))
+    assert hall.clockwork.cancel_overdue() == 1
+    assert show(hall, week).state is State.CANCELLED
+    assert hall.leasing.lease(agent, 9) == []
+
+
+def test_longer_launch_timeout_of_a_job_outlives_the_setting(hall: Hall, clock: Any, agent: UUID) -> None:
+    job = submit(hall, agent, launch_timeout_s=1_000_000)
+
+    clock.turn(timedelta(days=8))
+    assert hall.clockwork.cancel_overdue() == 0
+    assert show(hall, job).state is State.ACTIVE
+
+
+def test_one_call_cancels_all_that_are_overdue(
+    hall: Hall, clock: Any, agent: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clockwork, "BATCH", 2)
+    jobs = [submit(hall, agent, launch_timeout_s=60 if number % 2 else 90) for number in range(7)]
+
+    clock.turn(timedelta(seconds=60))
+    assert hall.clockwork.cancel_overdue() == 3
+    clock.turn(timedelta(seconds=30))
+    assert hall.clockwork.cancel_overdue() == 4
+
+    assert {show(hall, job).state for job in jobs} == {State.CANCELLED}

@@ -1,0 +1,61 @@
+"""The crew's parent: starts dead members again, ever more patiently, and ends them all when it is told to."""
+
+from __future__ import annotations
+
+import itertools
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from dispatcher.config import load
+from dispatcher.crew import NoCrew, run
+
+SCRIPT = """
+import sys, time
+from dispatcher.crew import Crew
+
+def work(index, is_first):
+    with open(sys.argv[1], "a") as file:
+        file.write(f"{index} {is_first} {time.monotonic()}\\n")
+    if index == 0:
+        return 3
+    time.sleep(60)
+
+Crew(2, work).run()
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "sigtimedwait"), reason="needs Linux")
+def test_a_member_that_dies_again_and_again_is_started_ever_later(tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    parent = subprocess.Popen([sys.executable, "-c", SCRIPT, str(notes)], stdout=subprocess.PIPE)
+    deadline = time.monotonic() + 30
+    while not notes.exists() or notes.read_text().count("\n0 ") < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    members = psutil.Process(parent.pid).children()
+    parent.terminate()
+    output, _ = parent.communicate(timeout=20)
+    assert parent.returncode == 0
+    assert psutil.wait_procs(members, timeout=10)[1] == []
+
+    lines = [line.split() for line in notes.read_text().splitlines()]
+    assert [line[1] for line in lines if line[0] == "1"] == ["True"]
+    dying = [line for line in lines if line[0] == "0"]
+    assert [line[1] for line in dying] == ["True"] + ["False"] * (len(dying) - 1)
+    gaps = [float(after[2]) - float(before[2]) for before, after in itertools.pairwise(dying)]
+    for gap, least in zip(gaps, (0.2, 0.4, 0.8), strict=False):
+        assert least <= gap < least + 5
+    assert output.count(b"crew.member_ended") >= 3
+
+
+def test_sqlite_has_no_crew(tmp_path: Path) -> None:
+    config = load({"datastore": {"url": f"sqlite:///{tmp_path / 'test.db'}"}}, environ={})
+    with pytest.raises(NoCrew, match="PostgreSQL or MariaDB"):
+        run(config, 2, prepare=lambda *_: None, ready=lambda _: None)
+    assert not (tmp_path / "test.db").exists()
