@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from datetime import datetime
+from functools import partial
+from typing import TypeVar
 from uuid import UUID
 
 import structlog
@@ -94,14 +96,15 @@ class Gateway:
             if path not in ("poll", "report", "resource"):
                 raise NotFound(path)
             if path == "report":
-                agent_id, answer = await self._in_thread(lambda: self._report(authorization, body))
+                agent_id, answer = await self._in_thread(partial(self._report, authorization, body))
                 self._contacts.heard(agent_id)
                 return answer
             if path == "resource":
                 agent_id, asked = await self._admit(authorization, protocol.FindResource, body)
                 return await self._find_resource(asked)
-            agent_id, poll = await self._admit(authorization, protocol.Poll, body)
-            return await self._poll(agent_id, poll, gone)
+            admission = self._admit(authorization, protocol.Poll, body)
+            del authorization, body  # a poll may wait for a minute, and there are thousands of them
+            return await self._poll(self._now(), *await admission, gone)
         except DispatcherError as error:
             return _refusal(error)
 
@@ -157,38 +160,52 @@ class Gateway:
         receipt = protocol.Receipt(aborts=standing.aborts, lost=standing.lost, lease_s=self._lease_s)
         return agent_id, Answer(200, protocol.dump(receipt))
 
-    async def _poll(self, agent_id: UUID, poll: protocol.Poll, gone: asyncio.Future[None]) -> Answer:
+    async def _poll(
+        self, asked_at: datetime, agent_id: UUID, poll: protocol.Poll, gone: asyncio.Future[None]
+    ) -> Answer:
         if self._is_overtaken(agent_id, poll):
-            return Answer(200, protocol.dump(protocol.Orders(lease_s=self._lease_s)))
+            return self._tell(None)
         if self._stopping and not self._hall.dispatchers.is_alone:
             raise Unavailable("this dispatcher is about to end: go to another one")
-        if poll.facts is not None:
-            facts = to_facts(poll.facts)
-            await self._in_thread(lambda: self._hall.enrolment.note_facts(agent_id, facts))
+        if gone.done():  # it has sent another poll since, perhaps elsewhere: this one is out of date
+            return Answer(499, b"")
         assert self._loop is not None  # noqa: S101 - started before it serves
         deadline = self._loop.time() + poll.wait_s * random.uniform(0.9, 1.0)  # noqa: S311 - only spreads the load
         held = [(held.run_id, held.fence) for held in poll.holding]
-        if gone.done():  # it has sent another poll since, perhaps elsewhere: this one is out of date
-            return Answer(499, b"")
-        await self._in_thread(lambda: self._hall.leasing.reclaim(agent_id, held, asked_at))
+        again = partial(self._orders, agent_id, poll.free, held)
+        look = partial(self._first_orders, agent_id, poll, held, asked_at)
+        del poll, held
         while True:
-            future = self._register(agent_id)
+            waiting = self._register(agent_id)
             try:
-                orders = await self._in_thread(lambda: self._orders(agent_id, poll.free, held))
-                left = deadline - self._loop.time()
+                orders = await self._in_thread(look)
+                look, left = again, deadline - self._loop.time()
                 if orders is not None or left <= 0 or self._stopping:
-                    return Answer(200, protocol.dump(orders or protocol.Orders(lease_s=self._lease_s)))
-                either: set[asyncio.Future[Any]] = {future, gone}
-                await asyncio.wait(either, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+                    return self._tell(orders)
+                is_last = await self._wait(waiting, left, gone)
             finally:
-                if self._waiting.get(agent_id) is future:
+                if self._waiting.get(agent_id) is waiting:
                     del self._waiting[agent_id]
-            if future.done() and not future.result():
-                # A newer poll waits in place of this one.
-                return Answer(200, protocol.dump(protocol.Orders(lease_s=self._lease_s)))
+            if not is_last:  # a newer poll waits in place of this one
+                return self._tell(None)
             if gone.done():
                 self._contacts.hung_up(agent_id)
                 return Answer(499, b"")
+
+    async def _wait(self, waiting: asyncio.Future[bool], left: float, gone: asyncio.Future[None]) -> bool:
+        """Wait for the result of *waiting*; it is true after *left* seconds, and when the agent hangs up."""
+        assert self._loop is not None  # noqa: S101 - started before it serves
+        woken = partial(_set_woken, waiting)
+        timer = self._loop.call_later(left, woken)
+        gone.add_done_callback(woken)
+        try:
+            return await waiting
+        finally:
+            timer.cancel()
+            gone.remove_done_callback(woken)
+
+    def _tell(self, orders: protocol.Orders | None) -> Answer:
+        return Answer(200, protocol.dump(orders or protocol.Orders(lease_s=self._lease_s)))
 
     def _is_overtaken(self, agent_id: UUID, poll: protocol.Poll) -> bool:
         """Whether the same process has sent a later poll: what this one says the agent holds is out of date."""
@@ -198,12 +215,28 @@ class Gateway:
         self._newest[agent_id] = (poll.process, poll.number)
         return False
 
-    def _orders(self, agent_id: UUID, free: int, held: list[tuple[UUID, int]]) -> protocol.Orders | None:
-        """Return what the agent shall do now, or None if there is nothing."""
+    def _first_orders(
+        self, agent_id: UUID, poll: protocol.Poll, held: Sequence[tuple[UUID, int]], asked_at: datetime
+    ) -> protocol.Orders | None:
+        """Note what the agent has said at *asked_at*, and return as ``_orders`` does."""
+        if poll.facts is not None:
+            self._hall.enrolment.note_facts(agent_id, to_facts(poll.facts))
+        return self._orders(agent_id, poll.free, held, asked_at)
+
+    def _orders(
+        self, agent_id: UUID, free: int, held: Sequence[tuple[UUID, int]], asked_at: datetime | None = None
+    ) -> protocol.Orders | None:
+        """Return what the agent shall do now, or None if there is nothing.
+
+        *asked_at* says when it named what it holds; without it, it has waited here since.
+        """
+        leasing = self._hall.leasing
         wakes = self._hall.waking.take(agent_id)
-        if not held and not wakes and not self._hall.leasing.has_orders([agent_id]):
+        if not held and not wakes and leasing.is_idle(agent_id):
             return None
-        runs, standing = self._hall.leasing.orders(agent_id, 0 if self._stopping else free, held)
+        if asked_at is not None:
+            leasing.reclaim(agent_id, held, asked_at)
+        runs, standing = leasing.orders(agent_id, 0 if self._stopping else free, held)
         if not (standing.aborts or standing.lost or runs or wakes):
             return None
         work = [to_order(run) for run in runs]
@@ -223,11 +256,16 @@ class Gateway:
     def _wake(self, agent_ids: list[UUID]) -> None:
         for agent_id in agent_ids:
             future = self._waiting.get(agent_id)
-            if future is not None and not future.done():
-                future.set_result(True)
+            if future is not None:
+                _set_woken(future)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+
+def _set_woken(waiting: asyncio.Future[bool], _: object = None) -> None:
+    if not waiting.done():
+        waiting.set_result(True)
 
 
 def _parse(message: type[M], body: bytes) -> M:

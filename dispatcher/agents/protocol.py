@@ -62,7 +62,8 @@ class Facts(Message):
     python: Annotated[str, Field(max_length=64)] = ""
     version: Annotated[str, Field(max_length=64)] = ""  #: of the agent itself
     time_zone: Annotated[str, Field(max_length=64, pattern=_PLAIN)] = ""  #: an IANA name; empty if it cannot be told
-    boot_id: Annotated[str, Field(max_length=64, pattern=_PLAIN)] = ""  #: another one after every boot; empty if it cannot be told
+    #: Another one after every boot; empty if it cannot be told.
+    boot_id: Annotated[str, Field(max_length=64, pattern=_PLAIN)] = ""
     extra: Annotated[dict[str, str], Field(max_length=100)] = {}
 
 

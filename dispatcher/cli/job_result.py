@@ -55,12 +55,15 @@ def show(results: list[etree._Element]) -> None:
             click.echo()
         show_facts((name.capitalize(), result.findtext(name)) for name in ("description", "status", "reason"))
         agents = [
-            [agent.findtext(name, "") for name in ("name", "status", "startdatetime", "stopdatetime", "reason")]
+            [
+                *(agent.findtext(name, "") for name in ("name", "status", "startdatetime", "stopdatetime")),
+                agent.findtext("reason", "") or agent.findtext("currentactivity", ""),
+            ]
             for agent in result.iterfind("overview/agent")
         ]
         if agents:
             click.echo()
-            show_table(("AGENT", "STATUS", "STARTED", "STOPPED", "REASON"), agents)
+            show_table(("AGENT", "STATUS", "STARTED", "STOPPED", "NOTE"), agents)
         outputs = [
             (parameter.get("name"), parameter.text or "")
             for parameter in result.iterfind("outputparameters/what/parameter")
@@ -84,6 +87,8 @@ def _tasks(result: etree._Element) -> Iterator[str]:
             title = f"{task.findtext('description', '')} on {agent.get('name', '')}: {', '.join(facts)}"
             yield ""
             yield click.style(visible(title), bold=True)
+            if killed := [process.text or "" for process in one.iterfind("killed/process")]:
+                yield visible(f"killed: {', '.join(killed)}")
             for name in ("details", "lognote", "log"):
                 if text := one.findtext(name):
                     yield visible(text.rstrip("\n"), keep="\n\t")

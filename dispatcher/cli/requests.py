@@ -131,8 +131,8 @@ class Request:
 
     def _options(self) -> Wire:
         batch, sign, rest = (self.batch or "").partition("%")
-        if self.batch and (not batch.isdecimal() or rest):
-            raise click.UsageError(f"--batch {self.batch}: must be a number, or one with % behind it")
+        if self.batch is not None and (not batch.isdecimal() or not int(batch) or rest):
+            raise click.UsageError(f"--batch {self.batch}: must be a number from 1 on, or one with % behind it")
         options = {
             "BatchPercent" if sign else "BatchSize": int(batch or 0),
             "StopAtFailedPercent": self.stop_at,

@@ -34,6 +34,11 @@ def first_moment(text: str) -> datetime:
     return _wall(text).replace(tzinfo=UTC) - _FIRST
 
 
+def last_moment(text: str) -> datetime:
+    """Return when the wall clock in *text* has been reached everywhere on earth, aware UTC."""
+    return first_moment(text) + AROUND_THE_EARTH
+
+
 def moment_in(text: str, zone: tzinfo) -> datetime:
     """Return when the wall clock in *text* is reached in *zone*, aware UTC.
 

@@ -14,11 +14,14 @@ LIBRARY = "library"
 TOPOLOGY = "topology"
 SECURITY = "security"
 SETTINGS = "settings"
+#: Another one when jobs have been removed; new ones and changes of them leave it.
+JOBS = "jobs"
+#: Those that the first migration makes.
 NAMES = (LIBRARY, TOPOLOGY, SECURITY, SETTINGS)
 
 
 class Revision(Base):
-    """The mark of the named part: another one after every change. The rows are made by the first migration."""
+    """The mark of the named part: another one after every change. The rows are made by migrations."""
 
     __tablename__ = "revision"
 

@@ -21,6 +21,9 @@ from dispatcher.datastore.groupcommit import GroupCommit
 log = structlog.get_logger(__name__)
 
 _AFTER_COMMIT = "after_commit"
+#: The errors of a database that is away, full or overloaded, or that ended a deadlock: it is worth trying again.
+#: Whoever catches everything lets these pass, for they are nobody's defect.
+OUT_OF_ORDER = (OperationalError, InterfaceError, PoolTimeout, sqlite3.OperationalError)
 
 
 class Datastore:
@@ -117,12 +120,17 @@ class Datastore:
 
 @contextmanager
 def _available() -> Iterator[None]:
-    """Turn the errors of a database that is away, full or overloaded into one that says so."""
+    """Turn the errors of a database that is out of order into one that says so."""
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeout, sqlite3.OperationalError) as error:
+    except OUT_OF_ORDER as error:
         log.exception("datastore.failed")
         raise Unavailable("the datastore is out of order for the moment") from error
+
+
+def is_writing(session: Session) -> bool:
+    """Whether *session* is from ``Datastore.begin``: what it sees may be rolled back."""
+    return _AFTER_COMMIT in session.info
 
 
 def after_commit(session: Session, callback: Callable[[], None]) -> None:

@@ -21,6 +21,7 @@ from dispatcher.datastore.transactions import Datastore, after_commit
 from dispatcher.services.activation import Activation
 from dispatcher.services.jobs import Jobs
 from dispatcher.services.locking import lock_jobs
+from dispatcher.services.recurring import skip_until
 
 
 class Aborting:
@@ -62,6 +63,8 @@ class Aborting:
     def enable(self, job_id: UUID, caller: Caller) -> Job:
         """Put a disabled job back into the schedule; if its time has come, it starts at once.
 
+        One that recurs does so from now on: what was due while it was disabled stays skipped.
+
         :raises InvalidMove: if it is not disabled.
         """
         return self._move(job_id, Event.ENABLE, State.SCHEDULED, caller)
@@ -73,6 +76,8 @@ class Aborting:
             if row["state"] != already:
                 state = move(State(row["state"]), event)
                 session.execute(update(JOBS).where(JOBS.c.id == job_id).values(state=state))
+                if row["is_recurring"] and event is Event.ENABLE:
+                    skip_until(session, job_id, self._ports.now())
                 after_commit(session, self._ports.wakeup.engine)
             return self._jobs.get_in(session, job_id)
 

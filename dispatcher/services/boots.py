@@ -20,7 +20,7 @@ from dispatcher.datastore.base import Row
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.runs import RUNS
 from dispatcher.datastore.schedules import OCCURRENCES, SCHEDULES
-from dispatcher.datastore.transactions import after_commit
+from dispatcher.datastore.transactions import OUT_OF_ORDER, after_commit
 from dispatcher.services.firing import Firing, Wanted
 from dispatcher.services.starting import to_entry, to_who
 from dispatcher.services.topology import Topology
@@ -60,6 +60,8 @@ class Boots:
                 try:
                     with session.connection().begin_nested():
                         self._occur(session, pattern, agent_id)
+                except OUT_OF_ORDER:
+                    raise  # the boot is not noted either: the agent tells of it again
                 except Exception:  # a defect in one job must not keep the others, nor the agent from working
                     log.exception("boot.not_fired", job_id=str(pattern["id"]), agent_id=str(agent_id))
 

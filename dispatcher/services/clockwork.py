@@ -16,7 +16,7 @@ from dispatcher.core.states import State
 from dispatcher.datastore.base import Row
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.runs import RUNS
-from dispatcher.datastore.transactions import Datastore
+from dispatcher.datastore.transactions import OUT_OF_ORDER, Datastore
 from dispatcher.services.aborting import Aborting
 from dispatcher.services.activation import Activation
 from dispatcher.services.locking import lock_jobs
@@ -64,6 +64,8 @@ class Clockwork:
         try:
             with session.connection().begin_nested():
                 self._activation.activate(session, job)
+        except OUT_OF_ORDER:
+            raise  # all of them are started later
         except Exception as error:  # a defect in one job must not keep the others: it ends, and says why
             log.exception("job.not_started", job_id=str(job["id"]))
             reason = error.message if isinstance(error, DispatcherError) else "it could not be started: see the log"
@@ -131,7 +133,7 @@ class Clockwork:
         over = (JOBS.c.state == State.ACTIVE) & (JOBS.c.ends_by <= self._ports.now())
         with self._datastore.read() as session:
             jobs = session.execute(
-                select(JOBS.c.id, JOBS.c.started_at, JOBS.c.ends_by).where(over).order_by(JOBS.c.ends_by).limit(BATCH)
+                select(JOBS.c.id, JOBS.c.options).where(over).order_by(JOBS.c.ends_by).limit(BATCH)
             ).all()
         count = 0
         failure: Exception | None = None
@@ -140,7 +142,7 @@ class Clockwork:
                 with self._datastore.begin() as session:
                     lock_jobs(session, [job.id])
                     if session.scalar(select(JOBS.c.id).where(JOBS.c.id == job.id, over)) is not None:
-                        reason = f"not done within {job.ends_by - job.started_at}"
+                        reason = f"not done within {timedelta(seconds=job.options['timeout_s'])}"
                         self._aborting.abort_in(session, [job.id], reason, timed_out=True)
                         count += 1
             except Unavailable:

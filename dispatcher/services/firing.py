@@ -18,7 +18,7 @@ from dispatcher.core.ports import Ports
 from dispatcher.core.states import State
 from dispatcher.datastore.base import Row
 from dispatcher.datastore.jobs import JOBS
-from dispatcher.datastore.transactions import after_commit
+from dispatcher.datastore.transactions import OUT_OF_ORDER, after_commit
 from dispatcher.services.activation import Activation
 from dispatcher.services.starting import EMPTY_JOB, Starting
 
@@ -103,6 +103,8 @@ class Firing:
         """Start *job*, which is not stored yet; return its runs."""
         try:
             runs, changes = self._starting.begin(session, job)
+        except OUT_OF_ORDER:
+            raise  # all due times are looked at again
         except Exception as error:  # a defect in one job must not keep the others
             job.update(self._failed(job, error))
             return []
@@ -113,6 +115,8 @@ class Firing:
         try:
             with session.connection().begin_nested():
                 self._activation.insert_and_activate(session, dict(job))
+        except OUT_OF_ORDER:
+            raise
         except Exception as error:  # as above
             job.update(self._failed(job, error))
             session.connection().execute(insert(JOBS), job)

@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, bindparam, func, select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from dispatcher.core import local_time
 from dispatcher.core.errors import InvalidValue, JobNotFound
-from dispatcher.core.jobs import STAGES, Invoker, Job, JobPage, ParameterSet, Stage, What, WhatKind, When
+from dispatcher.core.jobs import Invoker, Job, JobPage, ParameterSet, Stage, What, WhatKind, When
 from dispatcher.core.parameters import Parameter
 from dispatcher.core.permissions import Caller, Node, Right
 from dispatcher.core.schedules import NEVER, RecurrenceRequest
@@ -20,6 +20,7 @@ from dispatcher.core.states import State
 from dispatcher.datastore.base import Row
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.transactions import Datastore
+from dispatcher.services.job_counts import JobCounts, listed
 from dispatcher.services.plans import Plans
 from dispatcher.services.recurring import read_schedules
 from dispatcher.services.starting import to_who
@@ -34,6 +35,7 @@ class Jobs:
     def __init__(self, datastore: Datastore, plans: Plans) -> None:
         self._datastore = datastore
         self._plans = plans
+        self._counts = JobCounts(datastore)
 
     def get(self, job_id: UUID, caller: Caller) -> Job:
         """Return the job.
@@ -72,15 +74,11 @@ class Jobs:
         page_size = min(page_size, MAX_PAGE_SIZE)
         if not caller.may(Right.READ, Node.SCHEDULING):
             return JobPage([], page, page_size, 0)
-        condition = _in_stage(stage)
-        if not runbook_jobs:
-            condition = and_(condition, JOBS.c.parent_id.is_(None))
-        if not recurring_jobs:
-            condition = and_(condition, JOBS.c.recurring_id.is_(None))
+        condition = listed(stage, runbook_jobs, recurring_jobs)
         with self._datastore.read() as session:
             connection = session.connection()
-            total = connection.execute(select(func.count()).select_from(JOBS).where(condition)).scalar_one()
-            rows = connection.execute(_listed(condition, page, page_size)).mappings().all()
+            total = self._counts.count(session, stage, runbook_jobs, recurring_jobs)
+            rows = connection.execute(_page(condition, page, page_size)).mappings().all()
             return JobPage(self._to_jobs(session, rows), page, page_size, total)
 
     def children(self, session: Session, job_id: UUID) -> list[Job]:
@@ -168,15 +166,7 @@ def _asked_for(row: Row) -> datetime | None:
 _BY_ID = select(JOBS).where(JOBS.c.id == bindparam("job_id"))
 
 
-def _in_stage(stage: Stage) -> Any:
-    if stage is Stage.ALL:
-        return JOBS.c.id.is_not(None)
-    if stage is Stage.HISTORY:
-        return JOBS.c.state.not_in(frozenset().union(*STAGES.values()))
-    return JOBS.c.state.in_(STAGES[stage])
-
-
-def _listed(condition: Any, page: int, page_size: int) -> Select[Any]:
+def _page(condition: Any, page: int, page_size: int) -> Select[Any]:
     # The keys first, from the index alone: rows are fetched only for the page itself.
     keys = (
         select(JOBS.c.id)

@@ -133,15 +133,26 @@ class Occurrences:
 
         Those of recurring jobs that have ended are skipped.
         """
-        with self._datastore.read() as session:
-            holding = session.scalars(
-                select(OCCURRENCES.c.schedule_id).where(OCCURRENCES.c.held_since.is_not(None)).distinct().limit(BATCH)
-            ).all()
+        holding = self._holding()
         self._is_holding = bool(holding)
-        if not holding:
-            return 0
+        released = 0
+        while holding:
+            released += self._release_of(holding)
+            holding = self._holding(after=holding[-1])
+        return released
+
+    def _holding(self, after: UUID | None = None) -> Sequence[UUID]:
+        """Return recurring jobs of which something waits: the next after *after*, at most ``BATCH``."""
+        query = select(OCCURRENCES.c.schedule_id).where(OCCURRENCES.c.held_since.is_not(None))
+        if after is not None:
+            query = query.where(OCCURRENCES.c.schedule_id > after)
+        with self._datastore.read() as session:
+            return session.scalars(query.distinct().order_by(OCCURRENCES.c.schedule_id).limit(BATCH)).all()
+
+    def _release_of(self, job_ids: Sequence[UUID]) -> int:
+        """Fire or skip what waits of the recurring jobs, as ``release_held`` says, in one transaction."""
         with self._datastore.begin() as session:
-            rows = self._lock(session, holding)
+            rows = self._lock(session, job_ids)
             active = self._active(session, [row["id"] for row in rows])
             now = self._ports.now()
             free = [row for row in rows if row["id"] not in active and _is_live(row, now)]

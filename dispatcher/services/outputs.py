@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import select
@@ -16,6 +17,8 @@ from dispatcher.datastore.runs import RUNS
 from dispatcher.services.plans import Plans
 
 _AGENTS: Any = Agent.__table__
+#: How many runs are read at once.
+_MANY = 100
 #: Values as jobs and runs store them, secrets sealed: ``{name: [value1, value2 of credentials]}``.
 Stored = dict[str, list[str]]
 
@@ -59,14 +62,42 @@ class Outputs:
             .where(RUNS.c.job_id == job["id"], RUNS.c.started_at.is_not(None))
             .order_by(_AGENTS.c.name, RUNS.c.id)
         )
-        runs = session.scalars(query).all()
-        merged = []
-        for place, parameters in enumerate(declared):
-            given = _with_values(parameters, job["parameters"][place])
-            of_runs = [_with_values(given, run[place] if run and place < len(run) else {}) for run in runs]
-            by_parameter = zip(*of_runs, strict=True) if of_runs else ([one] for one in given)
-            merged.append(_to_stored(definitions.merge_outputs(list(values)) for values in by_parameter))
-        return merged
+        values = zip(declared, job["parameters"], strict=True)
+        found = [[_Values(one) for one in _with_values(parameters, given)] for parameters, given in values]
+        # Not all at once: thousands of runs may give out much.
+        for run in session.scalars(query.execution_options(yield_per=_MANY)):
+            for place, parameters in enumerate(found):
+                stored = run[place] if run and place < len(run) else {}
+                for one, value in zip(parameters, _with_values([one.given for one in parameters], stored), strict=True):
+                    one.add(value)
+        return [_to_stored(one.merged() for one in parameters) for parameters in found]
+
+
+@dataclass(slots=True)
+class _Values:
+    """The different values of one output parameter, as far as they count, and the one that runs begin with."""
+
+    given: Parameter
+    _found: dict[tuple[str, str], Parameter] = field(default_factory=dict)
+    _length: int = 0
+
+    def add(self, value: Parameter) -> None:
+        """Take in what the next run gives out, as ``definitions.merge_outputs`` would."""
+        if value.type is ParameterType.MULTISELECT:
+            for choice in value.value1.split(";"):
+                self._add(value.with_value(choice))
+        elif not (value.type.is_secret and self._found and (self._length or not value.value1)):
+            self._add(value)
+
+    def _add(self, value: Parameter) -> None:
+        key = value.value1, value.value2
+        if key not in self._found and self._length <= definitions.MAX_MERGED:
+            self._found[key] = value
+            self._length += len(value.value1)
+
+    def merged(self) -> Parameter:
+        """Return what the job gives out."""
+        return definitions.merge_outputs([*self._found.values()] or [self.given])
 
 
 def _declared(document: Mapping[str, Any]) -> list[Parameter]:

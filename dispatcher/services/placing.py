@@ -87,6 +87,17 @@ class Placing:
                 return places, reason
         return places, ""
 
+    def local_moment(self, options: Options, targets: Sequence[Target] | None) -> datetime | None:
+        """Return when the local time of a job has come to all of *targets*, or everywhere if they are not known.
+
+        None if it has no local time.
+        """
+        text = options.get("local_time")
+        if text is None:
+            return None
+        moments = [local_time.moment_in(text, self.windows.zone_of(target)) for target in targets or ()]
+        return max(moments, default=local_time.last_moment(text))
+
     def _in_turn(self, session: Session, job: Row, targets: Sequence[Target]) -> list[Place]:
         """Return where the runs of *job* on *targets* stand now that no batch is before them, in the same order."""
         options: Options | None = job.get("options")

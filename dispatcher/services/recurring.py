@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from dispatcher.core.schedules import Misfire, Overlap, RecurrenceRequest
@@ -35,6 +35,14 @@ def read_schedules(session: Session, job_ids: Sequence[UUID]) -> dict[UUID, Recu
     """Return how the recurring jobs occur, by their ids."""
     rows = session.connection().execute(select(SCHEDULES).where(SCHEDULES.c.job_id.in_(job_ids))).mappings()
     return {row["job_id"]: to_request(row) for row in rows}
+
+
+def skip_until(session: Session, job_id: UUID, moment: datetime) -> None:
+    """Let the due times of a recurring job up to *moment* be skipped, those too that are not in the ledger yet."""
+    paused_until = SCHEDULES.c.paused_until
+    is_shorter = or_(paused_until.is_(None), paused_until < moment)
+    mine = update(SCHEDULES).where(SCHEDULES.c.job_id == job_id, is_shorter)
+    session.connection().execute(mine.values(paused_until=moment))
 
 
 def to_request(row: Mapping[Any, Any]) -> RecurrenceRequest:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from dispatcher.core.ports import Ports
 from dispatcher.core.states import FINISHED
+from dispatcher.datastore import revisions
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.runs import CHUNKS, RUNS, TASK_RESULTS
 from dispatcher.datastore.schedules import OCCURRENCES, SCHEDULES
@@ -219,6 +220,8 @@ def _clear(session: Session, table: Any, which: Any, budget: Budget, measured: A
     if taken:
         one = [column == bindparam(f"key_{column.name}") for column in keys]
         session.connection().execute(delete(table).where(*one), taken)
+        if table is JOBS:
+            revisions.bump(session, revisions.JOBS)
     is_all = len(taken) == len(found) < budget.rows
     budget.rows -= len(taken)
     return is_all

@@ -19,7 +19,7 @@ from dispatcher.datastore.schedules import OCCURRENCES, SCHEDULES
 from dispatcher.datastore.transactions import Datastore, after_commit
 from dispatcher.services.locking import lock_jobs
 from dispatcher.services.occurrences import Occurrences
-from dispatcher.services.recurring import to_request
+from dispatcher.services.recurring import skip_until, to_request
 
 #: The longest page of a ledger that a caller may ask for.
 MAX_PAGE_SIZE = 1_000
@@ -128,6 +128,8 @@ class Schedules:
                 # What was due in the pause and is not in the ledger yet stays skipped.
                 paused_until = min(row["paused_until"], self._ports.now())
             session.execute(update(SCHEDULES).where(SCHEDULES.c.job_id == job_id).values(paused_until=paused_until))
+            if state is State.DISABLED and wanted is State.SCHEDULED:
+                skip_until(session, job_id, self._ports.now())
             after_commit(session, self._ports.wakeup.engine)
             return self._to_schedule(self._row(session, job_id))
 

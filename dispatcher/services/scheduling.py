@@ -73,7 +73,9 @@ class Scheduling:
                 merge(entry.parameters, _given(request.parameters, entry, place, len(entries)))
                 for place, entry in enumerate(entries)
             ]
-            _require_read(caller, self._runbook_who.named(session, entries[0].document, parameters[0]))
+            first = entries[0]  # a run book is alone
+            _require_read(caller, self._runbook_who.named(session, first.document, parameters[0]))
+            self._runbook_who.check(session, first.document, first.parameters, parameters[0], caller)
             row = self._row(request, entries, who, parameters, caller)
             number: int | None
             if request.when.recurrence is not None:

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from dispatcher.core.jobs import Who, WhoKind
+from dispatcher.core.jobs import Options, Who, WhoKind
 from dispatcher.core.ports import Ports
 from dispatcher.core.states import Event, State, move, outcome
 from dispatcher.datastore.base import Row
@@ -56,20 +56,21 @@ class Starting:
         if any(run["due_at"] is not None for run in runs):
             after_commit(session, self._ports.wakeup.engine)
 
-    def started(self, job: Row) -> dict[str, Any]:
-        """Return what changes in *job* (its columns) when it starts now."""
+    def started(self, job: Row, targets: Sequence[Target] | None = None) -> dict[str, Any]:
+        """Return what changes in *job* (its columns) when it starts now, on *targets* if they are known."""
         now = self._ports.now()
         changes = {"state": move(State(job["state"]), Event.ACTIVATE), "started_at": now, "sorted_at": now}
-        timeout_s = (job.get("options") or {}).get("timeout_s")
-        if timeout_s is not None:
-            changes["ends_by"] = now + timedelta(seconds=timeout_s)
+        options: Options = job.get("options") or {}
+        if "timeout_s" in options:
+            begins_at = max(now, self._placing.local_moment(options, targets) or now)
+            changes["ends_by"] = begins_at + timedelta(seconds=options["timeout_s"])
         return changes
 
     def begin(self, session: Session, job: Row) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         """Return the runs of *job*, and how its start changes it; without any run to do it is over at once."""
-        changes = self.started(job)
         chosen = [to_who(entry) for entry in job["who"]]
         targets = self._topology.targets_of(session, chosen)
+        changes = self.started(job, targets)
         runs = self._runs(session, job, targets)
         changes["open_runs"] = sum(run["state"] is State.PENDING for run in runs)
         if not changes["open_runs"]:

@@ -38,7 +38,15 @@ def unpack(archive: Path, target: Path, max_bytes: int) -> None:
                 _unpack_tar(tar, target, max_bytes)
     except tarfile.FilterError as error:
         raise TaskFailed(f"the archive leads out of its directory: {error}") from None
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, RuntimeError) as error:
+    except (
+        tarfile.TarError,
+        zipfile.BadZipFile,
+        EOFError,
+        zlib.error,
+        lzma.LZMAError,
+        RuntimeError,
+        ValueError,
+    ) as error:
         raise TaskFailed(f"{archive.name} cannot be unpacked: {error}") from None
 
 

@@ -37,6 +37,7 @@ class DownloadSettings(TaskSettings):
     mode: Annotated[str, Field(pattern=r"^[0-7]{3,4}$")] | None = None  #: permissions in octal, such as "0755"
     verify: bool = True  #: of a URL: whether the certificate is checked
     ca_file: PathText | None = None
+    max_bytes: Annotated[int, Field(ge=0)] = 4 << 30  #: of a URL: a longer answer fails the task
 
     @model_validator(mode="after")
     def _exactly_one(self) -> DownloadSettings:
@@ -124,6 +125,8 @@ def _fetch(url: str, settings: DownloadSettings, tools: Tools, offset: int) -> I
                 ) as response:
                     for data in _parts(response, offset):
                         offset += len(data)
+                        if offset > settings.max_bytes:
+                            raise TaskFailed(f"the answer is longer than {settings.max_bytes} bytes")
                         yield data
                     return
             except requests.RequestException as error:

@@ -120,17 +120,31 @@ def _transfer(settings: FilesSettings, source: Path, target: Path) -> None:
             raise TaskFailed(f"{target} is a directory that exists")
         if target.exists() and source.exists() and target.samefile(source):
             raise TaskFailed(f"{target} is {source} itself")
+    if source.is_dir() and not source.is_symlink() and target.resolve().is_relative_to(source.resolve()):
+        raise TaskFailed(f"{target} lies in {source}")
     if settings.action == "move":
         shutil.move(source, target)
     elif source.is_dir():
         shutil.copytree(source, target, symlinks=True)
     else:
-        temporary = _beside(target)
-        try:
-            shutil.copy2(source, temporary)
-            place(temporary, target)
-        finally:
-            temporary.unlink(missing_ok=True)
+        _copy(source, target)
+
+
+def _copy(source: Path, target: Path) -> None:
+    if not source.is_file():
+        raise TaskFailed(f"{source} is no file")
+    temporary = _beside(target)
+    try:
+        # Nobody else may read it before it has the permissions of the source.
+        with (
+            source.open("rb") as stream,
+            open(temporary, "xb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file,
+        ):
+            shutil.copyfileobj(stream, file)
+        shutil.copystat(source, temporary)
+        place(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _change(settings: FilesSettings, target: Path, tools: Tools) -> None:

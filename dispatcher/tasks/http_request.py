@@ -97,7 +97,7 @@ class HttpRequest(WorkType[HttpRequestSettings]):
             sys.stdout.flush()
         if not _is_expected(response.status_code, settings.statuses):
             raise TaskFailed(f"the answer is {response.status_code} {response.reason or ''}".strip())
-        text = body.decode(response.encoding or "utf-8", "replace") if settings.save else ""
+        text = _text(body, response.encoding) if settings.save else ""
         for pick in settings.save:
             tools.set_output(pick.parameter, pick.take(text, tools.fill))
         return f"{response.status_code} {response.reason or ''}".strip()
@@ -183,6 +183,13 @@ def _limited(response: requests.Response, max_bytes: int) -> Iterator[bytes]:
         if size > max_bytes:
             raise TaskFailed(f"the answer is longer than {max_bytes} bytes")
         yield part
+
+
+def _text(body: bytes, charset: str | None) -> str:
+    try:
+        return body.decode(charset or "utf-8", "replace")
+    except (LookupError, ValueError):  # a server may call its charset anything
+        return body.decode("utf-8", "replace")
 
 
 def _is_expected(status: int, statuses: list[int]) -> bool:

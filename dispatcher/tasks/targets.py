@@ -18,7 +18,10 @@ def addresses(networks: Networks, host: str, port: int, kind: socket.SocketKind 
     :raises RefusedByPolicy: if none may.
     :raises OSError: if the name cannot be resolved.
     """
-    found = [str(target[0]) for *_, target in socket.getaddrinfo(host, port, type=kind)]
+    try:
+        found = [str(target[0]) for *_, target in socket.getaddrinfo(host, port, type=kind)]
+    except UnicodeError:
+        raise OSError(f"{host!r:.100} is no name of a computer") from None
     allowed = [address for address in dict.fromkeys(found) if networks.allows(address)]
     if not allowed:
         raise RefusedByPolicy(host, found)

@@ -137,6 +137,7 @@ def texts(value: Any) -> Iterator[str]:
 
 def place(temporary: Path, target: Path) -> None:
     """Make the whole file *temporary*, in the same directory, the file *target*: durably, and all of it or nothing."""
-    with temporary.open("rb+") as stream:
+    # A file that is read-only already cannot be opened for writing, which only Windows wants.
+    with temporary.open("rb+" if sys.platform == "win32" else "rb") as stream:
         os.fsync(stream.fileno())
     temporary.replace(target)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from typing import Any
 
 from dispatcher.agents import protocol
 from dispatcher.agents.gateway import Answer, Gateway
-from dispatcher.web.receiving import HungUp, Receive, Refused, Scope, Send, read_body, read_headers
+from dispatcher.web.receiving import HANG_UP, HungUp, Receive, Refused, Scope, Send, read_body, read_headers
 from dispatcher.web.sending import send_response
 from dispatcher.wire.http import Response
 
@@ -56,11 +57,10 @@ class AgentsApp:
         body = await self._read_body(receive, headers)
         if prefix != protocol.PATH or scope["method"] != "POST":
             raise Refused(404, "nothing is served here")
-        gone = asyncio.ensure_future(_hang_up(receive))
-        try:
-            return await self._gateway.handle(name, headers.get("authorization", ""), body, gone)
-        finally:
-            gone.cancel()
+        with _hang_up(scope, receive) as gone:
+            answering = self._gateway.handle(name, headers.get("authorization", ""), body, gone)
+            del headers, body  # a poll may wait for a minute, and there are thousands of them
+            return await answering
 
     async def _content(self, sha256: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Send a content, or the part of it that is asked for, a piece at a time."""
@@ -75,8 +75,7 @@ class AgentsApp:
             await send_response(send, Response(416, b"", "", [("Content-Range", f"bytes */{size}")]))
             return
         await send(_content_start(part, size, is_part=_RANGE.fullmatch(headers.get("range", "")) is not None))
-        gone = asyncio.ensure_future(_hang_up(receive))
-        try:
+        with _hang_up(scope, receive) as gone:
             for offset in range(part.start, part.stop, PIECE_BYTES):
                 length = min(PIECE_BYTES, part.stop - offset)
                 data = await self._gateway.read_content(sha256, offset, length)
@@ -84,8 +83,6 @@ class AgentsApp:
                 if gone.done():
                     return
             await send({"type": "http.response.body", "body": b""})
-        finally:
-            gone.cancel()
 
     async def _read_body(self, receive: Receive, headers: dict[str, str]) -> bytes:
         if self._reading >= self._max_reading:
@@ -128,7 +125,20 @@ def _response(status: int, body: bytes, *headers: tuple[str, str]) -> Response:
     return Response(status, body, "application/json", list(headers))
 
 
-async def _hang_up(receive: Receive) -> None:
-    """Return when the client has gone."""
+@contextmanager
+def _hang_up(scope: Scope, receive: Receive) -> Iterator[asyncio.Future[None]]:
+    """Give a future that is done when the client has gone."""
+    gone = scope.get("extensions", {}).get(HANG_UP)
+    if gone is not None:
+        yield gone
+        return
+    gone = asyncio.ensure_future(_until_gone(receive))
+    try:
+        yield gone
+    finally:
+        gone.cancel()
+
+
+async def _until_gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -12,7 +12,7 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from dispatcher.web.receiving import MAX_HEADER_BYTES
+from dispatcher.web.receiving import HANG_UP, MAX_HEADER_BYTES
 
 #: How long open requests may take to end when the server stops, in seconds.
 GRACE_S = 5
@@ -34,8 +34,13 @@ class BoundedProtocol(HttpToolsProtocol):
     A head of more than 16 KiB is answered 431; so is as much between the pieces of a body (trailers, extensions). A
     connection whose first byte does not come within the keep-alive time, or whose head is not whole ``deadline_s``
     after its first byte, is closed.
+
+    Every scope has the extension ``receiving.HANG_UP``: a future that is done when the client has gone.
     """
 
+    # In slots: with more attributes in their dictionaries than now, Python would not let all connections share the keys
+    # of these, and each would take two kilobytes more.
+    __slots__ = ("_deadline", "_extensions", "_gone", "_in_head", "_in_message", "_unread")
     deadline_s = HEAD_DEADLINE_S
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -48,12 +53,16 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
         super().connection_made(transport)
+        self._gone: asyncio.Future[None] = self.loop.create_future()
+        self._extensions: Any = {HANG_UP: self._gone}
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the deadlines."""
+        """Forget the deadlines, and tell those who wait."""
         self._unset_keepalive_if_required()
         self._set_deadline(wanted=False)
+        if not self._gone.done():
+            self._gone.set_result(None)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -72,6 +81,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Note that a head has begun."""
         self._in_head = True
         super().on_message_begin()
+        self.scope["extensions"] = self._extensions
 
     def on_headers_complete(self) -> None:
         """Note that the head is whole."""
@@ -87,6 +97,8 @@ class BoundedProtocol(HttpToolsProtocol):
         """Note that the next head may come."""
         self._unread, self._in_message = 0, False
         super().on_message_complete()
+        if not self.pipeline:
+            self.flow.resume_reading()  # nobody may ask for more of it: only so is the end of the connection seen
 
     def _is_answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete

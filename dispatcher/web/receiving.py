@@ -12,6 +12,8 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+#: The extension of a scope that is a future, done when the client has gone: waiting for it takes no task.
+HANG_UP = "dispatcher.hang_up"
 MAX_HEADERS = 100
 MAX_HEADER_BYTES = 16 * 1024
 _MOST_DIGITS = 18

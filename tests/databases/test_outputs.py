@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -17,6 +18,7 @@ from dispatcher.core.permissions import SYSTEM
 from dispatcher.core.states import Event, State
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.runs import RUNS
+from dispatcher.services import outputs
 from dispatcher.services.hall import Hall
 from dispatcher.services.leasing import LeasedRun
 from dispatcher.services.reporting import RunFinished, RunStarted, TaskFinished, TaskStarted
@@ -108,6 +110,46 @@ def test_outputs_of_all_agents_are_merged_by_name_and_masked(
     stored = repr(column(datastore, RUNS, "outputs") + column(datastore, JOBS, "outputs"))
     assert "hunter" not in stored
     assert "one;two;start" in stored
+
+
+def test_outputs_of_many_agents_are_not_in_memory_all_at_once(
+    hall: Hall, start: Any, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outputs, "_MANY", 2, raising=False)
+    size, agents = 300_000, 40
+    job_id, runs = start(*(f"a{number:02}" for number in range(agents)))
+    for number, (agent, run) in enumerate(runs[:-1]):
+        finish(hall, agent, run, clock(), Parameter("Text", value1=f"{number:02}" * (size // 2)))
+    tracemalloc.start()
+    try:
+        finish(hall, *runs[-1], clock(), Parameter("Text", value1="last"))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < agents * size
+    [(_, given)] = shown(hall, job_id)
+    assert given["Text"][0] == ";".join(f"{number:02}" * (size // 2) for number in range(3))
+
+
+def test_choices_of_all_agents_are_merged_each_once() -> None:
+    declared = Parameter("Several", TYPES.MULTISELECT, "", "a;b;c")
+    found = outputs._Values(declared)
+    for text in ("b;a", "", "a;c", "b;a"):
+        found.add(declared.with_value(text))
+    assert found.merged().value1 == "b;a;c"
+
+
+@pytest.mark.parametrize(
+    ("given", "merged"),
+    [([], "start"), ([""], ""), (["", "one", "two"], "one"), (["one", ""], "one"), (["", ""], "")],
+)
+def test_of_secrets_the_first_counts_that_is_not_empty(given: list[str], merged: str) -> None:
+    declared = Parameter("Word", TYPES.PASSWORD, "start")
+    found = outputs._Values(declared)
+    for text in given:
+        found.add(declared.with_value(text))
+    assert found.merged().value1 == merged
 
 
 def test_secrets_are_stored_so_that_they_can_be_opened(

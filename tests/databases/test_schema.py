@@ -1,13 +1,20 @@
 """The schema: made by migrations alone, and the same as the models say."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from threading import Barrier
+from typing import Any
+from uuid import UUID
 
+import alembic.command
 import pytest
+import sqlalchemy as sa
 from sqlalchemy import text
 
 from dispatcher.datastore import schema
+from dispatcher.datastore.base import Key, Moment
 from dispatcher.datastore.engines import open_engine, parse_url
+from dispatcher.datastore.models import Base
 from dispatcher.datastore.transactions import Datastore
 
 
@@ -42,3 +49,56 @@ def test_starters_at_the_same_time_make_one_schema(database_url: str) -> None:
     with ThreadPoolExecutor(starters) as pool:
         before, heads = zip(*pool.map(start, range(starters)), strict=True)
     assert sorted(before, key=str) == [heads[0], heads[0], None]
+
+
+def test_upgrade_keeps_what_is_stored(database_url: str) -> None:
+    engine = open_engine(parse_url(database_url))
+    with engine.connect() as connection:
+        alembic.command.upgrade(schema._config(connection), "0001")
+        connection.commit()
+        before = fill(connection)
+        connection.commit()
+
+    schema.upgrade(engine)
+
+    assert schema.differences(engine) == []
+    with engine.connect() as connection:
+        for name, row in before.items():
+            table = Base.metadata.tables[name]
+            after = connection.execute(sa.select(*(table.c[column] for column in row))).mappings().all()
+            assert row in [dict(one) for one in after], name
+            connection.execute(sa.select(table)).all()
+        job = connection.execute(sa.select(Base.metadata.tables["job"])).one()
+    assert (job.is_recurring, job.options, job.outputs) == (False, None, None)
+    engine.dispose()
+
+
+def fill(connection: sa.Connection) -> dict[str, dict[str, Any]]:
+    """Put a row into every table that there is; return the rows by table."""
+    inspector, rows = sa.inspect(connection), {}
+    for table in Base.metadata.sorted_tables:
+        if not inspector.has_table(table.name):
+            continue
+        there = {column["name"] for column in inspector.get_columns(table.name)}
+        # What may be empty is filled too, but for references to the same table.
+        columns = [column for column in table.c if column.name in there and not refers_to_itself(column)]
+        row = {column.name: value_for(column) for column in columns}
+        old = sa.table(table.name, *(sa.column(column.name, column.type) for column in columns))
+        connection.execute(sa.insert(old).values(row))
+        rows[table.name] = row
+    return rows
+
+
+def refers_to_itself(column: Any) -> bool:
+    return any(key.column.table is column.table for key in column.foreign_keys)
+
+
+def value_for(column: Any) -> Any:
+    if isinstance(column.type, Key):
+        return UUID("00000000-0000-4000-8000-000000000001")
+    if isinstance(column.type, sa.JSON):
+        return {"a": ["ä"]}
+    if isinstance(column.type, Moment):
+        return datetime(2026, 1, 1, tzinfo=UTC)
+    kind = column.type.python_type
+    return {int: 1, bool: True, float: 0.5, str: "ä", bytes: b"\xff" * 32}[kind]

@@ -51,9 +51,9 @@ def test_clock_of_the_server_jumps(
     with world.load(rate=4, pause_s=2):
         for jump in jumps:
             file.write_text(jump)
-            time.sleep(world.random.uniform(1, 3))
+            time.sleep(world.random.uniform(0.5, 2))
             file.write_text("+0")
-            time.sleep(world.random.uniform(0, 2))
+            time.sleep(world.random.uniform(0, 1))
         file.write_text("+1h")
         time.sleep(2)
     verdict = world.judge()

@@ -53,7 +53,7 @@ def test_postgresql_killed_under_load(
 ) -> None:
     world = make_world(url_of(own_postgresql))
     world.prepare("one", "two")
-    kills = times(5, 20)
+    kills = times(3, 20)
     assert world.server is not None
     with world.load(rate=5):
         for _ in range(kills):

@@ -53,7 +53,7 @@ def test_dispatcher_that_stood_still_longer_than_the_lease(pair: Pair, passes: A
 @pytest.mark.timeout(600)
 def test_one_of_two_dispatchers_killed(pair: Pair, passes: Any, times: Any) -> None:
     world = pair.first
-    kills = times(5, 30)
+    kills = times(2, 30)
     with world.load(rate=5):
         for number in range(kills):
             victim, other = (pair.first, pair.second) if number % 2 else (pair.second, pair.first)

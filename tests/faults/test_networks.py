@@ -60,7 +60,7 @@ def test_reports_delivered_again_and_in_any_order(world: World, passes: Any, tim
 @pytest.mark.timeout(600)
 def test_submits_repeated_under_one_key_while_the_server_is_killed(world: World, passes: Any, times: Any) -> None:
     world.prepare("one", "two")
-    kills = times(5, 30)
+    kills = times(3, 30)
     with world.load(rate=6, tries=4):
         for _ in range(kills):
             time.sleep(world.random.uniform(0.2, 1.5))

@@ -41,7 +41,7 @@ class ResourceEntry(NamedEntry):
 
     folder: FolderPath = ""
     description: Text = ""
-    file: Annotated[str, StringConstraints(min_length=1, max_length=1000)] | None = None
+    file: Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[^\x00]*$")] | None = None
     file_name: Annotated[Name, AfterValidator(_is_file_name)] | None = None
     sha256: Annotated[str, Field(pattern="^[0-9A-Fa-f]{64}$"), AfterValidator(str.lower)] | None = None
     size: Annotated[int, Field(ge=0)] | None = None  #: written by export, for people
@@ -65,10 +65,13 @@ class ResourceSection:
         if item.entry.file is None:
             return
         path, folder = _path(item), _folder(item)
-        if not path.resolve().is_relative_to(folder.resolve()):
-            item.problem("must be below the directory of the library file", "file")
-        elif not path.is_file():
-            item.problem("there is no such file", "file")
+        try:
+            if not path.resolve().is_relative_to(folder.resolve()):
+                item.problem("must be below the directory of the library file", "file")
+            elif not path.is_file():
+                item.problem("there is no such file", "file")
+        except OSError as error:
+            item.problem(f"cannot be read: {error.strerror}", "file")
 
     def prepare(self, item: Item[ResourceEntry], datastore: Datastore, ports: Ports) -> None:
         """Store the content of the file, before the transaction of the import and in others of its own."""

@@ -273,6 +273,20 @@ def test_result_shows_tasks_and_their_output(job, service) -> None:
     assert service.received[-1].query == {"overview": "True", "detailed": "True"}
 
 
+def test_result_shows_what_a_run_waits_for(job, service) -> None:
+    waiting = "<agent><name>PC-043</name><status>Pending</status><currentactivity>Waiting for the launch window"
+    document = DOCUMENT.replace("<agent><name>PC-043</name><status>Active</status>", waiting + "</currentactivity>")
+    service.answers[f"GET jobs/{JOB_ID}/results"] = results(document)
+    rows = job("result", JOB).stdout.splitlines()
+    assert any(row.startswith("PC-043") and row.endswith("Waiting for the launch window") for row in rows)
+
+
+def test_result_shows_which_processes_had_to_be_killed(job, service) -> None:
+    killed = "<killed><process>712 bash</process><process>713 sleep</process></killed><log>"
+    service.answers[f"GET jobs/{JOB_ID}/results"] = results(DOCUMENT.replace("<log>", killed))
+    assert "killed: 712 bash, 713 sleep\n" in job("result", JOB, "--detailed").stdout
+
+
 def test_result_is_saved_byte_by_byte(job, service, tmp_path: Path) -> None:
     service.answers[f"GET jobs/{JOB_ID}/results"] = results()
     assert job("result", JOB_ID, "--output", str(tmp_path / "r.xml")).exit_code == 0

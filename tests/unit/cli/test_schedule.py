@@ -90,6 +90,8 @@ def test_options_of_the_job_go_along(schedule, service) -> None:
         (("--rule", "FREQ=DAILY", "--tz", "Mars/Olympus"), "--tz Mars/Olympus"),
         (("--rule", "FREQ=DAILY", "--start", "soon"), "--start soon: must be a moment"),
         (("--every-boot", "--batch", "many"), "--batch many: must be a number"),
+        (("--every-boot", "--batch", "0"), "--batch 0: must be a number"),
+        (("--every-boot", "--batch", "0%"), "--batch 0%: must be a number"),
     ],
 )
 def test_wrong_usage_is_told(schedule, arguments: tuple[str, ...], problem: str) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from job_world import LIBRARY, RINGS, a_request, on, report, work_off
+from job_world import GREET, LIBRARY, RINGS, a_request, on, report, work_off
 
-from dispatcher.core.jobs import GivenSet, Job, WhatKind
+from dispatcher.core.jobs import GivenSet, Job, WhatKind, When
 from dispatcher.core.parameters import GivenValue
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.core.states import Event, State
@@ -59,6 +59,27 @@ def test_job_of_which_nothing_has_started_is_timed_out_at_once(hall: Hall, clock
 
     assert show(hall, job).state is State.TIMED_OUT
     assert hall.leasing.lease(agent, 1) == []
+
+
+@pytest.mark.parametrize(
+    ("what", "kind", "wait"),
+    [(GREET, WhatKind.MODULE, timedelta(hours=15)), (RINGS, WhatKind.RUNBOOK, timedelta(hours=22))],
+)
+def test_time_of_a_job_in_local_time_begins_when_it_is_that_time_on_its_agents(
+    hall: Hall, clock: Any, enrol: Callable[..., UUID], agent: UUID, what: UUID, kind: WhatKind, wait: timedelta
+) -> None:
+    far = enrol("two", time_zone="America/New_York")
+    when = When(immediate=False, starts_at=NOON + timedelta(hours=10), is_local_time=True)
+    request = a_request(what, kind, who=on(agent, far), when=when, options={"timeout_s": 60.0})
+    job = hall.scheduling.submit(request, SYSTEM)
+    assert job.state is State.ACTIVE
+
+    clock.turn(wait + timedelta(seconds=59))
+    assert hall.clockwork.time_out() == 0
+    clock.turn(timedelta(seconds=1))
+    assert hall.clockwork.time_out() == 1
+
+    assert (show(hall, job).state, show(hall, job).reason) == (State.TIMED_OUT, "not done within 0:01:00")
 
 
 def test_run_book_out_of_time_takes_its_step_along(hall: Hall, clock: Any, agent: UUID) -> None:

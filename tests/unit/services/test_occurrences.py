@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from job_world import LIBRARY, work_off
+from job_world import LIBRARY, on, work_off
 from schedule_world import NOON, QUARTER, QUARTERS, World
 
 from dispatcher.core.permissions import SYSTEM
@@ -123,3 +123,21 @@ def test_overlap_cancel_aborts_the_job_before(world: World) -> None:
     first, second = world.jobs(job)
     assert (first.state, first.reason) == (State.ABORTED, "the next occurrence was due")
     assert second.state is State.ACTIVE
+
+
+@pytest.mark.parametrize("free", [0, 1])
+def test_what_waits_long_does_not_keep_others_from_being_released(
+    world: World, enrol: Callable[..., UUID], monkeypatch: pytest.MonkeyPatch, free: int
+) -> None:
+    monkeypatch.setattr(occurrences, "BATCH", 1)
+    agents = [world.agent, enrol("two")]
+    jobs = [world.recur(overlap=Overlap.QUEUE, who=on(agent)) for agent in agents]
+    world.turn()
+    world.turn(QUARTER)
+    assert [[outcome for _, outcome in world.outcomes(job)] for job in jobs] == [["FIRED", "HELD"]] * 2
+
+    work_off(world.hall, agents[free], NOON)
+    world.turn()
+
+    assert [outcome for _, outcome in world.outcomes(jobs[free])] == ["FIRED", "FIRED"]
+    assert [outcome for _, outcome in world.outcomes(jobs[1 - free])] == ["FIRED", "HELD"]

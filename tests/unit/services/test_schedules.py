@@ -282,6 +282,24 @@ def test_resuming_ends_a_pause_early_and_makes_up_for_nothing(world: World) -> N
     assert [outcome for _, outcome in world.outcomes(job)] == ["FIRED", "SKIPPED", "FIRED"]
 
 
+@pytest.mark.parametrize("way", ["resume", "enable", "pause until"])
+def test_nothing_is_made_up_for_that_was_due_while_it_was_disabled_and_nobody_was_there(world: World, way: str) -> None:
+    job = world.recur(misfire=Misfire.ALL, misfire_window=timedelta(hours=2))
+    world.turn()
+    world.hall.schedules.pause(job.id, None, SYSTEM)
+    world.clock.turn(timedelta(minutes=40))
+
+    if way == "resume":
+        world.hall.schedules.resume(job.id, SYSTEM)
+    elif way == "enable":
+        world.hall.aborting.enable(job.id, SYSTEM)
+    else:
+        world.hall.schedules.pause(job.id, world.clock() + timedelta(minutes=1), SYSTEM)
+    world.turn(timedelta(minutes=5))
+
+    assert [outcome for _, outcome in world.outcomes(job)] == ["FIRED", "SKIPPED", "SKIPPED", "FIRED"]
+
+
 def test_job_can_be_scheduled_paused(world: World) -> None:
     job = world.recur(paused_until=NOON + QUARTER)
 

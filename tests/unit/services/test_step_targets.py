@@ -118,6 +118,40 @@ def test_it_names_nobody_whom_the_caller_may_not_see(world: World, load_library:
         world.hall.scheduling.submit(request, Caller("somebody", may))
 
 
+INNER = UUID("00000000-0000-4000-8000-0000000000b1")
+NAMED = a_library(
+    a_book(
+        a_step("a", who="parameter: Ring"),
+        a_step("b", what="runbook: Inner", Targets="$[Below]"),
+        parameters="{name: Ring, value: one}, {name: Below, value: one}",
+    ),
+    a_book(a_step("c", who="parameter: Targets"), name="Inner", key=INNER, parameters="{name: Targets}"),
+)
+SCHEDULER = {Node.SCHEDULING: Right.MODIFY, Node.RUNBOOKS: Right.READ}
+
+
+@pytest.mark.parametrize("name", ["Ring", "Below"])
+@pytest.mark.parametrize(
+    ("value", "node"), [("two", Node.AGENTS), ("one;All", Node.TEAMS), ("later", Node.AGENTS), ("later", Node.TEAMS)]
+)
+def test_no_parameter_names_whom_the_caller_may_not_see(
+    world: World, load_library: Load, name: str, value: str, node: Node
+) -> None:
+    load_library("teams: [{name: All, rule: 'true'}]\n" + NAMED)
+    request = a_request(BOOK, WhatKind.RUNBOOK, parameters=[GivenSet(BOOK, [GivenValue(name, value)])])
+    may = {**SCHEDULER, Node.AGENTS: Right.READ, Node.TEAMS: Right.READ}
+    with pytest.raises(Forbidden):
+        world.hall.scheduling.submit(request, Caller("somebody", {**may, node: Right.DENY}))
+    world.hall.scheduling.submit(request, Caller("somebody", may))
+
+
+def test_whom_a_run_book_itself_names_the_caller_need_not_see(world: World, load_library: Load) -> None:
+    load_library(NAMED)
+    given = [GivenSet(BOOK, [GivenValue("Ring", "one")])]
+    request = a_request(BOOK, WhatKind.RUNBOOK, parameters=given)
+    assert world.hall.scheduling.submit(request, Caller("somebody", SCHEDULER)).state is State.ACTIVE
+
+
 def test_an_agent_whose_name_is_not_its_alone_is_told_by_its_id(
     world: World, load_library: Load, enrol: Callable[..., UUID]
 ) -> None:

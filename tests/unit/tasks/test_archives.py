@@ -136,3 +136,10 @@ def test_what_is_no_archive_fails_the_task(tmp_path: Path, target: Path, data: b
     (tmp_path / "a.zip").write_bytes(data)
     with pytest.raises(TaskFailed, match=r"a\.zip cannot be unpacked"):
         unpack(tmp_path / "a.zip", target, 100)
+
+
+def test_zip_with_a_name_that_is_no_text_fails_the_task(tmp_path: Path, target: Path) -> None:
+    archive = a_zip(tmp_path, {"ä": b"1"})
+    archive.write_bytes(archive.read_bytes().replace("ä".encode(), b"\xff\xff"))
+    with pytest.raises(TaskFailed, match=r"a\.zip cannot be unpacked"):
+        unpack(archive, target, 100)

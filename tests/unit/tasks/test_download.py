@@ -136,6 +136,16 @@ class Unsteady(BaseHTTPRequestHandler):
     def log_message(self, *args: object) -> None: ...
 
 
+def test_url_that_gives_more_than_it_may_fails(workshop: Any, web: Any) -> None:
+    web.answers["/x"] = (200, {}, LONG)
+    settings = {"url": f"{web.url}/x", "sha256": hashlib.sha256(LONG).hexdigest(), "target": "x"}
+    with pytest.raises(TaskFailed, match=f"longer than {len(LONG) - 1} bytes"):
+        workshop.do(TYPE, {**settings, "max_bytes": len(LONG) - 1})
+    assert names(workshop.work) == []
+    workshop.do(TYPE, {**settings, "max_bytes": len(LONG)})
+    assert (workshop.work / "x").read_bytes() == LONG
+
+
 @pytest.mark.parametrize("knows_ranges", [True, False])
 def test_url_is_resumed_and_cached(workshop: Any, knows_ranges: bool) -> None:
     digest = hashlib.sha256(LONG).hexdigest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -121,3 +122,41 @@ def test_summary() -> None:
     settings = TYPE.Settings.model_validate({"action": "set_mode", "target": "$[F]", "mode": "600"})
     assert TYPE.summary(settings) == "set mode $[F]"
     assert [one.name for one in TYPE.references(settings)] == ["F"]
+
+
+@pytest.mark.parametrize("target", ["d", "d/e", "d/new"])
+def test_directory_is_not_copied_into_itself(workshop: Any, target: str) -> None:
+    do(workshop, "make_directory", target="d/e")
+    do(workshop, "write", target="d/a", text="1")
+    for action in ("copy", "move"):
+        with pytest.raises(TaskFailed, match="lies in"):
+            do(workshop, action, source="d", target=target)
+    assert listing(workshop.work) == ["d", "d/a", "d/e"]
+
+
+def test_copy_is_private_until_it_has_the_permissions_of_its_source(workshop: Any, monkeypatch: Any) -> None:
+    do(workshop, "write", target="a", text="1", mode="0600")
+    (workshop.work / "outside").write_text("untouched")
+    planted = workshop.work / f".b.{os.getpid()}.new"
+    planted.symlink_to(workshop.work / "outside")
+    with pytest.raises(FileExistsError):
+        do(workshop, "copy", source="a", target="b")
+    assert (workshop.work / "outside").read_text() == "untouched"
+
+    planted.unlink(missing_ok=True)
+    modes = []
+    copy = shutil.copyfileobj
+    monkeypatch.setattr(
+        shutil,
+        "copyfileobj",
+        lambda source, file, *rest: (modes.append(os.fstat(file.fileno()).st_mode & 0o777), copy(source, file, *rest)),
+    )
+    do(workshop, "copy", source="a", target="b")
+    assert modes == [0o600]
+    assert (workshop.work / "b").read_text() == "1"
+
+
+def test_read_only_files_can_be_written_and_copied(workshop: Any) -> None:
+    do(workshop, "write", target="a", text="1", mode="0400")
+    do(workshop, "copy", source="a", target="b")
+    assert [(workshop.work / name).stat().st_mode & 0o777 for name in "ab"] == [0o400, 0o400]

@@ -192,3 +192,16 @@ def test_references_of_all_members() -> None:
     found = TYPE.references(TYPE.Settings.model_validate(settings))
     assert [str(one) for one in found] == ["$[a]", "^[b]", "@[c]", "$[d]"]
     assert TYPE.summary(TYPE.Settings.model_validate(settings)) == "GET $[a]"
+
+
+@pytest.mark.parametrize("charset", ["nonsense", "hex", "undefined", "idna", "utf-8%00"])
+def test_charset_that_nobody_knows_is_taken_for_utf_8(workshop: Any, web: Any, charset: str) -> None:
+    web.answers["/"] = (200, {"Content-Type": f"text/plain; charset={charset}"}, "Zoë\n".encode())
+    workshop.do(TYPE, {"url": f"{web.url}/", "save": [{"parameter": "Name"}]})
+    assert workshop.outputs == {"Name": "Zoë"}
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 64 + ".example"])
+def test_host_that_is_no_name_is_a_failure_and_no_crash(workshop: Any, host: str) -> None:
+    with pytest.raises(DispatcherError):
+        workshop.do(TYPE, {"url": f"http://{host}/"})

@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 
 from dispatcher.web.listeners import listen, serve
+from dispatcher.web.receiving import HANG_UP
 
 DEADLINE_S = 0.3
+#: The paths whose callers have hung up.
+hung_up: list[str] = []
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -21,6 +24,9 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
     while more:
         message = await receive()
         size, more = size + len(message.get("body", b"")), message.get("more_body", False)
+    if scope["path"] == "/until-gone":
+        await scope["extensions"][HANG_UP]
+        hung_up.append(scope["path"])
     if scope["path"] == "/slow":
         await asyncio.sleep(3 * DEADLINE_S)
     body = b"%d bytes" % size
@@ -143,5 +149,24 @@ def test_slow_bodies_slow_answers_and_idle_connections_outlive_the_deadline_of_h
         await asyncio.sleep(2 * DEADLINE_S)
         writer.write(b"GET / HTTP/1.1\r\n\r\n")
         assert await answers(reader, 1) == [b"0 bytes"]
+
+    with_server(talk)
+
+
+@pytest.mark.parametrize("body", [b"", b"x" * 300_000])
+def test_an_application_learns_that_its_caller_has_hung_up(body: bytes) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        hung_up.clear()
+        # The second request of a connection, as the polls of an agent are.
+        for path in (b"/", b"/until-gone"):
+            writer.write(b"POST %b HTTP/1.1\r\ncontent-length: %d\r\n\r\n" % (path, len(body)) + body)
+            if path == b"/":
+                assert await answers(reader, 1) == [b"%d bytes" % len(body)]
+        await writer.drain()
+        await asyncio.sleep(0.1)
+        assert hung_up == []
+        writer.close()
+        while not hung_up:
+            await asyncio.sleep(0.01)
 
     with_server(talk)

@@ -152,7 +152,8 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("launch_window", LongText, nullable=True))
 
     with op.batch_alter_table("job", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("is_recurring", sa.Boolean(), server_default=sa.false(), nullable=False))
+        # A plain text as the default: for an expression the table would be made anew on SQLite, which runs refer to.
+        batch_op.add_column(sa.Column("is_recurring", sa.Boolean(), server_default="0", nullable=False))
         batch_op.add_column(sa.Column("recurring_id", Key, nullable=True))
         batch_op.add_column(sa.Column("ends_by", Moment, nullable=True))
         batch_op.add_column(sa.Column("options", Document, nullable=True))
@@ -213,3 +214,6 @@ def upgrade() -> None:
 
     with op.batch_alter_table("team", schema=None) as batch_op:
         batch_op.add_column(sa.Column("launch_window", LongText, nullable=True))
+
+    marks = sa.table("revision", sa.column("name", sa.String), sa.column("value", sa.Integer))
+    op.bulk_insert(marks, [{"name": "jobs", "value": 0}])

@@ -301,10 +301,13 @@ modules: [{name: M, parameters: [{name: Text}]}]
     assert document["steps"][0]["what"]["steps"][0]["who"] == [{"parameter": "Computer"}]
 
 
+SECTIONS = "resources, modules, projects, runbooks, agents, teams"
+
+
 @pytest.mark.parametrize(
     ("text", "problems"),
     [
-        ("tasks: []", ["a.yaml:1: tasks: no such section; there are resources, modules, projects, runbooks, agents, teams"]),
+        ("tasks: []", [f"a.yaml:1: tasks: no such section; there are {SECTIONS}"]),
         ("modules: x", ["a.yaml:1: modules: a section is a list"]),
         ("modules:\n  - x\n", ["a.yaml:2: modules[0]: holds members, such as name:"]),
         ("modules:\n  - {folder: x}\n", ["a.yaml:2: modules[0].name: is missing"]),

@@ -45,7 +45,10 @@ projects:
     parameters: [{name: Text}, {name: Mode}]
     modules:
       - {module: M, get: {Line: Text, Word: Word}}
-      - {module: M, parameters: {Level: '$[Level]'}, get: {Line: Line}, condition: '$[Mode] == "x" or $[Level] == "low"'}
+      - module: M
+        parameters: {Level: '$[Level]'}
+        get: {Line: Line}
+        condition: '$[Mode] == "x" or $[Level] == "low"'
 """
 
 

@@ -84,6 +84,8 @@ def test_content_stays_when_only_the_description_is_given(load: Any, hall: Hall)
         ("{name: A, file: /etc/hostname}", "resources[0].file: must be below"),
         ("{name: A, file: link}", "resources[0].file: must be below"),
         ("{name: A, file: files}", "resources[0].file: there is no such file"),
+        (f"{{name: A, file: {'x' * 300}}}", "resources[0].file: cannot be read: File name too long"),
+        ('{name: A, file: "a\\0b"}', "resources[0].file: "),
         (f"{{name: A, file: files/hello.sh, sha256: {'0' * 64}}}", "resources[0].sha256: is not that of the file"),
         ("{name: A, file: files/hello.sh, file_name: ../x}", "resources[0].file_name: is no name of a file"),
         ("{name: A, file: files/hello.sh, file_name: ..}", "resources[0].file_name: is no name of a file"),
