@@ -239,14 +239,15 @@ def _show(one: Wire) -> None:
             ("Occurred of", bare(one.get("RecurringJobID") or "")),
         )
     )
-    rows = [
-        (container["TaskContainerName"], parameter["Name"], parameter["Value1"])
-        for container in [*(one["Parameters"] or ()), *(one.get("OutputParameters") or ())]
-        for parameter in container["JobParameters"]
-    ]
-    if rows:
-        click.echo()
-        show_table(("OF", "PARAMETER", "VALUE"), rows)
+    for column, member in (("PARAMETER", "Parameters"), ("OUTPUT", "OutputParameters")):
+        rows = [
+            (container["TaskContainerName"], parameter["Name"], parameter["Value1"])
+            for container in one.get(member) or ()
+            for parameter in container["JobParameters"]
+        ]
+        if rows:
+            click.echo()
+            show_table(("OF", column, "VALUE"), rows)
 
 
 def _state(one: Wire) -> State:

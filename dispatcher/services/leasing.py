@@ -54,13 +54,12 @@ class Standing:
 
 #: Runs that their agents may fetch.
 _FREE = (RUNS.c.state == State.PENDING) & RUNS.c.leased_until.is_(None) & RUNS.c.hold.is_(None)
-_LENT = RUNS.alias("lent")
-#: How many runs the agent has been lent and has not ended.
+#: How many runs the agent has been lent and has not ended. By itself: in a query that locks, MariaDB would lock, and
+#: wait for, what is only counted.
 _HOW_MANY_LENT = (
     select(func.count())
-    .select_from(_LENT)
-    .where(_LENT.c.agent_id == bindparam("agent"), _LENT.c.leased_until.is_not(None))
-    .scalar_subquery()
+    .select_from(RUNS)
+    .where(RUNS.c.agent_id == bindparam("agent"), RUNS.c.leased_until.is_not(None))
 )
 _WAITING = (
     select(
@@ -70,7 +69,6 @@ _WAITING = (
         JOBS.c.what,
         JOBS.c.parameters,
         JOBS.c.outside_launch_window,
-        _HOW_MANY_LENT.label("lent"),
     )
     .join(JOBS, JOBS.c.id == RUNS.c.job_id)
     .where(RUNS.c.agent_id == bindparam("agent"), _FREE)
@@ -230,7 +228,9 @@ class Leasing:
             query = _WAITING_LOCKED
         limit = self._settings.current().number("agents.parallel_runs")
         rows = session.connection().execute(query, {"agent": agent_id, "free": min(free, limit)}).mappings().all()
-        room = limit - rows[0]["lent"] if rows else limit
+        if not rows:
+            return []
+        room = limit - session.connection().execute(_HOW_MANY_LENT, {"agent": agent_id}).scalar_one()
         if room < len(rows):
             self._full.add(agent_id)
         return rows[: max(room, 0)]

@@ -40,6 +40,8 @@ HELD_EVERY = timedelta(seconds=1)
 _AGAIN = timedelta(milliseconds=50)
 _INSTANT = timedelta(microseconds=1)
 
+#: Said of an occurrence that was held, once it has fired.
+_WAITED = "waited for the job before it"
 _LIVE = (State.SCHEDULED, State.DISABLED)
 _MOVE_ON = (
     update(JOBS).where(JOBS.c.id == bindparam("key")).values(starts_at=bindparam("next"), sorted_at=bindparam("shown"))
@@ -48,7 +50,7 @@ _NOTE = update(SCHEDULES).where(SCHEDULES.c.job_id == bindparam("key")).values(l
 _RELEASE = (
     update(OCCURRENCES)
     .where(OCCURRENCES.c.schedule_id == bindparam("key"), OCCURRENCES.c.due_at == bindparam("due"))
-    .values(outcome=Outcome.FIRED, job_id=bindparam("job"), noted_at=bindparam("now"), held_since=None)
+    .values(outcome=Outcome.FIRED, reason=_WAITED, job_id=bindparam("job"), noted_at=bindparam("now"), held_since=None)
 )
 
 

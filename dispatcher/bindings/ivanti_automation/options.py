@@ -39,6 +39,8 @@ def _limits(given: Any) -> Options:
         options["timeout_s"] = seconds
     if given.SelectOneAgent:
         options["select_one"] = True
+    if "stop_at_share" in options and not options.keys() & {"batch_size", "batch_share"}:
+        raise InvalidValue("Options/StopAtFailedPercent", "needs a BatchSize or a BatchPercent")
     return options
 
 

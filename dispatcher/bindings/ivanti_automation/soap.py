@@ -150,7 +150,7 @@ class SchedulingService(ServiceBase):  # type: ignore[misc]  # Spyne has no anno
                 "OFFSET": "offset",
                 "LENGTH": "length",
             },
-            description="Reads what a task has written so far, up to 1 MiB at a time. An addition of ours.",
+            description="Reads what a task (counted from 0) has written, up to 1 MiB at a time. An addition of ours.",
         ),
         Text,
         Text,

@@ -51,17 +51,26 @@ def test_numbers_out_of_range_are_refused(member: str, number: int) -> None:
         to_options(a_job(**{member: number}))
 
 
+def test_a_share_of_failures_stops_nothing_without_batches() -> None:
+    with pytest.raises(InvalidValue, match="Options/StopAtFailedPercent: needs a BatchSize or a BatchPercent"):
+        to_options(a_job(StopAtFailedPercent=50))
+    assert to_options(a_job(StopAtFailedPercent=50, BatchPercent=20)) == {"batch_share": 0.2, "stop_at_share": 0.5}
+
+
+BATCHES = st.fixed_dictionaries({"batch_size": NUMBERS}, optional={"stop_at_share": SHARES}) | st.just({})
+
+
 @given(
+    BATCHES,
     st.fixed_dictionaries(
         {},
         optional={
             "launch_timeout_s": NUMBERS,
             "timeout_s": NUMBERS,
-            "batch_size": NUMBERS,
-            "stop_at_share": SHARES,
             "select_one": st.just(True),
         },
-    )
+    ),
 )
-def test_any_options_come_back(options: Options) -> None:
+def test_any_options_come_back(batches: Options, others: Options) -> None:
+    options: Options = {**batches, **others}
     assert to_options(new(contract.Job, Options=to_wire_options(options))) == (options or None)
