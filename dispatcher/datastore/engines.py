@@ -57,6 +57,17 @@ def traits_of_url(url: URL) -> Traits:
     return _TRAITS[url.get_backend_name()]
 
 
+#: The SQL states by which PostgreSQL and MariaDB tell of a deadlock.
+_DEADLOCKS = ("40P01", "40001")
+
+
+def is_deadlock(error: BaseException) -> bool:
+    """Whether *error* is that of a transaction that the database has ended for the sake of another one."""
+    driver = getattr(error, "orig", None)
+    # PyMySQL before 1.2 knows the number only.
+    return getattr(driver, "sqlstate", None) in _DEADLOCKS or getattr(driver, "args", ())[:1] == (1213,)
+
+
 def parse_url(text: str) -> URL:
     """Return the datastore URL in *text*.
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from dispatcher.core.errors import Unavailable
 from dispatcher.datastore import revisions
-from dispatcher.datastore.engines import open_engine, traits_of
+from dispatcher.datastore.engines import is_deadlock, open_engine, traits_of
 from dispatcher.datastore.groupcommit import GroupCommit
 
 log = structlog.get_logger(__name__)
@@ -118,12 +118,20 @@ class Datastore:
                 yield connection
 
 
+class Deadlock(Unavailable):
+    """Two transactions waited for each other, and the database ended this one: done again, it succeeds."""
+
+    code = "datastore.deadlock"
+
+
 @contextmanager
 def _available() -> Iterator[None]:
     """Turn the errors of a database that is out of order into one that says so."""
     try:
         yield
     except OUT_OF_ORDER as error:
+        if is_deadlock(error):
+            raise Deadlock("the datastore is too busy for the moment") from error
         log.exception("datastore.failed")
         raise Unavailable("the datastore is out of order for the moment") from error
 

@@ -69,7 +69,7 @@ def test_help_pages_render_and_their_links_lead_somewhere(
 
     assert text_of(index, "//title") == text_of(index, "//*[@class='heading1']") == f"Operations at {server.service}/"
     assert "This page describes the service operations at this endpoint." in text_of(index, "//*[@id='content']")
-    assert len(index.xpath("//table//a[@rel='operation']")) == 11
+    assert len(index.xpath("//table//a[@rel='operation']")) == 16
     assert text_of(operation, "//title") == f"Reference for {server.service}/jobs"
     for form in ("request-xml", "request-json", "response-xml", "response-json"):
         assert "JobID" in text_of(operation, f"//pre[@class='{form}']")
