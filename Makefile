@@ -1,7 +1,7 @@
 # make run    a server with a sample library and a local agent, and a SOAP client that uses them; Ctrl-C ends it
-# make test   everything that must hold
+# make test   everything that must hold, but for the faults
 # make lint   ruff, mypy, import-linter, codespell
-# make faults kills, cuts, pauses and full disks, in the numbers of a release (docs/faults.rst); it takes an hour
+# make faults kills, cuts, pauses and full disks (docs/faults.rst), for an hour; with FAULTS=short, for some minutes
 # make bench  the performance figures, beside their peers (bench/README.rst)
 # make clean  remove what the above have made
 #
@@ -9,6 +9,7 @@
 # make LISTEN=127.0.0.1:9080 AGENTS=127.0.0.1:9163 run     on other ports
 
 LISTEN ?= 127.0.0.1:8080
+FAULTS ?= long
 AGENTS ?= 127.0.0.1:3163
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	"$$p" -c 'import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
@@ -30,10 +31,9 @@ run: $(VENV)/.demo
 	wait $$client && echo 'The server stays up until Ctrl-C.'; \
 	client=; wait $$server
 
-# The fault tests by themselves: they kill, pause and starve processes, and look at when something happens.
+# Without the fault tests: they kill, pause and starve processes, look at when something happens, and take their time.
 test: lint
 	$(BIN)/python -m pytest -n auto --dist worksteal --ignore tests/faults
-	$(BIN)/python -m pytest tests/faults
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -43,7 +43,7 @@ lint: $(VENV)/.test
 	$(BIN)/codespell .ci bench conf dispatcher docs tests CHANGES.rst Makefile README.rst
 
 faults: $(VENV)/.test
-	FAULTS=long $(BIN)/python -m pytest tests/faults
+	FAULTS=$(FAULTS) $(BIN)/python -m pytest tests/faults
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m bench
