@@ -1,7 +1,7 @@
 # make run    a server with a sample library and a local agent, and a SOAP client that uses them; Ctrl-C ends it
 # make test   everything that must hold, but for the faults
 # make lint   ruff, mypy, import-linter, codespell
-# make faults kills, cuts, pauses and full disks (docs/faults.rst), for an hour; with FAULTS=short, for some minutes
+# make faults kills, cuts, pauses and full disks (docs/faults.rst), for an hour; FAULTS=short: for some minutes
 # make bench  the performance figures, beside their peers (bench/README.rst)
 # make clean  remove what the above have made
 #

@@ -1,10 +1,15 @@
-"""Races: agents report, callers abort and the engine takes leases back, all at once, and every job ends once."""
+"""Races: agents report, callers abort and the engine takes leases back, all at once, and every job ends once.
+
+MariaDB locks more than it is asked to and may end a transaction for the sake of another: whoever asked tries again, as
+agents, clients and the engine do. On the other databases nobody ever has to.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from contextlib import suppress
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import select
@@ -13,6 +18,7 @@ from dispatcher.core.jobs import JobRequest, WhatChoice, WhatKind, When, WhoChoi
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.core.states import FINISHED, Event
 from dispatcher.datastore.runs import Run
+from dispatcher.datastore.transactions import Deadlock
 from dispatcher.services.hall import Hall
 from dispatcher.services.reporting import News, RunFinished, TaskStarted
 
@@ -25,17 +31,26 @@ runbooks:
     steps: [{{name: a, module: M, who: [{{ask: true}}]}}, {{name: b, module: M, who: [{{ask: true}}]}}]
 """
 ROUNDS = 12
+TRIES = 50
+T = TypeVar("T")
 
 
 class Crowd:
     """Threads that all use one hall; the first failure ends them all."""
 
-    def __init__(self, hall: Hall, now: Callable[[], Any]) -> None:
+    def __init__(self, hall: Hall, now: Callable[[], Any], tries: int) -> None:
         self.hall = hall
+        self.tries = tries
         self.now = now
         self.jobs: list[UUID] = []
         self.failures: list[BaseException] = []
         self.done = threading.Event()
+
+    def ask(self, call: Callable[..., T], *arguments: Any) -> T:
+        for _ in range(self.tries - 1):
+            with suppress(Deadlock):
+                return call(*arguments)
+        return call(*arguments)
 
     def thread(self, body: Callable[..., None], *arguments: Any) -> threading.Thread:
         def run() -> None:
@@ -49,32 +64,33 @@ class Crowd:
 
     def work(self, agent: UUID) -> None:
         while not self.done.is_set():
-            runs, _ = self.hall.leasing.orders(agent, 2, [])
+            runs, _ = self.ask(self.hall.leasing.orders, agent, 2, [])
             held = [(run.id, run.fence) for run in runs]
-            self.hall.reporting.report(agent, [News(*one, TaskStarted(0, self.now())) for one in held], held)
-            poll = self.thread(self.hall.leasing.standing, agent, held)
+            started = [News(*one, TaskStarted(0, self.now())) for one in held]
+            self.ask(self.hall.reporting.report, agent, started, held)
+            poll = self.thread(self.ask, self.hall.leasing.standing, agent, held)
             poll.start()
             ended = [News(*one, RunFinished(self.now(), Event.COMPLETE)) for one in held]
-            self.hall.reporting.report(agent, ended, [])
+            self.ask(self.hall.reporting.report, agent, ended, [])
             poll.join()
 
     def submit(self, agents: list[UUID]) -> None:
         who = [WhoChoice([agent], WhoKind.AGENT) for agent in agents]
         for number in range(ROUNDS):
             what = WhatChoice(RUNBOOK, WhatKind.RUNBOOK) if number % 2 else WhatChoice(MODULE, WhatKind.MODULE)
-            self.jobs.append(self.hall.scheduling.submit(JobRequest([what], who, When()), SYSTEM).id)
+            self.jobs.append(self.ask(self.hall.scheduling.submit, JobRequest([what], who, When()), SYSTEM).id)
 
     def abort(self) -> None:
         aborted = 0
         while aborted < ROUNDS // 2 and not self.done.is_set():
             for job in self.jobs[aborted * 2 : aborted * 2 + 1]:
-                self.hall.aborting.abort(job, SYSTEM)
+                self.ask(self.hall.aborting.abort, job, SYSTEM)
                 aborted += 1
 
     def look_after(self) -> None:
         while not self.done.is_set():
-            self.hall.leasing.take_back()
-            self.hall.clockwork.activate_due()
+            self.ask(self.hall.leasing.take_back)
+            self.ask(self.hall.clockwork.activate_due)
 
     def all_ended(self) -> bool:
         return all(self.hall.jobs.get(job, SYSTEM).state in FINISHED for job in self.jobs)
@@ -85,7 +101,8 @@ def test_everything_at_once_ends_every_job_and_fails_nobody(
 ) -> None:
     load_library(LIBRARY)
     agents = [enrol(f"agent {number}") for number in range(3)]
-    crowd = Crowd(hall, clock)
+    is_mariadb = datastore.engine.dialect.name in ("mysql", "mariadb")
+    crowd = Crowd(hall, clock, tries=TRIES if is_mariadb else 1)
     workers = [*(crowd.thread(crowd.work, agent) for agent in agents), crowd.thread(crowd.look_after)]
     callers = [crowd.thread(crowd.submit, agents), crowd.thread(crowd.abort)]
     for thread in (*workers, *callers):
