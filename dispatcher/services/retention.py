@@ -19,7 +19,7 @@ from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.runs import CHUNKS, RUNS, TASK_RESULTS
 from dispatcher.datastore.schedules import OCCURRENCES, SCHEDULES
 from dispatcher.datastore.submits import SUBMITS
-from dispatcher.datastore.transactions import Datastore
+from dispatcher.datastore.transactions import Datastore, Deadlock
 from dispatcher.services.settings import Settings
 from dispatcher.services.submits import KEPT_FOR
 
@@ -86,9 +86,14 @@ class Retention:
         self._last_run = self._last_schedule = None
         for work in (self._submits, self._output, self._ledger, self._jobs, self._recurring_jobs):
             while True:
-                budget = Budget()
-                with self._datastore.begin() as session:
-                    has_more = work(session, budget)
+                budget, places = Budget(), (self._last_run, self._last_schedule)
+                try:
+                    with self._datastore.begin() as session:
+                        has_more = work(session, budget)
+                except Deadlock:  # another dispatcher cleans as well: the same batch again, a little later
+                    self._last_run, self._last_schedule = places
+                    yield 0
+                    continue
                 removed = BATCH_ROWS - budget.rows
                 total += removed
                 if not has_more:
