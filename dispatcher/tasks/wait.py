@@ -115,8 +115,10 @@ def _is_gone(wanted: str) -> bool:
     import psutil
 
     if wanted.isdecimal():
-        pid = int(wanted)
-        return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        try:
+            return psutil.Process(int(wanted)).status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
     names = {process.info["name"] for process in psutil.process_iter(["name"])}
     return wanted not in names and f"{wanted}.exe" not in names
 

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -192,8 +193,12 @@ class AgentProcess:
             )
 
     def slots(self) -> list[psutil.Process]:
-        children = psutil.Process(self.process.pid).children()
-        return [child for child in children if "dispatcher.agents.slot" in child.cmdline()]
+        found = []
+        for child in psutil.Process(self.process.pid).children():
+            with suppress(psutil.NoSuchProcess):  # it may end at this moment
+                if "dispatcher.agents.slot" in child.cmdline():
+                    found.append(child)
+        return found
 
     def kill(self) -> None:
         self.process.kill()
@@ -275,9 +280,10 @@ def gone() -> Callable[[int], None]:
 
     def wait(pid: int) -> None:
         deadline = time.monotonic() + 10
-        while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-            assert time.monotonic() < deadline, f"{pid} still lives"
-            time.sleep(0.02)
+        with suppress(psutil.NoSuchProcess):
+            while psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+                assert time.monotonic() < deadline, f"{pid} still lives"
+                time.sleep(0.02)
 
     return wait
 

@@ -94,7 +94,7 @@ def test_run_is_held_until_its_end_is_delivered(gateway, new_agent, an_order, tm
 
 
 def test_next_agent_waits_until_the_slots_of_a_killed_one_are_gone(
-    gateway, new_agent, an_order, tmp_path, read_number
+    gateway, new_agent, an_order, tmp_path, read_number, gone
 ) -> None:
     agent = new_agent()
     order = an_order(f"echo $$ > {tmp_path}/pid; exec sleep 300")
@@ -110,7 +110,7 @@ def test_next_agent_waits_until_the_slots_of_a_killed_one_are_gone(
     assert psutil.pid_exists(pid)
     slot.resume()
     gateway.wait(lambda: len(gateway.polls) > polls)
-    assert not psutil.pid_exists(pid)
+    gone(pid)
 
 
 def test_repeatable_run_is_left_to_the_dispatcher_after_a_crash(
