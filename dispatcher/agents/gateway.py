@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from dispatcher.agents import protocol
 from dispatcher.agents.contacts import Contacts
 from dispatcher.agents.translate import to_facts, to_news, to_order
+from dispatcher.core.attempts import again
 from dispatcher.core.errors import BadRequest, DispatcherError, NotAuthenticated, NotFound, Unavailable
 from dispatcher.core.ports import Now
 from dispatcher.services.hall import Hall
@@ -172,14 +173,14 @@ class Gateway:
         assert self._loop is not None  # noqa: S101 - started before it serves
         deadline = self._loop.time() + poll.wait_s * random.uniform(0.9, 1.0)  # noqa: S311 - only spreads the load
         held = [(held.run_id, held.fence) for held in poll.holding]
-        again = partial(self._orders, agent_id, poll.free, held)
         look = partial(self._first_orders, agent_id, poll, held, asked_at)
+        look_again = partial(self._orders, agent_id, poll.free, held)
         del poll, held
         while True:
             waiting = self._register(agent_id)
             try:
                 orders = await self._in_thread(look)
-                look, left = again, deadline - self._loop.time()
+                look, left = look_again, deadline - self._loop.time()
                 if orders is not None or left <= 0 or self._stopping:
                     return self._tell(orders)
                 is_last = await self._wait(waiting, left, gone)
@@ -260,7 +261,7 @@ class Gateway:
                 _set_woken(future)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, again, work)
 
 
 def _set_woken(waiting: asyncio.Future[bool], _: object = None) -> None:

@@ -129,3 +129,9 @@ class Unavailable(DispatcherError):
     """The datastore or another part is out of order for now; the caller may try again."""
 
     code = "unavailable"
+
+
+class Deadlock(Unavailable):
+    """Two transactions waited for each other, and the database ended this one: done again, it succeeds."""
+
+    code = "datastore.deadlock"

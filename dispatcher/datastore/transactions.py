@@ -13,7 +13,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from dispatcher.core.errors import Unavailable
+from dispatcher.core.errors import Deadlock, Unavailable
 from dispatcher.datastore import revisions
 from dispatcher.datastore.engines import is_deadlock, open_engine, traits_of
 from dispatcher.datastore.groupcommit import GroupCommit
@@ -116,12 +116,6 @@ class Datastore:
         else:
             with self.engine.begin() as connection:
                 yield connection
-
-
-class Deadlock(Unavailable):
-    """Two transactions waited for each other, and the database ended this one: done again, it succeeds."""
-
-    code = "datastore.deadlock"
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from dispatcher.core.attempts import again
 from dispatcher.core.errors import Unavailable
 from dispatcher.core.ports import Now
 
@@ -127,9 +128,9 @@ class Clock:
         if duty.not_before is not None and now < duty.not_before:
             return duty.not_before
         try:
-            done = duty.work()
+            done = again(duty.work)
             while done == duty.batch and done and not self._stopping:
-                done = duty.work()
+                done = again(duty.work)
             duty.not_before = None if duty.every is None else now + duty.every
             next_moment = duty.not_before if duty.next_moment is None else duty.next_moment()
             self._succeeded += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,8 @@ import structlog
 from sqlalchemy import Select, bindparam, delete, exists, func, literal, select
 from sqlalchemy.orm import Session
 
+from dispatcher.core.attempts import again
+from dispatcher.core.errors import Unavailable
 from dispatcher.core.ports import Ports
 from dispatcher.core.states import FINISHED
 from dispatcher.datastore import revisions
@@ -19,7 +22,7 @@ from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.runs import CHUNKS, RUNS, TASK_RESULTS
 from dispatcher.datastore.schedules import OCCURRENCES, SCHEDULES
 from dispatcher.datastore.submits import SUBMITS
-from dispatcher.datastore.transactions import Datastore, Deadlock
+from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.settings import Settings
 from dispatcher.services.submits import KEPT_FOR
 
@@ -86,21 +89,25 @@ class Retention:
         self._last_run = self._last_schedule = None
         for work in (self._submits, self._output, self._ledger, self._jobs, self._recurring_jobs):
             while True:
-                budget, places = Budget(), (self._last_run, self._last_schedule)
-                try:
-                    with self._datastore.begin() as session:
-                        has_more = work(session, budget)
-                except Deadlock:  # another dispatcher cleans as well: the same batch again, a little later
-                    self._last_run, self._last_schedule = places
-                    yield 0
-                    continue
-                removed = BATCH_ROWS - budget.rows
+                # Another dispatcher may clean as well.
+                removed, has_more = again(partial(self._batch, work))
                 total += removed
                 if not has_more:
                     break
                 yield removed
         if total:
             log.info("retention.removed", rows=total)
+
+    def _batch(self, work: Callable[[Session, Budget], bool]) -> tuple[int, bool]:
+        """Do a batch of *work*; return how many rows have gone, and whether there are more."""
+        budget, places = Budget(), (self._last_run, self._last_schedule)
+        try:
+            with self._datastore.begin() as session:
+                has_more = work(session, budget)
+        except Unavailable:
+            self._last_run, self._last_schedule = places
+            raise
+        return BATCH_ROWS - budget.rows, has_more
 
     def _before(self, setting: str) -> datetime | None:
         """Return the moment before which things may go; None if they are kept for ever."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
@@ -19,14 +18,12 @@ from dispatcher.core.permissions import Caller, Node, Right
 from dispatcher.core.ports import Ports
 from dispatcher.datastore.inserting import insert_if_missing
 from dispatcher.datastore.submits import SUBMITS
-from dispatcher.datastore.transactions import Datastore, Deadlock
+from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.dispatchers import Dispatchers
 from dispatcher.services.jobs import Jobs
 
 #: How long a key is remembered.
 KEPT_FOR = timedelta(hours=24)
-#: How often a request is tried that the database ends for the sake of an equal one.
-ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +64,6 @@ class Submits:
             return make()
         # What was made is told to those only who may still make it.
         caller.require(Right.MODIFY, Node.SCHEDULING)
-        for _ in range(ATTEMPTS - 1):
-            # MariaDB ends one of several equal requests that wait when the one they wait for fails.
-            with suppress(Deadlock):
-                return self._once(caller, operation, key, make)
-        return self._once(caller, operation, key, make)
-
-    def _once(self, caller: Caller, operation: str, key: SubmitKey, make: Callable[[], Job]) -> Job:
         with self._datastore.begin() as session:
             mine = self._ports.new_id()
             known = self._note(session, caller.name, operation, key, mine)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from dispatcher.core.attempts import again
 from dispatcher.wire import spyne_compat as spyne_compat  # before anything of spyne
 
 from spyne import ServiceBase, rpc  # isort: skip
@@ -29,7 +31,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A declared operation. ``function`` is called as ``function(context, *arguments)``."""
+    """A declared operation. It changes what is stored in one transaction, or not at all."""
 
     name: str
     function: Callable[..., Any]
@@ -38,6 +40,10 @@ class Operation:
     arguments: tuple[tuple[str, Any], ...]
     #: The Spyne type of the result; None for none.
     returns: Any
+
+    def __call__(self, context: Any, *arguments: Any) -> Any:
+        """Return what the operation returns for *context*, its caller, and *arguments*."""
+        return again(partial(self.function, context, *arguments))
 
 
 def operation(route: Route, *types: Any, returns: Any = None) -> Callable[[Callable[..., Any]], Any]:

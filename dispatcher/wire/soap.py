@@ -155,7 +155,7 @@ class _Call:
     """An operation with the codecs of its messages."""
 
     def __init__(self, operation: Operation, namespace: str) -> None:
-        self._function = operation.function
+        self._operation = operation
         self._decode = arguments_decoder(operation.arguments)
         result = f"{operation.name}Result"
         self._encode = result_encoder(operation.returns, result) if operation.returns is not None else lambda _: ""
@@ -163,7 +163,7 @@ class _Call:
         self._close = f"</{operation.name}Response>"
 
     def __call__(self, element: Any, version: Version, context: Any, zone: tzinfo) -> Response:
-        value = self._function(context, *self._decode(element, zone))
+        value = self._operation(context, *self._decode(element, zone))
         return Response(200, version.envelope(self.response(value)), version.content_type)
 
     def response(self, value: Any) -> str:

@@ -107,7 +107,7 @@ class _Call:
                 arguments.append(self._body.read(request, zone))
             else:
                 arguments.append(self._read(name, variables, zone))
-        value = self._operation.function(context, *arguments)
+        value = self._operation(context, *arguments)
         wanted = answer_format(request.headers.get("accept", ""), request.headers.get("content-type", ""))
         return Response(200, self._written(value, wanted, zone), wanted.value)
 

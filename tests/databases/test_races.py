@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import select
 
+from dispatcher.core.attempts import again
 from dispatcher.core.jobs import JobRequest, WhatChoice, WhatKind, When, WhoChoice, WhoKind
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.core.states import FINISHED, Event
 from dispatcher.datastore.runs import Run
-from dispatcher.datastore.transactions import Deadlock
 from dispatcher.services.hall import Hall
 from dispatcher.services.reporting import News, RunFinished, TaskStarted
 
@@ -47,10 +47,7 @@ class Crowd:
         self.done = threading.Event()
 
     def ask(self, call: Callable[..., T], *arguments: Any) -> T:
-        for _ in range(self.tries - 1):
-            with suppress(Deadlock):
-                return call(*arguments)
-        return call(*arguments)
+        return again(partial(call, *arguments), self.tries)
 
     def thread(self, body: Callable[..., None], *arguments: Any) -> threading.Thread:
         def run() -> None:

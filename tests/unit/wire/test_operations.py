@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from echo_service import OPERATIONS, Colour, Thing
 
+from dispatcher.core.errors import Deadlock
 from dispatcher.wire.types import Kind, kind_of
 
 
@@ -25,6 +28,20 @@ def test_route_and_result_are_kept() -> None:
 
     assert (store.route.verb, store.route.template, store.route.body) == ("POST", "things", "thing")
     assert store.returns is Thing
+
+
+def test_what_met_a_deadlock_is_done_again() -> None:
+    calls = []
+
+    def ask(context: str, number: int) -> int:
+        calls.append(context)
+        if len(calls) < 3:
+            raise Deadlock("busy")
+        return number
+
+    operation = replace(OPERATIONS["Show"], function=ask)
+    assert operation("somebody", 7) == 7
+    assert calls == ["somebody"] * 3
 
 
 def test_function_is_called_directly() -> None:
