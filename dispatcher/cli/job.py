@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from dispatcher.cli import job_result
 from dispatcher.cli.choices import Wire, bare
-from dispatcher.cli.client import Answer, Client, from_date
+from dispatcher.cli.client import Answer, Client, to_local
 from dispatcher.cli.exits import JOB_FAILED, USAGE, Failed
 from dispatcher.cli.output import console, show_facts, show_table
 from dispatcher.cli.requests import Request, as_json, job_id, request_options, server_options, to_when
@@ -92,7 +92,7 @@ def list_jobs(
         (
             bare(one["JobID"]),
             _state(one).text,
-            _local(one["Status"]["StartDateTime"]),
+            to_local(one["Status"]["StartDateTime"]),
             one["Description"],
             _names(one["What"]),
             _names(one["Who"]),
@@ -229,8 +229,8 @@ def _show(one: Wire) -> None:
             ("Job", bare(one["JobID"])),
             ("Description", one["Description"]),
             ("Status", _state(one).text),
-            ("Started", _local(status["StartDateTime"])),
-            ("Stopped", _local(status.get("StopDateTime"))),
+            ("Started", to_local(status["StartDateTime"])),
+            ("Stopped", to_local(status.get("StopDateTime"))),
             ("What", _names(one["What"])),
             ("Who", _names(one["Who"])),
             ("By", status.get("JobInvokerInfo")),
@@ -256,9 +256,3 @@ def _state(one: Wire) -> State:
 
 def _names(items: Sequence[Wire] | None) -> str:
     return ", ".join(item["Name"] or bare(item["ID"]) for item in items or ())
-
-
-def _local(text: str | None) -> str:
-    """Return a date of the service in this computer's zone; nothing if it is empty."""
-    moment = from_date(text)
-    return "" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")

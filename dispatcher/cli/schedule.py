@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from dispatcher.cli.choices import Wire, bare
-from dispatcher.cli.client import Answer, Client, from_date
+from dispatcher.cli.client import Answer, Client, to_local
 from dispatcher.cli.output import show_facts, show_table
 from dispatcher.cli.requests import Request, as_json, job_id, request_options, server_options, to_moment, with_options
 from dispatcher.core.schedules import BOOT, Forecast, Misfire, Overlap, RecurrenceRequest, preview
@@ -127,9 +127,9 @@ def show(client: Client, job_id: str, as_json: bool) -> None:
             ("Job", bare(one["JobID"])),
             ("Description", one["Description"]),
             ("Status", State(one["Status"]["Type"]).text),
-            ("Next", _local(one["Status"]["StartDateTime"]) if _is_waiting(one) else ""),
+            ("Next", to_local(one["Status"]["StartDateTime"]) if _is_waiting(one) else ""),
             ("Rule", (when["RecurringSchedule"] or "").replace("\n", "; ")),
-            ("Paused until", _local(rules.get("PausedUntil"))),
+            ("Paused until", to_local(rules.get("PausedUntil"))),
             ("Misfire", f"{rules.get('MisfireRule')}, within {rules.get('MisfireWindowSeconds')} s"),
             ("Overlap", rules.get("OverlapRule")),
             ("Clock forward", rules.get("DaylightGap")),
@@ -173,7 +173,7 @@ def ledger(client: Client, job_id: str, page: int, page_size: int, as_json: bool
         click.echo(answer.text)
         return
     rows = [
-        (_local(one["DueDateTime"]), one["Outcome"], bare(one["JobID"] or ""), one["Reason"])
+        (to_local(one["DueDateTime"]), one["Outcome"], bare(one["JobID"] or ""), one["Reason"])
         for one in answer.value["Items"]
     ]
     show_table(("DUE", "OUTCOME", "JOB", "REASON"), rows)
@@ -253,15 +253,9 @@ def _window(file: Path | None) -> Window | None:
 
 def _row(one: Wire) -> tuple[str, str, str, str, str]:
     rule = (one["When"]["RecurringSchedule"] or "").replace("\n", "; ")
-    next_due = _local(one["Status"]["StartDateTime"]) if _is_waiting(one) else ""
+    next_due = to_local(one["Status"]["StartDateTime"]) if _is_waiting(one) else ""
     return bare(one["JobID"]), State(one["Status"]["Type"]).text, next_due, one["Description"], rule
 
 
 def _is_waiting(one: Wire) -> bool:
     return State(one["Status"]["Type"]) is State.SCHEDULED and one["When"]["RecurringSchedule"] != BOOT
-
-
-def _local(text: str | None) -> str:
-    """Return a date of the service in this computer's zone; nothing if it is empty."""
-    moment = from_date(text)
-    return "" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")

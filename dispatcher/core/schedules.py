@@ -149,11 +149,16 @@ def judge(
     for due in dues:
         reason = ""
         if paused is not None and due <= paused:
-            reason = f"paused until {paused:%Y-%m-%d %H:%M:%S} UTC"
+            reason = paused_until(paused)
         elif due < now - GRACE and due not in made_up_for:
             reason = _missed(request, due, now)
         verdicts.append(Verdict(due, reason))
     return verdicts, following
+
+
+def paused_until(moment: datetime) -> str:
+    """Return why a due time up to *moment* becomes nothing."""
+    return f"paused until {moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _made_up_for(

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dispatcher.core.definitions import StepDocument
 from dispatcher.core.states import State
 
+#: How deep run books may start run books: a loop among them must end.
+MAX_DEPTH = 10
 #: Outcomes of a step after which a run book goes on whatever the step says.
 _GOOD = frozenset({State.COMPLETED, State.SKIPPED})
 

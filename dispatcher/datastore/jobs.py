@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, String, false
+from sqlalchemy import ForeignKey, Index, String, bindparam, false, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dispatcher.datastore.base import Base, Id, Name, Number, Small, partial_index
@@ -65,3 +65,7 @@ class Job(Base):
 
 
 JOBS: Any = Job.__table__
+#: Sets the columns that are named beside ``key``, the job's id.
+SET_JOB = update(JOBS).where(JOBS.c.id == bindparam("key"))
+#: Takes ``ended`` from ``open_runs`` of the job ``key``.
+COUNT_DOWN = SET_JOB.values(open_runs=JOBS.c.open_runs - bindparam("ended"))

@@ -87,12 +87,6 @@ def differences(engine: Engine) -> list[object]:
         return list(compare_metadata(MigrationContext.configure(connection), Base.metadata))
 
 
-def ping(engine: Engine) -> None:
-    """Ask the database something trivial; raises whatever the driver raises when it is away."""
-    with engine.connect() as connection:
-        connection.execute(text("SELECT 1"))
-
-
 def _revisions(connection: Connection) -> tuple[str | None, str]:
     scripts = ScriptDirectory.from_config(_config(connection))
     before = MigrationContext.configure(connection).get_current_revision()

@@ -22,8 +22,8 @@ def duties_of(hall: Hall) -> list[Duty]:
     """Return what *hall* has to do."""
     return [
         Duty(hall.clockwork.activate_due, hall.clockwork.next_moment, batch=BATCH),
-        Duty(hall.schedules.fire_due, hall.schedules.next_moment, batch=occurrences.BATCH),
-        Duty(hall.schedules.release_held, hall.schedules.held_moment),
+        Duty(hall.occurrences.fire_due, hall.occurrences.next_moment, batch=occurrences.BATCH),
+        Duty(hall.occurrences.release_held, hall.occurrences.held_moment),
         Duty(hall.clockwork.time_out, hall.clockwork.next_end, batch=BATCH),
         Duty(hall.holds.release_due, hall.holds.next_moment, batch=holds.BATCH),
         Duty(hall.leasing.take_back, hall.leasing.next_moment),

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from dispatcher.core.states import FINISHED, State, outcome
 from dispatcher.datastore.base import Row
-from dispatcher.datastore.jobs import JOBS
+from dispatcher.datastore.jobs import COUNT_DOWN, JOBS, SET_JOB
 from dispatcher.datastore.runs import RUNS
 from dispatcher.services.batches import Batches
 from dispatcher.services.outputs import Outputs
@@ -19,9 +19,6 @@ from dispatcher.services.starting import Starting
 from dispatcher.services.steps import Steps, forced_end
 
 _JOB = select(JOBS).where(JOBS.c.id == bindparam("key"))
-#: Sets the columns that are named beside its own parameter.
-_SET = update(JOBS).where(JOBS.c.id == bindparam("key"))
-_COUNT_DOWN = _SET.values(open_runs=JOBS.c.open_runs - bindparam("ended"))
 _STATES = select(RUNS.c.state).where(RUNS.c.job_id == bindparam("key")).distinct()
 
 
@@ -51,11 +48,7 @@ class Activation:
             self._starting.insert(session, job)
             self._steps.begin(session, job)
             return None
-        runs, changes = self._starting.begin(session, job)
-        job.update(changes)
-        number = self._starting.insert(session, job)
-        self._starting.insert_runs(session, runs)
-        return number
+        return self._starting.insert_started(session, job)
 
     def activate(self, session: Session, job: Row) -> None:
         """Start the stored *job* (its columns, state SCHEDULED): make its runs, or begin its first step."""
@@ -63,7 +56,7 @@ class Activation:
             self._steps.begin(session, job)
             return
         runs, changes = self._starting.begin(session, job)
-        session.connection().execute(_SET, {"key": job["id"], **changes})
+        session.connection().execute(SET_JOB, {"key": job["id"], **changes})
         self._starting.insert_runs(session, runs)
 
     def run_ended(self, session: Session, job_id: UUID, ended: int = 1) -> None:
@@ -81,7 +74,7 @@ class Activation:
     def _count_down(self, session: Session, job_id: UUID, ended: int) -> Row:
         """Note that *ended* runs of the job are over; return the job as it is then."""
         # Counted by the database: another report may be counting down the same job at this moment.
-        session.connection().execute(_COUNT_DOWN, {"key": job_id, "ended": ended})
+        session.connection().execute(COUNT_DOWN, {"key": job_id, "ended": ended})
         return self._job(session, job_id)
 
     def end(self, session: Session, job_id: UUID, state: State, reason: str = "") -> None:
@@ -93,7 +86,7 @@ class Activation:
         has_runs = job["started_at"] is not None and not job["is_runbook"]
         outputs = self._outputs.collect(session, job) if has_runs else None
         if outputs is not None:
-            session.connection().execute(_SET, {"key": job["id"], "outputs": outputs})
+            session.connection().execute(SET_JOB, {"key": job["id"], "outputs": outputs})
         self._steps.finish(session, job, state, reason)
         if self.on_end is not None:
             self.on_end(session)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 import structlog
@@ -14,7 +13,7 @@ from sqlalchemy.orm import Session
 from dispatcher.core.holds import Hold
 from dispatcher.core.jobs import Invoker, Who, WhoKind
 from dispatcher.core.ports import Ports
-from dispatcher.core.schedules import BOOT, NEVER, Outcome
+from dispatcher.core.schedules import BOOT, NEVER, Outcome, paused_until
 from dispatcher.core.states import State
 from dispatcher.datastore.base import Row
 from dispatcher.datastore.jobs import JOBS
@@ -22,6 +21,7 @@ from dispatcher.datastore.runs import RUNS
 from dispatcher.datastore.schedules import OCCURRENCES, SCHEDULES
 from dispatcher.datastore.transactions import OUT_OF_ORDER, after_commit
 from dispatcher.services.firing import Firing, Wanted
+from dispatcher.services.recurring import new_entry
 from dispatcher.services.starting import to_entry, to_who
 from dispatcher.services.topology import Topology
 
@@ -81,19 +81,11 @@ class Boots:
         """Bring the boot into the ledger of *pattern*, with its job."""
         now, last = self._ports.now(), pattern["last_due_at"]
         due_at = now if last is None else max(now, last + _INSTANT)
-        entry: dict[str, Any] = {
-            "schedule_id": pattern["id"],
-            "due_at": due_at,
-            "outcome": Outcome.SKIPPED,
-            "reason": "",
-            "job_id": None,
-            "noted_at": now,
-            "held_since": None,
-        }
+        entry = new_entry(pattern["id"], due_at, now, Outcome.SKIPPED)
         if pattern["state"] == State.DISABLED:
             entry["reason"] = "disabled"
         elif pattern["paused_until"] is not None and pattern["paused_until"] > now:
-            entry["reason"] = f"paused until {pattern['paused_until']:%Y-%m-%d %H:%M:%S} UTC"
+            entry["reason"] = paused_until(pattern["paused_until"])
         else:
             agent = self._topology.targets(session, [agent_id])[agent_id]
             who = [to_entry(Who(agent.id, agent.name, WhoKind.AGENT))]

@@ -20,24 +20,12 @@ from dispatcher.datastore.base import Row
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.transactions import OUT_OF_ORDER, after_commit
 from dispatcher.services.activation import Activation
-from dispatcher.services.starting import EMPTY_JOB, Starting
+from dispatcher.services.starting import NEW_JOB, SAME, Starting
 
 log = structlog.get_logger(__name__)
 
-#: What an occurrence has of its recurring job. The definitions are those it was scheduled with, whatever came later.
-_KEPT = (
-    "description",
-    "is_runbook",
-    "what",
-    "who",
-    "parameters",
-    "invoker_info",
-    "use_wake_on_lan",
-    "in_parallel",
-    "outside_launch_window",
-    "tags",
-    "options",
-)
+#: What an occurrence has as its recurring job has it.
+_SAME = (*SAME, "invoker_info", "options")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +71,15 @@ class Firing:
         """Return the columns of the new job, not started."""
         pattern = wanted.pattern
         return {
-            **EMPTY_JOB,
-            **{name: pattern[name] for name in _KEPT},
+            **NEW_JOB,
+            **{name: pattern[name] for name in _SAME},
             "id": self._ports.new_id(),
             "who": pattern["who"] if wanted.who is None else wanted.who,
-            "state": State.SCHEDULED,
-            "reason": "",
             "invoker": wanted.invoker,
             "immediate": False,
             "starts_at": wanted.due_at,
-            "is_local_time": False,
             "created_at": self._ports.now(),
             "sorted_at": wanted.due_at,
-            "open_runs": 0,
             "recurring_id": pattern["id"],
         }
 

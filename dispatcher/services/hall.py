@@ -56,6 +56,7 @@ class Hall:
     jobs: Jobs
     leasing: Leasing
     library: Library
+    occurrences: Occurrences
     output: Output
     reporting: Reporting
     rerun: Rerun
@@ -98,7 +99,6 @@ def build_hall(datastore: Datastore, ports: Ports, secrets: Secrets, *, lease: t
     leasing = _leasing(ground, lease)
     aborting = Aborting(datastore, ports, activation=activation, jobs=jobs)
     firing = Firing(ports, ground.starting, activation)
-    occurrences = Occurrences(datastore, ports, activation=activation, aborting=aborting, firing=firing)
     return Hall(
         aborting=aborting,
         clockwork=Clockwork(datastore, ports, activation=activation, aborting=aborting, settings=settings),
@@ -108,13 +108,14 @@ def build_hall(datastore: Datastore, ports: Ports, secrets: Secrets, *, lease: t
         jobs=jobs,
         leasing=leasing,
         library=ground.library,
+        occurrences=Occurrences(datastore, ports, activation=activation, aborting=aborting, firing=firing),
         output=Output(datastore),
         reporting=Reporting(datastore, leasing=leasing, activation=activation, outputs=ground.outputs),
         rerun=Rerun(datastore, ports, library=ground.library, activation=activation, jobs=jobs),
         resources=Resources(datastore, ports),
         results=Results(datastore, ground.plans, jobs),
         retention=Retention(datastore, ports, settings),
-        schedules=Schedules(datastore, ports, occurrences),
+        schedules=Schedules(datastore, ports),
         scheduling=_scheduling(ground),
         security=Security(datastore, ports, Passwords()),
         settings=settings,

@@ -24,7 +24,7 @@ from dispatcher.datastore.transactions import Datastore, after_commit
 from dispatcher.services.aborting import Aborting
 from dispatcher.services.activation import Activation
 from dispatcher.services.firing import Firing, Wanted
-from dispatcher.services.recurring import to_request
+from dispatcher.services.recurring import new_entry, to_request
 
 log = structlog.get_logger(__name__)
 
@@ -304,17 +304,8 @@ def _add(turn: _Turn, one: _Judged, active: UUID | None, held: int) -> None:
     """Add to *turn* what is to be written of *one*; its latest occurrence is *active*, and so many are *held*."""
     key = one.row["id"]
     for verdict, outcome, reason in _outcomes(one, active is not None, held):
-        is_held = outcome is Outcome.HELD
-        entry: dict[str, Any] = {
-            "schedule_id": key,
-            "due_at": verdict.due_at,
-            "outcome": outcome,
-            "reason": reason,
-            "job_id": None,
-            "noted_at": turn.now,
-            "held_since": turn.now if is_held else None,
-        }
-        held += is_held
+        entry = new_entry(key, verdict.due_at, turn.now, outcome, reason)
+        held += outcome is Outcome.HELD
         turn.entries.append(entry)
         if outcome is Outcome.FIRED:
             turn.fired.append((entry, Wanted(one.row, verdict.due_at)))

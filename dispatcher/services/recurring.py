@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from dispatcher.core.schedules import Misfire, Overlap, RecurrenceRequest
+from dispatcher.core.schedules import Misfire, Outcome, Overlap, RecurrenceRequest
 from dispatcher.core.wallclock import Fold, Gap
 from dispatcher.datastore.schedules import SCHEDULES
 
@@ -29,6 +29,19 @@ def insert_schedule(session: Session, job_id: UUID, request: RecurrenceRequest) 
         "last_due_at": None,
     }
     session.connection().execute(insert(SCHEDULES), row)
+
+
+def new_entry(job_id: UUID, due_at: datetime, now: datetime, outcome: Outcome, reason: str = "") -> dict[str, Any]:
+    """Return what comes into the ledger of the recurring job at *now* of a due time; its job is to be added."""
+    return {
+        "schedule_id": job_id,
+        "due_at": due_at,
+        "outcome": outcome,
+        "reason": reason,
+        "job_id": None,
+        "noted_at": now,
+        "held_since": now if outcome is Outcome.HELD else None,
+    }
 
 
 def read_schedules(session: Session, job_ids: Sequence[UUID]) -> dict[UUID, RecurrenceRequest]:

@@ -21,22 +21,10 @@ from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.activation import Activation
 from dispatcher.services.jobs import Jobs
 from dispatcher.services.library.catalogue import NODES, Library
-from dispatcher.services.starting import EMPTY_JOB, to_entry, to_who
+from dispatcher.services.starting import NEW_JOB, SAME, to_entry, to_who
 
 #: How a run ended that need not be done again: it had nothing to do, or did it.
 _DONE = (State.COMPLETED, State.SKIPPED)
-#: What a new job has as the old one had it. Its values stay sealed.
-_KEPT = (
-    "description",
-    "is_runbook",
-    "what",
-    "who",
-    "parameters",
-    "use_wake_on_lan",
-    "in_parallel",
-    "outside_launch_window",
-    "tags",
-)
 
 
 class NotRepeatable(Conflict):
@@ -115,19 +103,15 @@ class Rerun:
         # It starts now, whatever the clocks show.
         options = {name: value for name, value in (old["options"] or {}).items() if name != "local_time"}
         return {
-            **EMPTY_JOB,
-            **{name: old[name] for name in _KEPT},
+            **NEW_JOB,
+            **{name: old[name] for name in SAME},
             "id": self._ports.new_id(),
-            "state": State.SCHEDULED,
-            "reason": "",
             "invoker": Invoker.USER,
             "invoker_info": caller.name,
             "immediate": True,
             "starts_at": now,
-            "is_local_time": False,
             "created_at": now,
             "sorted_at": now,
-            "open_runs": 0,
             "options": options or None,
         }
 

@@ -18,7 +18,6 @@ from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.schedules import OCCURRENCES, SCHEDULES
 from dispatcher.datastore.transactions import Datastore, after_commit
 from dispatcher.services.locking import lock_jobs
-from dispatcher.services.occurrences import Occurrences
 from dispatcher.services.recurring import skip_until, to_request
 
 #: The longest page of a ledger that a caller may ask for.
@@ -37,26 +36,9 @@ class NotRecurring(Conflict):
 class Schedules:
     """Looks after recurring jobs. They are made by ``Scheduling.submit`` and ended by ``Aborting.abort``."""
 
-    def __init__(self, datastore: Datastore, ports: Ports, occurrences: Occurrences) -> None:
+    def __init__(self, datastore: Datastore, ports: Ports) -> None:
         self._datastore = datastore
         self._ports = ports
-        self._occurrences = occurrences
-
-    def fire_due(self) -> int:
-        """As ``Occurrences.fire_due``."""
-        return self._occurrences.fire_due()
-
-    def next_moment(self) -> datetime | None:
-        """As ``Occurrences.next_moment``."""
-        return self._occurrences.next_moment()
-
-    def release_held(self) -> int:
-        """As ``Occurrences.release_held``."""
-        return self._occurrences.release_held()
-
-    def held_moment(self) -> datetime | None:
-        """As ``Occurrences.held_moment``."""
-        return self._occurrences.held_moment()
 
     def get(self, job_id: UUID, caller: Caller) -> Schedule:
         """Return how the recurring job occurs, and where it stands.

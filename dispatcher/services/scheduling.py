@@ -15,7 +15,6 @@ from dispatcher.core.parameters import GivenValue, Parameter, merge
 from dispatcher.core.permissions import Caller, Node, Right
 from dispatcher.core.ports import Ports
 from dispatcher.core.schedules import NEVER, RecurrenceRequest
-from dispatcher.core.states import State
 from dispatcher.datastore.transactions import Datastore, after_commit
 from dispatcher.services.activation import Activation
 from dispatcher.services.jobs import Jobs
@@ -24,7 +23,7 @@ from dispatcher.services.plans import Plans
 from dispatcher.services.recurring import insert_schedule
 from dispatcher.services.runbook_who import RunBookWho
 from dispatcher.services.settings import Settings
-from dispatcher.services.starting import EMPTY_JOB, to_entry
+from dispatcher.services.starting import NEW_JOB, to_entry
 from dispatcher.services.topology import Topology
 
 
@@ -110,12 +109,10 @@ class Scheduling:
         when = request.when
         stored: Options = {**request.options} if request.options else {}
         return {
-            **EMPTY_JOB,
+            **NEW_JOB,
             **self._moments(when, stored),
             "id": self._ports.new_id(),
             "description": request.description or entries[0].name,
-            "state": State.SCHEDULED,
-            "reason": "",
             "is_runbook": entries[0].kind is WhatKind.RUNBOOK,
             "what": [
                 {"kind": entry.kind, "id": str(entry.id), "name": entry.name, "definition": str(entry.definition_id)}
@@ -132,7 +129,6 @@ class Scheduling:
             "in_parallel": request.in_parallel,
             "outside_launch_window": request.outside_launch_window,
             "tags": request.tags,
-            "open_runs": 0,
             "options": stored or None,
         }
 

@@ -23,9 +23,28 @@ from dispatcher.services.topology import Target, Topology
 
 _INSERT_JOB = insert(JOBS)
 _INSERT_RUN = insert(RUNS)
-#: A new job's columns; the number comes from the database.
-EMPTY_JOB: dict[str, Any] = {column: None for column in JOBS.columns.keys() if column != "number"}  # noqa: SIM118
-EMPTY_JOB["is_recurring"] = False
+#: What a new job has in its columns where nothing else is said; the number comes from the database.
+NEW_JOB: dict[str, Any] = {
+    **{column: None for column in JOBS.columns.keys() if column != "number"},  # noqa: SIM118
+    "state": State.SCHEDULED,
+    "reason": "",
+    "is_local_time": False,
+    "is_recurring": False,
+    "open_runs": 0,
+}
+#: What a job that is made of another one has as that one has it: the same definitions, whatever came later, and values,
+#: which stay sealed.
+SAME = (
+    "description",
+    "is_runbook",
+    "what",
+    "who",
+    "parameters",
+    "use_wake_on_lan",
+    "in_parallel",
+    "outside_launch_window",
+    "tags",
+)
 
 
 class Starting:
@@ -44,6 +63,14 @@ class Starting:
         if job.get("options"):
             after_commit(session, self._ports.wakeup.engine)  # some of them end by themselves
         number: int = key[0]
+        return number
+
+    def insert_started(self, session: Session, job: dict[str, Any]) -> int:
+        """Start the new *job* (its columns) and insert it; complete *job* with what that changed; return its number."""
+        runs, changes = self.begin(session, job)
+        job.update(changes)
+        number = self.insert(session, job)
+        self.insert_runs(session, runs)
         return number
 
     def insert_runs(self, session: Session, runs: Sequence[Mapping[str, Any]]) -> None:

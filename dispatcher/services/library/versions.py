@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from dispatcher.core.errors import Conflict
 from dispatcher.core.jobs import WhatKind
 from dispatcher.core.ports import Ports
+from dispatcher.core.steps import MAX_DEPTH
 from dispatcher.datastore import revisions
 from dispatcher.datastore.definitions import Definition
 from dispatcher.datastore.modules import Module, Task
@@ -27,8 +28,7 @@ from dispatcher.services.library import children
 Key = tuple[WhatKind, UUID]
 Document = dict[str, Any]
 
-#: How many run books may be inside each other, and how many modules in a definition, each as often as it occurs.
-MAX_DEPTH = 10
+#: How many modules may be in a definition, each as often as it occurs.
 MAX_MODULES = 2_000
 _TOO_DEEP = f"run books are nested deeper than {MAX_DEPTH}"
 

@@ -52,7 +52,7 @@ def test_overlap_queue_holds_due_times_until_the_job_before_has_ended(world: Wor
     world.turn(QUARTER)
     world.turn(QUARTER)
     assert [outcome for _, outcome in world.outcomes(job)] == ["FIRED", "HELD", "HELD"]
-    assert world.hall.schedules.held_moment() == world.clock() + occurrences.HELD_EVERY
+    assert world.hall.occurrences.held_moment() == world.clock() + occurrences.HELD_EVERY
 
     work_off(world.hall, world.agent, NOON)
     world.turn()
@@ -64,7 +64,7 @@ def test_overlap_queue_holds_due_times_until_the_job_before_has_ended(world: Wor
     world.turn()
     assert [outcome for _, outcome in world.outcomes(job)] == ["FIRED", "FIRED", "FIRED"]
     assert [one.state for one in world.jobs(job)] == [State.COMPLETED] * 3
-    assert world.hall.schedules.held_moment() is None
+    assert world.hall.occurrences.held_moment() is None
 
 
 def test_end_of_a_job_wakes_the_engine_for_what_waits(world: World, wakeup: Any) -> None:

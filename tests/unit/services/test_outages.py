@@ -73,10 +73,10 @@ def test_due_time_fires_once_the_datastore_is_back(
     job = hall.scheduling.submit(a_request(what, kind, who=on(agent), when=when), SYSTEM)
 
     with failing(datastore, beginning), pytest.raises(Unavailable):
-        hall.schedules.fire_due()
+        hall.occurrences.fire_due()
     assert hall.schedules.ledger(job.id, 1, 10, SYSTEM).items == []
 
-    assert hall.schedules.fire_due() == 1
+    assert hall.occurrences.fire_due() == 1
     [entry] = hall.schedules.ledger(job.id, 1, 10, SYSTEM).items
     assert entry.job_id is not None
     assert hall.jobs.get(entry.job_id, SYSTEM).state is State.ACTIVE

@@ -158,7 +158,7 @@ def test_ordinary_activation_leaves_recurring_jobs_alone(world: World) -> None:
     assert world.hall.clockwork.activate_due() == 0
     assert world.hall.clockwork.next_moment() is None
     assert world.state(job) is State.SCHEDULED
-    assert world.hall.schedules.next_moment() == NOON
+    assert world.hall.occurrences.next_moment() == NOON
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_long_downtime_of_a_frequent_schedule_is_no_flood(
     job = world.recur(MINUTES, misfire=misfire, misfire_window=timedelta(days=1))
 
     world.clock.turn(timedelta(hours=6, seconds=-1))
-    assert world.hall.schedules.fire_due() == 1
+    assert world.hall.occurrences.fire_due() == 1
     assert len(world.ledger(job)) == 60
     world.turn()
 
@@ -224,7 +224,7 @@ def test_one_turn_writes_a_bounded_number_of_rows(world: World, monkeypatch: pyt
     jobs = [world.recur(MINUTES) for _ in range(3)]
     world.clock.turn(timedelta(minutes=29, seconds=30))
 
-    assert world.hall.schedules.fire_due() == 2
+    assert world.hall.occurrences.fire_due() == 2
     assert sorted(len(world.ledger(job)) for job in jobs) == [0, 10, 30]
     world.turn()
 
@@ -342,7 +342,7 @@ def test_job_for_every_boot_has_no_due_times(world: World) -> None:
     world.turn(timedelta(days=400))
 
     assert world.ledger(job) == []
-    assert world.hall.schedules.next_moment() is None
+    assert world.hall.occurrences.next_moment() is None
     assert job.when.starts_at is None
     assert world.hall.schedules.get(job.id, SYSTEM).next_due_at is None
 

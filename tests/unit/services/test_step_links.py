@@ -7,8 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from runbook_world import World, a_book, a_library, a_step
-from sqlalchemy import select
+from runbook_world import World, a_book, a_library, a_step, rows
 
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.datastore.jobs import JOBS
@@ -20,12 +19,6 @@ Load = Callable[[str], None]
 @pytest.fixture
 def world(hall: Hall, enrol: Callable[..., UUID], clock: Any) -> World:
     return World(hall, clock, [enrol("one"), enrol("two"), enrol("three")])
-
-
-def rows(datastore: Any) -> dict[str, Any]:
-    with datastore.read() as session:
-        found = session.execute(select(JOBS).order_by(JOBS.c.number)).mappings()
-        return {row["description"]: row for row in found}
 
 
 OUTPUTS = {

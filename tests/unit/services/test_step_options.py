@@ -8,8 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from runbook_world import World, a_book, a_library, a_step
-from sqlalchemy import select
+from runbook_world import World, a_book, a_library, a_step, rows
 
 from dispatcher.core.jobs import When
 from dispatcher.core.states import Event
@@ -23,12 +22,6 @@ Load = Callable[[str], None]
 @pytest.fixture
 def world(hall: Hall, enrol: Callable[..., UUID], clock: Any) -> World:
     return World(hall, clock, [enrol("one"), enrol("two"), enrol("three")])
-
-
-def rows(datastore: Any) -> dict[str, Any]:
-    with datastore.read() as session:
-        found = session.execute(select(JOBS).order_by(JOBS.c.number)).mappings()
-        return {row["description"]: row for row in found}
 
 
 def test_a_step_gives_its_options_to_its_job(world: World, load_library: Load, datastore: Any) -> None:
