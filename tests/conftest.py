@@ -10,6 +10,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+import structlog
 
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.core.ports import Ports
@@ -20,6 +21,14 @@ from dispatcher.services.enrolment import Facts
 from dispatcher.services.hall import Hall, build_hall
 from dispatcher.services.library.importing import import_texts
 from dispatcher.services.secrets import Secrets
+
+# With all local variables, as by default, it takes seconds to show an exception.
+structlog.configure(
+    processors=[
+        structlog.stdlib.add_log_level,
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 pytest_plugins = ["database_servers", "real_server"]
 
@@ -52,12 +61,13 @@ class RecordingWakeup:
 
 
 @pytest.fixture(autouse=True)
-def log_level() -> Iterator[None]:
-    """Leave the root logger's level as it was: commands under test configure logging for the whole process."""
-    root = logging.getLogger()
+def logging_as_before() -> Iterator[None]:
+    """Leave logging as it was: commands under test configure it for the whole process."""
+    root, configured = logging.getLogger(), structlog.get_config()
     level = root.level
     yield
     root.setLevel(level)
+    structlog.configure(**configured)
 
 
 @pytest.fixture
