@@ -17,6 +17,7 @@ from dispatcher.core.errors import DispatcherError
 COMMANDS = {
     "serve": "Run the server.",
     "agent": "Run an agent: the program on a computer that does the work.",
+    "status": "List the dispatchers that serve the datastore.",
     "migrate": "Create or upgrade the datastore's schema.",
     "backup": "Copy the datastore to a file, also while a server runs.",
     "restore": "Put such a file in the place of the datastore.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 
 from dispatcher.cli.context import Context
@@ -10,6 +12,15 @@ from dispatcher.core.permissions import SYSTEM
 from dispatcher.services.settings import Settings
 
 _dispatcher = click.option("--dispatcher", metavar="NAME", default="", help="The value of one dispatcher, by its name.")
+
+
+class _TakesNumbers(click.Command):
+    """A command to which ``-1`` is a value, and no option that it does not have."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read *args*; options that are misspelt are refused as ever unless there is a negative number."""
+        ctx.ignore_unknown_options = any(re.fullmatch(r"-[0-9.]+", argument) for argument in args)
+        return super().parse_args(ctx, args)
 
 
 @click.group()
@@ -43,7 +54,7 @@ def get(context: Context, name: str, dispatcher: str) -> None:
         click.echo(Settings(opened.datastore, opened.ports).get(name, dispatcher))
 
 
-@setting.command("set")
+@setting.command("set", cls=_TakesNumbers)
 @click.argument("name")
 @click.argument("value")
 @_dispatcher

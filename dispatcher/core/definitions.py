@@ -14,7 +14,7 @@ from typing import Any, NotRequired, TypedDict, cast
 
 from dispatcher.core.conditions import ConditionDocument
 from dispatcher.core.jobs import WhatKind
-from dispatcher.core.parameters import Parameter, ParameterType
+from dispatcher.core.parameters import Parameter, ParameterType, check_choice
 
 #: How long a value may be that is made of those of many agents, in characters.
 MAX_MERGED = 1_000_000
@@ -238,6 +238,18 @@ def take(outer: Sequence[Parameter], get: Mapping[str, str], inner: Sequence[Par
     """
     names = {parameter.name for parameter in inner}
     return link(outer, {taker: f"$[{name}]" for name, taker in get.items() if name in names}, inner)
+
+
+def take_checked(outer: Sequence[Parameter], get: Mapping[str, str], inner: Sequence[Parameter]) -> list[Parameter]:
+    """Return what ``take`` does.
+
+    :raises InvalidValue: if a value is none of the choices of the parameter that takes it.
+    """
+    taken = take(outer, get, inner)
+    for before, after in zip(outer, taken, strict=True):
+        if after is not before:
+            check_choice(after, after.value1)
+    return taken
 
 
 def outputs_of(parameters: Iterable[Parameter]) -> list[Parameter]:

@@ -9,6 +9,7 @@ from enum import IntEnum, StrEnum
 from uuid import UUID
 
 from dispatcher.core import recurrence, windows
+from dispatcher.core.durations import in_words
 from dispatcher.core.errors import InvalidValue
 from dispatcher.core.recurrence import END, Recurrence
 from dispatcher.core.wallclock import Fold, Gap, describe
@@ -180,16 +181,16 @@ def _made_up_for(
 
 
 def _missed(request: RecurrenceRequest, due: datetime, now: datetime) -> str:
-    late = timedelta(seconds=int((now - due).total_seconds()))
+    late = now - due
     if request.misfire is Misfire.SKIP:
         rule = "nothing is made up for"
     elif request.misfire is Misfire.ONCE:
         rule = "only the latest is made up for"
     elif late > request.misfire_window:
-        rule = f"only those of the last {request.misfire_window} are made up for"
+        rule = f"only those of the last {in_words(request.misfire_window)} are made up for"
     else:
         rule = f"only the latest {MAX_MADE_UP} are made up for"
-    return f"missed: noticed {late} late, and {rule}"
+    return f"missed: noticed {in_words(late)} late, and {rule}"
 
 
 def preview(

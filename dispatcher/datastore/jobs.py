@@ -16,7 +16,8 @@ class Job(Base):
     """A job. Documents are lists of plain objects:
 
     ``what``: ``{"kind", "id", "name", "definition"}``; ``who``: ``{"kind", "id", "name"}``;
-    ``parameters``: one ``{"name": [value1, value2]}`` per what, all values in place, secrets encrypted;
+    ``parameters``: one ``{"name": [value1, value2]}`` per what, all values in place, secrets encrypted; of a run book
+    whose values have changed since: those that it has now, then those that it was scheduled with;
     ``outputs``: the same, of what the job gave out, once it has ended.
     ``options``: what few jobs have, see ``core.jobs.Options``.
 

@@ -51,27 +51,32 @@ class Boots:
         With *is_first* nothing was known of its boots: that it was booted just now is not known either, and nothing
         is fired.
         """
+        patterns = [] if is_first else self._concerned(session, agent_id)
+        self._let_go(session, agent_id)
+        for pattern in patterns:
+            try:
+                with session.connection().begin_nested():
+                    self._occur(session, pattern, agent_id)
+            except OUT_OF_ORDER:
+                raise  # the boot is not noted either: the agent tells of it again
+            except Exception:  # a defect in one job must not keep the others, nor the agent from working
+                log.exception("boot.not_fired", job_id=str(pattern["id"]), agent_id=str(agent_id))
+
+    def _let_go(self, session: Session, agent_id: UUID) -> None:
+        """Let the runs of the agent go that waited for its boot. They are locked in the order of all runs: by id."""
         waiting = (RUNS.c.agent_id == agent_id) & (RUNS.c.state == State.PENDING) & (RUNS.c.hold == Hold.BOOT)
-        freed = session.connection().execute(update(RUNS).where(waiting).values(hold=None))
-        if freed.rowcount:
+        locked = select(RUNS.c.id).where(waiting).order_by(RUNS.c.id).with_for_update(key_share=True)
+        if session.connection().execute(locked).all():
+            session.connection().execute(update(RUNS).where(waiting).values(hold=None))
             after_commit(session, lambda: self._ports.wakeup.agents([agent_id]))
-        if not is_first:
-            for pattern in self._concerned(session, agent_id):
-                try:
-                    with session.connection().begin_nested():
-                        self._occur(session, pattern, agent_id)
-                except OUT_OF_ORDER:
-                    raise  # the boot is not noted either: the agent tells of it again
-                except Exception:  # a defect in one job must not keep the others, nor the agent from working
-                    log.exception("boot.not_fired", job_id=str(pattern["id"]), agent_id=str(agent_id))
 
     def _concerned(self, session: Session, agent_id: UUID) -> Sequence[Row]:
         """Return the recurring jobs that occur at every boot of the agent, locked: each has a moment of its own."""
-        concerned = []
-        for pattern in session.connection().execute(_AT_EVERY_BOOT).mappings().all():
-            targets = self._topology.targets_of(session, [to_who(entry) for entry in pattern["who"]])
-            if any(target.id == agent_id for target in targets):
-                concerned.append(pattern["id"])
+        patterns = session.connection().execute(_AT_EVERY_BOOT.with_only_columns(JOBS.c.id, JOBS.c.who)).all()
+        named = {pattern.id: [to_who(entry) for entry in pattern.who] for pattern in patterns}
+        teams = {who.id for chosen in named.values() for who in chosen if who.kind is WhoKind.TEAM}
+        meant = {agent_id} | self._topology.teams_of(session, agent_id, teams)
+        concerned = [job_id for job_id, chosen in named.items() if any(who.id in meant for who in chosen)]
         if not concerned:
             return []
         query = _AT_EVERY_BOOT.where(JOBS.c.id.in_(concerned)).with_for_update(of=[JOBS, SCHEDULES], key_share=True)

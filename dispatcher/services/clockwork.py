@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy import exists, false, func, select, update
 from sqlalchemy.orm import Session
 
+from dispatcher.core.durations import in_words
 from dispatcher.core.errors import DispatcherError, Unavailable
 from dispatcher.core.local_time import AROUND_THE_EARTH
 from dispatcher.core.ports import Ports
@@ -119,7 +120,7 @@ class Clockwork:
         with self._datastore.begin() as session:
             lock_jobs(session, [job["id"] for job in jobs])
             for job in jobs:
-                reason = f"no agent fetched it within {self._launch_timeout(job)}"
+                reason = f"no agent fetched it within {in_words(self._launch_timeout(job))}"
                 end = {"state": State.CANCELLED, "stopped_at": self._ports.now(), "reason": reason}
                 waiting = update(RUNS).where(RUNS.c.job_id == job["id"], _WAITING)
                 ended = session.connection().execute(waiting.values(**end, hold=None, due_at=None)).rowcount
@@ -142,7 +143,7 @@ class Clockwork:
                 with self._datastore.begin() as session:
                     lock_jobs(session, [job.id])
                     if session.scalar(select(JOBS.c.id).where(JOBS.c.id == job.id, over)) is not None:
-                        reason = f"not done within {timedelta(seconds=job.options['timeout_s'])}"
+                        reason = f"not done within {in_words(timedelta(seconds=job.options['timeout_s']))}"
                         self._aborting.abort_in(session, [job.id], reason, timed_out=True)
                         count += 1
             except Unavailable:

@@ -105,6 +105,8 @@ class Rerun:
         return {
             **NEW_JOB,
             **{name: old[name] for name in SAME},
+            # The values it was scheduled with, whatever the steps of a run book have changed since.
+            "parameters": old["parameters"][-len(old["what"]) :],
             "id": self._ports.new_id(),
             "invoker": Invoker.USER,
             "invoker_info": caller.name,

@@ -80,7 +80,7 @@ class RunBookWho:
         :raises InvalidValue: if the value, or without one the job, is for more than one agent, or for an unknown one.
         """
         name = _name_in(self._plans.document(session, job["what"][0]))
-        [values] = job["parameters"]
+        values = job["parameters"][0]
         if name is None or name not in values:
             return {}
         text = values[name][0].strip()
@@ -91,7 +91,7 @@ class RunBookWho:
             raise InvalidValue(name, f"is for one agent, not for {len(targets)}: {told}")
         if text or not targets:
             return {}
-        return {"parameters": [{**values, name: [self._shortest(session, targets[0])]}]}
+        return {"parameters": [{**values, name: [self._shortest(session, targets[0])]}, job["parameters"][-1]]}
 
     def _shortest(self, session: Session, target: Target) -> str:
         """Return the name of *target*, else, if something else has it too, its id."""

@@ -83,13 +83,20 @@ class Starting:
         if any(run["due_at"] is not None for run in runs):
             after_commit(session, self._ports.wakeup.engine)
 
-    def started(self, job: Row, targets: Sequence[Target] | None = None) -> dict[str, Any]:
-        """Return what changes in *job* (its columns) when it starts now, on *targets* if they are known."""
+    def started(
+        self, job: Row, targets: Sequence[Target] | None = None, runs: Sequence[Mapping[str, Any]] = ()
+    ) -> dict[str, Any]:
+        """Return what changes in *job* (its columns) when it starts now, on *targets* if they are known, with *runs*.
+
+        Its time begins when the local time has come to all of them, and the launch windows that *runs* wait for are
+        open: nobody can work before that.
+        """
         now = self._ports.now()
         changes = {"state": move(State(job["state"]), Event.ACTIVATE), "started_at": now, "sorted_at": now}
         options: Options = job.get("options") or {}
         if "timeout_s" in options:
-            begins_at = max(now, self._placing.local_moment(options, targets) or now)
+            held_until = [run["due_at"] for run in runs if run["due_at"] is not None]
+            begins_at = max(now, self._placing.local_moment(options, targets) or now, *held_until)
             changes["ends_by"] = begins_at + timedelta(seconds=options["timeout_s"])
         return changes
 
@@ -97,8 +104,8 @@ class Starting:
         """Return the runs of *job*, and how its start changes it; without any run to do it is over at once."""
         chosen = [to_who(entry) for entry in job["who"]]
         targets = self._topology.targets_of(session, chosen)
-        changes = self.started(job, targets)
         runs = self._runs(session, job, targets)
+        changes = self.started(job, targets, runs)
         changes["open_runs"] = sum(run["state"] is State.PENDING for run in runs)
         if not changes["open_runs"]:
             reason = "" if targets else f"no agent: {', '.join(who.name for who in chosen)} has no members"

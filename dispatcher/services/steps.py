@@ -150,7 +150,10 @@ class Steps:
         return self._end(session, job, State.STOPPED, reason)
 
     def _take_outputs(self, session: Session, job: dict[str, Any], children: Mapping[int, Row]) -> None:
-        """Store in the run book *job* the values that its steps take from the outputs of *children*, in order."""
+        """Store in the run book *job* the values that its steps take from the outputs of *children*, in order.
+
+        :raises InvalidValue: if one is none of the choices of the parameter that takes it.
+        """
         document = self._plans.document(session, job["what"][0])
         giving = {at: child for at, child in children.items() if child["outputs"] and "get" in document["steps"][at]}
         if not giving:
@@ -160,8 +163,12 @@ class Steps:
             [given] = child["outputs"]
             inner = self._plans.open(self._plans.document(session, child["what"][0]), given)
             inner = [parameter for parameter in inner if parameter.name in given]
-            values = definitions.take(values, document["steps"][at]["get"], inner)
-        job["parameters"] = [self._plans.seal(values)]
+            step: StepDocument = document["steps"][at]
+            try:
+                values = definitions.take_checked(values, step["get"], inner)
+            except InvalidValue as error:
+                raise InvalidValue(f"step {step['name']}", error.message) from None
+        job["parameters"] = [self._plans.seal(values), job["parameters"][-1]]
         self._set(session, job["id"], parameters=job["parameters"])
 
     def _end(self, session: Session, job: Row, state: State, reason: str = "") -> State:
@@ -174,7 +181,7 @@ class Steps:
 
     def _outputs(self, session: Session, job: Row) -> list[dict[str, list[str]]] | None:
         """Return what the run book *job* gives out: the present values of its output parameters, as they are stored."""
-        [values] = job["parameters"]
+        values = job["parameters"][0]
         declared = self._plans.document(session, job["what"][0])["parameters"]
         given = {one["name"]: values[one["name"]] for one in declared if one["is_output"] and one["name"] in values}
         return [given] if given else None

@@ -121,6 +121,21 @@ class Topology:
             agent_ids |= self._members(session, team_ids)
         return sorted(self.targets(session, agent_ids).values(), key=lambda target: (target.name, target.id))
 
+    def teams_of(self, session: Session, agent_id: UUID, team_ids: Collection[UUID]) -> set[UUID]:
+        """Return those of *team_ids* that the agent is a member of now: listed there, or fit for their rules."""
+        if not team_ids:
+            return set()
+        listed = select(TeamMember.team_id).where(TeamMember.agent_id == agent_id, TeamMember.team_id.in_(team_ids))
+        found = set(session.scalars(listed))
+        with_rules = select(Team.id, Team.rule).where(Team.id.in_(set(team_ids) - found), Team.rule.is_not(None))
+        rules = {row.id: team_rules.parse(row.rule) for row in session.execute(with_rules) if row.rule}
+        agent = session.scalar(select(Agent).where(Agent.id == agent_id)) if rules else None
+        if agent is not None:
+            primary = select(Team.id, Team.name).where(Team.id == agent.primary_team_id)
+            facts = self._facts(agent, {row.id: row.name for row in session.execute(primary)})
+            found |= {team_id for team_id, rule in rules.items() if rule.fits(facts)}
+        return found
+
     def targets(self, session: Session, agent_ids: Collection[UUID]) -> dict[UUID, Target]:
         """Return those of *agent_ids* that there are, by their ids."""
         kept = self._current(session).targets

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -14,6 +15,7 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from dispatcher.core.networks import Networks
 from dispatcher.tasks import targets
+from dispatcher.tasks.work import TaskFailed
 
 MAX_REDIRECTS = 10
 
@@ -21,9 +23,11 @@ MAX_REDIRECTS = 10
 class Session(requests.Session):
     """A session that obeys *networks*. No proxy, no ``netrc``: what a task calls is what its settings say.
 
-    The headers called *private* go to no other site than the first, as do credentials.
+    A redirect to another site takes nothing private along, neither credentials nor the headers called *private*; with a
+    body it is not followed at all. A site is scheme, host and port; from http to https of a host, it is the same.
 
     :raises RefusedByPolicy: from every call, for an address that is not allowed.
+    :raises TaskFailed: from every call that would have to take its body to another site.
     """
 
     def __init__(self, networks: Networks, private: Iterable[str] = ()) -> None:
@@ -35,10 +39,16 @@ class Session(requests.Session):
             self.mount(scheme, _Adapter(networks))
 
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
-        """Take what is private off a request that is redirected to another site."""
+        """Take what is private off a request that is redirected to another site.
+
+        :raises TaskFailed: if it has a body still (after 307 and 308): a secret may be in that, and without it the
+            request would be another one.
+        """
         super().rebuild_auth(prepared_request, response)  # type: ignore[no-untyped-call]
         was, now = str(response.request.url), str(prepared_request.url)
         if self.should_strip_auth(was, now):  # type: ignore[no-untyped-call]
+            if prepared_request.body:
+                raise TaskFailed(f"redirected to another site ({_site(now)}), and a body is sent to none but its own")
             for name in self._private:
                 prepared_request.headers.pop(name, None)
 
@@ -48,6 +58,12 @@ def problem(error: BaseException) -> str:
     while error.__cause__ is not None or error.__context__ is not None:
         error = error.__cause__ or error.__context__  # type: ignore[assignment]
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _site(url: str) -> str:
+    """Return scheme, host and port of *url*: no login, path or query, where secrets may be."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 class _Adapter(HTTPAdapter):

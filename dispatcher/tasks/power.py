@@ -11,11 +11,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from dispatcher.core import references, shells
+from dispatcher.core.durations import in_words
 from dispatcher.core.references import Reference
 from dispatcher.tasks.types import TaskSettings, Text
 from dispatcher.tasks.work import TaskFailed, Tools, WorkType
@@ -46,7 +48,7 @@ class Power(WorkType[PowerSettings]):
 
     def summary(self, settings: PowerSettings) -> str:
         """Return what it does, and when."""
-        return f"{settings.action.replace('_', ' ')} in {settings.delay_s} s"
+        return f"{settings.action.replace('_', ' ')} in {in_words(timedelta(seconds=settings.delay_s))}"
 
     def do(self, settings: PowerSettings, tools: Tools) -> str:
         """Give the order to the system.

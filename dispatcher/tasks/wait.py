@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from pydantic import AwareDatetime, Field, model_validator
 
+from dispatcher.core.durations import in_words
 from dispatcher.core.errors import InvalidValue
 from dispatcher.tasks import targets
 from dispatcher.tasks.types import TaskSettings, Text
@@ -50,7 +52,7 @@ class Wait(WorkType[WaitSettings]):
     def summary(self, settings: WaitSettings) -> str:
         """Return what is waited for."""
         if settings.seconds is not None:
-            return f"{settings.seconds:g} s"
+            return in_words(timedelta(seconds=settings.seconds))
         if settings.until is not None:
             return f"until {settings.until.isoformat()}"
         if settings.tcp is not None:
@@ -66,12 +68,13 @@ class Wait(WorkType[WaitSettings]):
         if settings.seconds is not None:
             time.sleep(settings.seconds)
             return ""
-        deadline = None if settings.most_s is None else time.monotonic() + settings.most_s
+        most_s = math.inf if settings.most_s is None else settings.most_s
+        deadline = time.monotonic() + most_s
         is_over = _condition(settings, tools)
         while not is_over():
-            left_s = settings.every_s if deadline is None else deadline - time.monotonic()
+            left_s = deadline - time.monotonic()
             if left_s <= 0:
-                raise TaskFailed(f"not so after {settings.most_s:g} s")
+                raise TaskFailed(f"not so after {in_words(timedelta(seconds=most_s))}")
             time.sleep(min(settings.every_s, left_s))
         return ""
 

@@ -15,7 +15,7 @@ from dispatcher.core.ports import Ports
 from dispatcher.datastore import revisions
 from dispatcher.datastore.revisions import Revision
 from dispatcher.datastore.transactions import Datastore
-from dispatcher.services.library import versions
+from dispatcher.services.library import mentions, versions
 from dispatcher.services.library.aliases import AliasStore
 from dispatcher.services.library.items import Item, Outcome
 from dispatcher.services.library.problems import Problems
@@ -79,7 +79,7 @@ def import_texts(
     parsed = [read(file, content, problems) for file, content in contents.items()]
     sources = [source for source in parsed if source is not None]
     items, broken = _items(sources)
-    if not items:
+    if not items and not broken:
         problems.refuse()
         return ImportReport(())
     for item in items:
@@ -91,31 +91,30 @@ def import_texts(
         # One import at a time: names are unique in a folder, the root too, which no database can check.
         session.execute(select(Revision.value).where(Revision.name == revisions.LIBRARY).with_for_update())
         names = {name: section.names(session) for name, section in sections().items()}
-        for name, found in broken.items():
-            names[name].broken |= found
+        for item in broken:
+            names[item.section].broken.add(str(item.entry.get("name", "")).strip().casefold())
         importing = Importing(session, ports, secrets, names, AliasStore(session), ports.now())
-        _store(importing, items, problems)
+        _store(importing, items, broken, problems)
         problems.refuse()
     return ImportReport(tuple(Imported(item.section, item.entry.name, item.row.id, item.outcome) for item in items))
 
 
-def _items(sources: Sequence[Source]) -> tuple[list[Item[Any]], dict[str, set[str]]]:
-    """Return the entries that are right in themselves, section by section, and the names of the others."""
+def _items(sources: Sequence[Source]) -> tuple[list[Item[Any]], list[Item[Any]]]:
+    """Return the entries that are right in themselves, section by section, and the others, as the files have them."""
     items: list[Item[Any]] = []
-    broken: dict[str, set[str]] = {}
+    broken: list[Item[Any]] = []
     for source in sources:
         for name in source.data:
             if name not in sections():
                 source.add((name,), f"no such section; there are {', '.join(sections())}")
     for name in sections():
-        broken[name] = set()
         for source in sources:
             for place, value in enumerate(_members(source, name)):
                 item = _item(source, name, place, value)
                 if item is not None:
                     items.append(item)
                 elif isinstance(value, dict):
-                    broken[name].add(str(value.get("name", "")).strip().casefold())
+                    broken.append(Item[Any](name, value, source, (name, place)))
     return items, broken
 
 
@@ -139,12 +138,14 @@ def _item(source: Source, name: str, place: int, value: Any) -> Item[Any] | None
     return item if source.problems.count == before else None
 
 
-def _store(importing: Importing, items: Sequence[Item[Any]], problems: Problems) -> None:
+def _store(importing: Importing, items: Sequence[Item[Any]], broken: Sequence[Item[Any]], problems: Problems) -> None:
     for item in items:
         sections()[item.section].claim(importing, item)
     for item in items:
         if item.row is not None:
             sections()[item.section].fill(importing, item)
+    for item in broken:
+        mentions.check(importing, item)
     for item in importing.aliases.store():
         item.changed(importing.now)
     if problems.count:

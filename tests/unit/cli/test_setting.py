@@ -41,6 +41,15 @@ def test_what_cannot_be_is_refused(run, arguments: list[str], code: int) -> None
     assert arguments[1] in result.stderr
 
 
+def test_negative_number_is_a_value_and_no_option(run) -> None:
+    result = run("setting", "set", "agents.parallel_runs", "-1")
+    assert result.exit_code == 2
+    assert "agents.parallel_runs: '-1' is no whole number from 1 to 1000" in result.stderr
+    assert "No such option" in run("setting", "set", "webapi.realm", "--dispatchr").stderr
+    assert run("setting", "set", "webapi.realm", "-1", "--dispatchr", "east").exit_code == 2
+    assert run("setting", "get", "webapi.realm").stdout == "Automation\n"
+
+
 def test_token_is_printed_alone_and_stored_hashed(run, datastore_file: Path) -> None:
     result = run("token", "enrol", "--once", "--hours", "2")
     assert result.exit_code == 0, result.output

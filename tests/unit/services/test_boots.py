@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 from job_world import LIBRARY, LINUX, NOBODY, RINGS, a_request, on, work_off
-from sqlalchemy import update
+from sqlalchemy import event, update
 
 from dispatcher.core.boots import is_other_boot
 from dispatcher.core.jobs import Invoker, Job, Stage, WhatKind, When, WhoKind
@@ -126,6 +126,68 @@ def test_a_run_book_may_occur_at_every_boot(hall: Hall, enrol: Callable[..., UUI
 
     assert [job.is_runbook for job in occurred(hall)] == [True]
     assert len(work_off(hall, agent, clock())) == 1
+
+
+@pytest.mark.parametrize("rule", ["name == 'one' and primary_team == 'P'", "name != 'one'", None])
+def test_a_job_of_several_teams_occurs_once_for_a_member(
+    hall: Hall, enrol: Callable[..., UUID], load_library: Callable[[str], None], rule: str | None
+) -> None:
+    agent = enrol("one", boot_id="a")
+    ruled = f"teams: [{{name: P}}, {{name: Q}}, {{name: R, rule: {rule!r}}}]\n" if rule else "teams: [{name: R}]\n"
+    member = "" if rule else "teams: [{name: R, agents: [one]}]\n"
+    load_library((member or ruled) + ("agents: [{name: one, primary_team: P}]" if rule else ""))
+    who = [*on("R", kind=WhoKind.TEAM), *on(LINUX, kind=WhoKind.TEAM), *on(agent)]
+    pattern = hall.scheduling.submit(a_request(who=who[:1], when=AT_EVERY_BOOT), SYSTEM)
+    several = hall.scheduling.submit(a_request(who=who, when=AT_EVERY_BOOT), SYSTEM)
+
+    boot(hall, agent, "b")
+
+    assert ledger(hall, pattern) == ([] if rule and "!=" in rule else [(Outcome.FIRED, "")])
+    assert ledger(hall, several) == [(Outcome.FIRED, "")]
+
+
+@pytest.fixture
+def statements(datastore: Datastore) -> Iterator[list[str]]:
+    noted: list[str] = []
+    note = lambda *args: noted.append(args[2])  # noqa: E731
+    event.listen(datastore.engine, "before_cursor_execute", note)
+    yield noted
+    event.remove(datastore.engine, "before_cursor_execute", note)
+
+
+def test_many_jobs_at_every_boot_cost_no_more_queries_than_one(
+    hall: Hall, enrol: Callable[..., UUID], statements: list[str]
+) -> None:
+    agent = enrol("one", "windows", boot_id="a")
+    costs = []
+    for boot_id, jobs in (("b", 1), ("c", 9)):
+        for _ in range(jobs):
+            hall.scheduling.submit(a_request(who=on(LINUX, kind=WhoKind.TEAM), when=AT_EVERY_BOOT), SYSTEM)
+        statements.clear()
+        hall.enrolment.note_facts(agent, Facts(os="windows", boot_id=boot_id))
+        costs.append(len(statements))
+    assert costs[0] == costs[1]
+
+
+def test_runs_that_a_boot_lets_go_are_locked_in_the_order_of_their_ids(
+    hall: Hall, enrol: Callable[..., UUID], statements: list[str]
+) -> None:
+    """Two that lock the same runs in two orders wait for each other."""
+    agent = enrol("one", boot_id="a")
+    hall.scheduling.submit(a_request(who=on(agent), options={"boot": "next"}), SYSTEM)
+    hall.scheduling.submit(a_request(who=on(agent), when=AT_EVERY_BOOT), SYSTEM)
+    statements.clear()
+
+    boot(hall, agent, "b")
+
+    patterns, lock, *_, change = [
+        place
+        for place, text in enumerate(statements)
+        if text.startswith("UPDATE run ") or " ORDER BY run.id" in text or "JOIN schedule" in text
+    ][1:4]
+    assert patterns < lock < change
+    assert statements[change].startswith("UPDATE run SET hold")
+    assert len(hall.leasing.lease(agent, 5)) == 2
 
 
 def test_a_broken_job_keeps_neither_the_agent_nor_the_others_from_working(

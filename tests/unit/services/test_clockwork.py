@@ -48,7 +48,7 @@ def test_job_out_of_time_is_timed_out_once_its_agent_has_stopped(hall: Hall, clo
 
     report(hall, agent, run, RunFinished(clock(), Event.CONFIRM_ABORT))
     ended = show(hall, job)
-    assert (ended.state, ended.reason) == (State.TIMED_OUT, "not done within 0:01:30")
+    assert (ended.state, ended.reason) == (State.TIMED_OUT, "not done within 1 min 30 s")
 
 
 def test_job_of_which_nothing_has_started_is_timed_out_at_once(hall: Hall, clock: Any, agent: UUID) -> None:
@@ -79,7 +79,31 @@ def test_time_of_a_job_in_local_time_begins_when_it_is_that_time_on_its_agents(
     clock.turn(timedelta(seconds=1))
     assert hall.clockwork.time_out() == 1
 
-    assert (show(hall, job).state, show(hall, job).reason) == (State.TIMED_OUT, "not done within 0:01:00")
+    assert (show(hall, job).state, show(hall, job).reason) == (State.TIMED_OUT, "not done within 1 min")
+
+
+def test_time_of_a_job_begins_when_the_launch_windows_that_it_waits_for_open(
+    hall: Hall, clock: Any, enrol: Callable[..., UUID], agent: UUID, load_library: Callable[[str], None]
+) -> None:
+    late = enrol("two")
+    windows = ("{name: one, launch_window: 'Sun 14:00-15:00'}", "{name: two, launch_window: 'Sun 16:00-17:00'}")
+    load_library(f"agents: [{', '.join(windows)}]")
+    request = a_request(who=on(enrol("free"), agent, late), options={"timeout_s": 60.0})
+    job = hall.scheduling.submit(request, SYSTEM)
+
+    clock.turn(timedelta(hours=4, seconds=59))
+    assert hall.clockwork.time_out() == 0
+    clock.turn(timedelta(seconds=1))
+    assert hall.clockwork.time_out() == 1
+
+    assert show(hall, job).state is State.TIMED_OUT
+
+
+def test_time_of_a_job_runs_while_it_waits_for_a_boot(hall: Hall, clock: Any, agent: UUID) -> None:
+    job = submit(hall, agent, timeout_s=60.0, boot="next")
+    clock.turn(timedelta(seconds=60))
+    assert hall.clockwork.time_out() == 1
+    assert show(hall, job).state is State.TIMED_OUT
 
 
 def test_run_book_out_of_time_takes_its_step_along(hall: Hall, clock: Any, agent: UUID) -> None:
@@ -129,6 +153,7 @@ def test_launch_timeout_is_the_setting_or_the_job_s_own(hall: Hall, clock: Any, 
     clock.turn(timedelta(seconds=1))
     assert hall.clockwork.cancel_overdue() == 1
     assert show(hall, own).state is State.CANCELLED
+    assert hall.results.collect(own.id, False, SYSTEM)[0].runs[0].reason == "no agent fetched it within 30 s"
     assert show(hall, week).state is State.ACTIVE
 
     clock.turn(timedelta(days=7))

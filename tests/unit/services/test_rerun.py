@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from job_world import BOTH, GREET, LIBRARY, LINUX, RINGS, a_request, on, work_off
+from runbook_world import BOOK, World, a_book, a_library, a_step
 
 from dispatcher.core.errors import Forbidden, JobNotFound
 from dispatcher.core.jobs import GivenSet, WhatKind, When, WhoKind
@@ -112,6 +113,39 @@ def test_a_run_book_is_run_again_as_a_whole(hall: Hall, enrol: Callable[..., UUI
     work_off(hall, one, clock())
     work_off(hall, two, clock())
     assert hall.jobs.get(new.id, SYSTEM).state is State.COMPLETED
+
+
+def test_a_run_book_starts_again_from_the_values_it_was_scheduled_with(
+    hall: Hall, enrol: Callable[..., UUID], clock: Any, load_library: Callable[[str], None]
+) -> None:
+    declared = "{name: T, value: default}, {name: S, type: password}"
+    gets = "get: {Text: T, Secret: S}"
+    load_library(
+        a_library(a_book(a_step("a", gets, Text="$[T]", Secret="$[S]"), a_step("b", gets), parameters=declared))
+    )
+    world = World(hall, clock, [enrol("one")])
+    job = world.start(values={"T": "given", "S": "s3cret"})
+    for again in range(3):
+        seen = world.values("a")
+        assert (seen["Text"], seen["Secret"]) == ("given", "s3cret"), again
+        world.end("a", Text=["changed"], Secret=["other"])
+        world.end("b", Text=["again"])
+        assert hall.jobs.get(job.id, SYSTEM).parameters[0].parameters[0].value1 == "again"
+        job = hall.rerun.rerun(job.id, False, SYSTEM)
+
+
+def test_a_run_book_that_takes_its_agent_from_its_who_takes_it_anew(
+    hall: Hall, enrol: Callable[..., UUID], clock: Any, load_library: Callable[[str], None]
+) -> None:
+    load_library(a_library(a_book(a_step("a", who="parameter: RunBookWho"), parameters="{name: RunBookWho}")))
+    world = World(hall, clock, [enrol("one")])
+    job = world.start(what=BOOK, who=on(LINUX, kind=WhoKind.TEAM))
+    world.end("a")
+    enrol("two")
+
+    again = hall.rerun.rerun(job.id, False, SYSTEM)
+
+    assert again.reason == "RunBookWho: is for one agent, not for 2: one, two"
 
 
 def test_one_in_local_time_is_run_again_at_once(hall: Hall, enrol: Callable[..., UUID], clock: Any) -> None:

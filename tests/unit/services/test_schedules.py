@@ -200,6 +200,7 @@ def test_due_time_noticed_within_a_minute_was_not_missed(world: World) -> None:
 
     world.turn(QUARTER + timedelta(microseconds=1))
     assert world.outcomes(job)[1:] == [("12:15", "SKIPPED")]
+    assert world.ledger(job)[-1][2] == "missed: noticed 1 min late, and nothing is made up for"
 
 
 @pytest.mark.parametrize("misfire", Misfire)

@@ -88,6 +88,20 @@ def test_a_step_that_set_nothing_gives_the_value_that_it_began_with(world: World
     assert world.values("b")["Text"] == "before it"
 
 
+@pytest.mark.parametrize(("type_", "value"), [("list", "c"), ("multiselect", "a;c"), ("list", "")])
+def test_a_value_that_is_no_choice_of_what_takes_it_fails_the_run_book(
+    world: World, load_library: Load, type_: str, value: str
+) -> None:
+    parameters = f"{{name: C, type: {type_}, value: a, choices: [a, b]}}"
+    load_library(a_library(a_book(a_step("a", "get: {Text: C}"), a_step("b"), parameters=parameters)))
+    world.start()
+    world.end("a", Text=[value])
+    assert world.states() == {"R": "failed", "a": "completed"}
+    problem = "c" if value else ""
+    assert world.jobs()["R"].reason == f"step a: Parameters/C: {problem!r} is none of a, b"
+    assert [one.value1 for one in world.jobs()["R"].parameters[0].parameters] == ["a"]
+
+
 def test_a_step_that_was_skipped_gives_nothing(world: World, load_library: Load) -> None:
     book = a_book(
         a_step("a", "get: {Text: T}, condition: 'false'"),

@@ -146,6 +146,28 @@ def test_secrets_do_not_follow_a_redirect_to_another_site(workshop: Any, web: An
     assert not {"X-Api-Key", "Authorization"} & set(second[2])
 
 
+@pytest.mark.parametrize("status", [307, 308])
+def test_body_does_not_follow_a_redirect_to_another_site(workshop: Any, web: Any, status: int) -> None:
+    web.answers["/"] = (status, {"Location": f"http://u:p@localhost:{web.port}/other?q=1"}, b"")
+    web.answers["/other?q=1"] = OK
+    settings = {"method": "POST", "url": web.url + "/", "body": "$[Key]"}
+    with pytest.raises(TaskFailed, match=rf"another site \(http://localhost:{web.port}\)"):
+        workshop.do(TYPE, settings, PARAM_Key="k")
+    assert [path for _, path, _, _ in web.requests] == ["/"]
+    # Without one there is nothing to keep: the request is repeated there.
+    assert workshop.do(TYPE, {"method": "POST", "url": web.url + "/"}) == "200 OK"
+
+
+def test_body_follows_a_redirect_within_its_site(workshop: Any, web: Any) -> None:
+    web.answers["/"] = (307, {"Location": "/moved"}, b"")
+    web.answers["/moved"] = OK
+    workshop.do(TYPE, {"method": "POST", "url": web.url + "/", "body": "text"})
+    assert [(method, path, body) for method, path, _, body in web.requests] == [
+        ("POST", "/", b"text"),
+        ("POST", "/moved", b"text"),
+    ]
+
+
 def test_no_message_repeats_the_url(workshop: Any) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))

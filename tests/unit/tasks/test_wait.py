@@ -95,7 +95,7 @@ def test_wrong_settings_are_refused(settings: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("settings", "summary"),
     [
-        ({"seconds": 90}, "90 s"),
+        ({"seconds": 90}, "1 min 30 s"),
         ({"until": "2026-01-01T00:00:00Z"}, "until 2026-01-01T00:00:00+00:00"),
         ({"tcp": "a:1"}, "for port a:1"),
         ({"file": "x"}, "for file x"),

@@ -353,7 +353,8 @@ SECTIONS = "resources, modules, projects, runbooks, agents, teams"
          ["runbooks[0].steps[0]: a step has one of module, project and runbook"]),
         ("modules: [{name: M}]\nrunbooks: [{name: R, steps: [{name: s, module: M}]}]",
          ["a.yaml:2: runbooks[0].steps[0].who: names nobody"]),
-        ("modules: [{name: M}]\nrunbooks: [{name: R, steps: [{name: s, module: M, who: [{ask: true, team: T}]}]}]",
+        ("modules: [{name: M}]\nrunbooks: [{name: R, steps: [{name: s, module: M, who: [{ask: true, team: T}]}]}]\n"
+         "teams: [{name: T}]",
          ["a.yaml:2: runbooks[0].steps[0].who[0]: has one of"]),
         ("modules: [{name: M}]\nrunbooks: [{name: R, steps: [{name: s, module: M, who: [{parameter: X}]}]}]",
          ["a.yaml:2: runbooks[0].steps[0].who[0].parameter: there is no parameter 'X'"]),
@@ -395,6 +396,46 @@ teams:
     )
     assert [line.split(": ")[0] for line in found] == [f"a.yaml:{line}" for line in (3, 4, 4, 6, 8)]
     assert "no module is called 'None'" in found[3]
+
+
+def test_names_in_broken_entries_are_told_with_everything_else(load: Load) -> None:
+    found = problems_of(
+        load,
+        """
+resources:
+  - {name: Known, colour: red}
+modules:
+  - name: M
+    tasks:
+      - {name: t, type: download, settings: {resource: Gone, target: x, colour: red}}
+      - {name: u, type: download, settings: {resource: Known, target: x}}
+      - {name: v, type: download, settings: {resource: '$[Which]', target: x}, timeout_s: 0}
+projects:
+  - {name: P, colour: red, modules: [{module: No module}, {module: M}, x]}
+runbooks:
+  - name: R
+    steps:
+      - {name: a, module: No module, who: [{agent: No agent}, {team: T}], timeout_s: soon}
+      - {name: b, project: No project, who: [{team: No team}]}
+      - {name: c, runbook: R, who: everybody}
+agents:
+  - {name: A, mac: x, primary_team: No team}
+teams:
+  - {name: T, rule: 'os', agents: [A, No agent]}
+""",
+    )
+    names = {line.rpartition(": ")[0].removeprefix("a.yaml:"): line for line in found if " is called " in line}
+    assert list(names) == [
+        "7: modules[0].tasks[0].settings.resource",
+        "11: projects[0].modules[0].module",
+        "15: runbooks[0].steps[0].module",
+        "15: runbooks[0].steps[0].who[0].agent",
+        "16: runbooks[0].steps[1].project",
+        "16: runbooks[0].steps[1].who[0].team",
+        "19: agents[0].primary_team",
+        "21: teams[0].agents[1]",
+    ]
+    assert len(found) > len(names)
 
 
 def test_a_hundred_problems_are_told_and_the_others_counted(load: Load) -> None:
