@@ -1,6 +1,6 @@
 # make run    a server with a sample library and a local agent, and a SOAP client that uses them; Ctrl-C ends it
 # make test   everything that must hold, but for the faults
-# make lint   ruff, mypy, import-linter, codespell
+# make lint   ruff, mypy, import-linter, codespell, docutils
 # make faults kills, cuts, pauses and full disks (docs/faults.rst), for an hour; FAULTS=short: for some minutes
 # make bench  the performance figures, beside their peers (bench/README.rst)
 # make clean  remove what the above have made
@@ -41,6 +41,9 @@ lint: $(VENV)/.test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell .ci bench conf dispatcher docs tests CHANGES.rst Makefile README.rst
+	@for page in README.rst CHANGES.rst bench/README.rst $$(find docs -name '*.rst'); do \
+		$(BIN)/docutils --report=warning --halt=warning --writer=null "$$page" || exit 1; \
+	done
 
 faults: $(VENV)/.test
 	FAULTS=$(FAULTS) $(BIN)/python -m pytest tests/faults
