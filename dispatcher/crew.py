@@ -68,7 +68,7 @@ class Crew:
         self._life_end, self._life = os.pipe()
 
     def run(self) -> None:
-        """Serve until SIGINT or SIGTERM, and return when all members have ended."""
+        """Serve until SIGINT or SIGTERM, and return when all members have ended. A second signal kills them."""
         waited_for = _ENDING | {signal.SIGCHLD}
         before = signal.pthread_sigmask(signal.SIG_BLOCK, waited_for)
         try:
@@ -113,10 +113,13 @@ class Crew:
         os.kill(os.getpid(), signal.SIGTERM)
 
     def _end(self) -> None:
+        """Tell the members to end, or end them if they have been told before."""
+        # A member may have got the first signal from a terminal or a service manager as well: only the parent counts.
+        how = signal.SIGKILL if self._is_ending else signal.SIGTERM
         self._is_ending = True
         for member in self._members:
             if member.pid is not None:
-                os.kill(member.pid, signal.SIGTERM)
+                os.kill(member.pid, how)
 
     def _bury(self) -> None:
         """Note which members have ended, and when their places are filled again."""
@@ -137,6 +140,8 @@ class Crew:
 
 def run(config: Config, size: int, *, prepare: serving.Prepare, ready: serving.Ready) -> None:
     """Serve by *size* processes until SIGINT or SIGTERM. The first of them has the local agent.
+
+    A second signal ends them at once, which loses nothing acknowledged.
 
     :raises NoCrew: if the datastore is SQLite, or the system cannot share ports.
     :raises UnsafeListener: as ``serving.run`` does, and ``OSError``.
@@ -173,7 +178,7 @@ def run(config: Config, size: int, *, prepare: serving.Prepare, ready: serving.R
 def _serve(config: Config, index: int, ready: serving.Ready) -> int:
     if index > 0:
         config = config.model_copy(update={"local_agent": config.local_agent.model_copy(update={"enabled": False})})
-    serving.run(config, prepare=lambda *_: None, ready=ready, shared_ports=True)
+    serving.run(config, prepare=lambda *_: None, ready=ready, in_crew=True)
     return 0
 
 

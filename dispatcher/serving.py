@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import sys
 import time
 from collections.abc import Callable, Coroutine
@@ -15,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from dispatcher import logs
+from dispatcher import logs, memory
 from dispatcher.agents import identity
 from dispatcher.bootstrap import House, build_house
 from dispatcher.config import Address, Config
@@ -58,20 +57,21 @@ Ready = Callable[[Addresses], None]
 """Called once both listeners accept connections."""
 
 
-def run(config: Config, *, prepare: Prepare, ready: Ready, shared_ports: bool = False) -> None:
-    """Serve until SIGINT or SIGTERM.
+def run(config: Config, *, prepare: Prepare, ready: Ready, in_crew: bool = False) -> None:
+    """Serve until SIGINT or SIGTERM; a second one ends the process at once, which loses nothing acknowledged.
 
     The schema is created or upgraded first, then *prepare* is called; *ready* once both listeners accept connections.
-    With *shared_ports* other processes may listen on them, too.
+    With *in_crew* other processes may listen on them, too, and a second signal is for the parent to heed.
 
     :raises UnsafeListener: if it would listen off loopback without logins or with plain passwords, unasked.
     :raises ServedElsewhere: if another server has the SQLite file.
     :raises OSError: if an address cannot be listened on.
     """
     with ExitStack() as closing:
+        memory.give_back()
         house = build(config, prepare, closing)
-        _calm_garbage_collector()
-        _run_loop(_serve(config, house, ready, shared_ports=shared_ports))
+        memory.keep()
+        _run_loop(_serve(config, house, ready, in_crew=in_crew))
 
 
 def build(config: Config, prepare: Prepare, closing: ExitStack) -> House:
@@ -139,9 +139,9 @@ def check_safety(config: Config, house: House) -> None:
     log.warning("web.open_to_anybody", listen=str(web))
 
 
-async def _serve(config: Config, house: House, ready: Ready, *, shared_ports: bool) -> None:
-    web = listen(config.web.listen.host, config.web.listen.port, shared=shared_ports)
-    agents = listen(config.agents.listen.host, config.agents.listen.port, shared=shared_ports)
+async def _serve(config: Config, house: House, ready: Ready, *, in_crew: bool) -> None:
+    web = listen(config.web.listen.host, config.web.listen.port, shared=in_crew)
+    agents = listen(config.agents.listen.host, config.agents.listen.port, shared=in_crew)
     scheme = "https" if config.web.tls_cert else "http"
     addresses = Addresses(
         _url(scheme, config.web.listen, web.getsockname()[1]),
@@ -169,7 +169,13 @@ async def _serve(config: Config, house: House, ready: Ready, *, shared_ports: bo
 
     tls = (config.web.tls_cert, config.web.tls_key) if config.web.tls_cert else None
     try:
-        await serve([(web, house.web), (agents, house.agents)], tls=tls, ready=started, stopping=stopping)
+        await serve(
+            [(web, house.web), (agents, house.agents)],
+            tls=tls,
+            ready=started,
+            stopping=stopping,
+            again_kills=not in_crew,
+        )
     finally:
         await asyncio.to_thread(house.close)
         await house.gateway.stop()
@@ -203,13 +209,6 @@ def _local_agent(config: Config, house: House, url: str) -> LocalAgent:
         config.agent_home,
         new_token=lambda: house.hall.tokens.create_enrol_token(SYSTEM, once=True, hours=1),
     )
-
-
-def _calm_garbage_collector() -> None:
-    """Leave what was made so far out of collections: it stays anyway, and going through it halves the throughput."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 50, 100)
 
 
 def _run_loop(main: Coroutine[Any, Any, None]) -> None:

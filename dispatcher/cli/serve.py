@@ -41,7 +41,7 @@ def serve(
     """Run the server until Ctrl-C.
 
     The datastore is created, or upgraded, when that is needed. An agent on this computer is started with it and
-    ends with it.
+    ends with it. A second Ctrl-C does not wait for what is under way; nothing that was acknowledged is lost.
 
     \b
     Examples:

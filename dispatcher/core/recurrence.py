@@ -84,7 +84,7 @@ class Recurrence:
         """Give the due times after *after*, in order, each once."""
         ruled = takewhile(lambda moment: moment <= self.until, self._ruled(after))
         latest = after
-        for moment in heapq.merge(ruled, self.extra):
+        for moment in heapq.merge(ruled, self.extra) if self.extra else ruled:
             if moment > latest and moment not in self.left_out:
                 yield moment
                 latest = moment

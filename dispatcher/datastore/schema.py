@@ -1,20 +1,27 @@
-"""The schema: made and upgraded by Alembic, from the first revision on."""
+"""The schema: made and upgraded by Alembic, from the first revision on.
+
+Alembic is imported only where there is something to do: it takes 10 MiB, and a quarter of the time of every start.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import alembic.command
-import alembic.config
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, inspect, text
 
 from dispatcher.core.errors import Conflict
 from dispatcher.datastore.models import Base
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+#: What the files of the migrations are called after: ``0001_first_schema.py``.
+_KNOWN = sorted(
+    file.name.partition("_")[0] for file in (Path(__file__).parent / "migrations/versions").glob("[0-9]*.py")
+)
 #: How the one who changes the schema keeps others from it: the number is as good as any other. MariaDB's locks are
 #: the whole server's, so the database is part of the name.
 _LOCKS = {
@@ -57,6 +64,8 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
     with engine.connect() as connection, _alone(connection):
         before, head = _revisions(connection)
         if before != head:
+            import alembic.command
+
             alembic.command.upgrade(_config(connection), "head")
     return before, head
 
@@ -83,22 +92,26 @@ def _alone(connection: Connection) -> Iterator[None]:
 
 def differences(engine: Engine) -> list[object]:
     """Return what the models have that the migrated schema has not, and the other way round."""
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
     with engine.connect() as connection:
         return list(compare_metadata(MigrationContext.configure(connection), Base.metadata))
 
 
 def _revisions(connection: Connection) -> tuple[str | None, str]:
-    scripts = ScriptDirectory.from_config(_config(connection))
-    before = MigrationContext.configure(connection).get_current_revision()
-    if before is not None and before not in {script.revision for script in scripts.walk_revisions()}:
+    before: str | None = None
+    if inspect(connection).has_table("alembic_version"):
+        before = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    if before is not None and before not in _KNOWN:
         raise SchemaTooNew(before)
-    head = scripts.get_current_head()
-    assert head is not None  # noqa: S101 - the package always carries migrations
-    return before, head
+    return before, _KNOWN[-1]
 
 
-def _config(connection: Connection) -> alembic.config.Config:
-    config = alembic.config.Config()
+def _config(connection: Connection) -> Config:
+    from alembic.config import Config
+
+    config = Config()
     config.set_main_option("script_location", "dispatcher.datastore:migrations")
     config.attributes["connection"] = connection
     return config

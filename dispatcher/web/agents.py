@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import Iterator, MutableMapping
-from contextlib import contextmanager
+from collections.abc import MutableMapping
 from typing import Any
 
 from dispatcher.agents import protocol
@@ -26,7 +24,7 @@ MAX_READING = 1024
 
 
 class AgentsApp:
-    """Serves ``/agents/v1/``; everything else is 404."""
+    """Serves ``/agents/v1/``; everything else is 404. Its connections are ``connections.BoundedProtocol``'s."""
 
     def __init__(self, gateway: Gateway, max_reading: int = MAX_READING) -> None:
         self._gateway = gateway
@@ -42,7 +40,8 @@ class AgentsApp:
             if prefix == CONTENT_PATH and scope["method"] in ("GET", "POST"):
                 await self._content(name, scope, receive, send)
                 return
-            answer = await self._answer(scope, receive)
+            # A poll may wait for minutes, and there are thousands of them: nothing of its message is kept here.
+            answer = await self._gateway.handle(*await self._read_call(scope, receive), scope["extensions"][HANG_UP])
         except HungUp:
             return
         except Refused as refused:
@@ -51,16 +50,15 @@ class AgentsApp:
         else:
             await send_response(send, _response(answer.status, answer.body))
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+    async def _read_call(self, scope: Scope, receive: Receive) -> tuple[str, str, bytes]:
+        """Return the name, the credentials and the body of a call; *scope* has no headers any more then."""
         prefix, _, name = scope["path"].rpartition("/")
         headers = read_headers(scope["headers"])
         body = await self._read_body(receive, headers)
         if prefix != protocol.PATH or scope["method"] != "POST":
             raise Refused(404, "nothing is served here")
-        with _hang_up(scope, receive) as gone:
-            answering = self._gateway.handle(name, headers.get("authorization", ""), body, gone)
-            del headers, body  # a poll may wait for a minute, and there are thousands of them
-            return await answering
+        scope["headers"].clear()
+        return name, headers.get("authorization", ""), body
 
     async def _content(self, sha256: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Send a content, or the part of it that is asked for, a piece at a time."""
@@ -75,14 +73,14 @@ class AgentsApp:
             await send_response(send, Response(416, b"", "", [("Content-Range", f"bytes */{size}")]))
             return
         await send(_content_start(part, size, is_part=_RANGE.fullmatch(headers.get("range", "")) is not None))
-        with _hang_up(scope, receive) as gone:
-            for offset in range(part.start, part.stop, PIECE_BYTES):
-                length = min(PIECE_BYTES, part.stop - offset)
-                data = await self._gateway.read_content(sha256, offset, length)
-                await send({"type": "http.response.body", "body": data, "more_body": True})
-                if gone.done():
-                    return
-            await send({"type": "http.response.body", "body": b""})
+        gone = scope["extensions"][HANG_UP]
+        for offset in range(part.start, part.stop, PIECE_BYTES):
+            length = min(PIECE_BYTES, part.stop - offset)
+            data = await self._gateway.read_content(sha256, offset, length)
+            await send({"type": "http.response.body", "body": data, "more_body": True})
+            if gone.done():
+                return
+        await send({"type": "http.response.body", "body": b""})
 
     async def _read_body(self, receive: Receive, headers: dict[str, str]) -> bytes:
         if self._reading >= self._max_reading:
@@ -123,22 +121,3 @@ def _content_start(part: range, size: int, *, is_part: bool) -> MutableMapping[s
 
 def _response(status: int, body: bytes, *headers: tuple[str, str]) -> Response:
     return Response(status, body, "application/json", list(headers))
-
-
-@contextmanager
-def _hang_up(scope: Scope, receive: Receive) -> Iterator[asyncio.Future[None]]:
-    """Give a future that is done when the client has gone."""
-    gone = scope.get("extensions", {}).get(HANG_UP)
-    if gone is not None:
-        yield gone
-        return
-    gone = asyncio.ensure_future(_until_gone(receive))
-    try:
-        yield gone
-    finally:
-        gone.cancel()
-
-
-async def _until_gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

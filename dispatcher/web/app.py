@@ -23,6 +23,9 @@ from dispatcher.wire.http import Binding, Request, Response
 
 log = structlog.get_logger(__name__)
 
+#: Where a server says that it lives.
+LIVE = "/health/live"
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -55,6 +58,9 @@ class WebApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
         if scope["type"] != "http":
+            return
+        if scope["path"] == LIVE and scope["method"] in ("GET", "HEAD"):
+            await send_response(send, _live())  # by the loop itself: also while all threads are busy for long
             return
         request = _to_request(scope, self._new_id())
         binding = self._find(request.path)
@@ -137,8 +143,8 @@ class WebApp:
 
     def _own_page(self, request: Request) -> Response:
         path = request.path.rstrip("/").lower()
-        if path == "/health/live":
-            return Response(200, b"live\n", "text/plain; charset=utf-8")
+        if path == LIVE:
+            return _live()
         if path == "/health/ready":
             return self._health.ready()
         if path == "":
@@ -155,6 +161,10 @@ def _to_request(scope: Scope, request_id: UUID) -> Request:
         scheme=scope.get("scheme", "http"),
         id=str(request_id),
     )
+
+
+def _live() -> Response:
+    return Response(200, b"live\n", "text/plain; charset=utf-8")
 
 
 def _refuse(request: Request, binding: Binding | None, status: int, reason: str) -> Response:

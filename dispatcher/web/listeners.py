@@ -10,14 +10,11 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from dispatcher.web.receiving import HANG_UP, MAX_HEADER_BYTES
+from dispatcher.web.connections import HEAD_DEADLINE_S, BoundedProtocol
 
 #: How long open requests may take to end when the server stops, in seconds.
 GRACE_S = 5
-#: How long the head of a request may take, in seconds.
-HEAD_DEADLINE_S = 30.0
 
 
 class _Server(uvicorn.Server):
@@ -26,101 +23,6 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
-
-
-class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with bounds for what comes before it calls the application.
-
-    A head of more than 16 KiB is answered 431; so is as much between the pieces of a body (trailers, extensions). A
-    connection whose first byte does not come within the keep-alive time, or whose head is not whole ``deadline_s``
-    after its first byte, is closed.
-
-    Every scope has the extension ``receiving.HANG_UP``: a future that is done when the client has gone.
-    """
-
-    # In slots: with more attributes in their dictionaries than now, Python would not let all connections share the keys
-    # of these, and each would take two kilobytes more.
-    __slots__ = ("_deadline", "_extensions", "_gone", "_in_head", "_in_message", "_unread")
-    deadline_s = HEAD_DEADLINE_S
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._unread = 0  # bytes since the parser last had something whole
-        self._in_message = False  # between the end of a head and the end of its body
-        self._in_head = False
-        self._deadline: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for the first request."""
-        super().connection_made(transport)
-        self._gone: asyncio.Future[None] = self.loop.create_future()
-        self._extensions: Any = {HANG_UP: self._gone}
-        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the deadlines, and tell those who wait."""
-        self._unset_keepalive_if_required()
-        self._set_deadline(wanted=False)
-        if not self._gone.done():
-            self._gone.set_result(None)
-        super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        """Feed the parser, never with more than may still come."""
-        rest = memoryview(data)
-        self._in_head = self._in_head or not self._in_message
-        while rest and not self.transport.is_closing():
-            part, rest = rest[: MAX_HEADER_BYTES - self._unread], rest[MAX_HEADER_BYTES - self._unread :]
-            self._unread += len(part)
-            super().data_received(bytes(part))
-            if self._unread >= MAX_HEADER_BYTES and not self.transport.is_closing():
-                self._refuse()
-        self._set_deadline(wanted=self._in_head and not self.transport.is_closing())
-
-    def on_message_begin(self) -> None:
-        """Note that a head has begun."""
-        self._in_head = True
-        super().on_message_begin()
-        self.scope["extensions"] = self._extensions
-
-    def on_headers_complete(self) -> None:
-        """Note that the head is whole."""
-        self._unread, self._in_head, self._in_message = 0, False, True
-        super().on_headers_complete()
-
-    def on_body(self, body: bytes) -> None:
-        """Note that a piece of the body has come."""
-        self._unread = 0
-        super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        """Note that the next head may come."""
-        self._unread, self._in_message = 0, False
-        super().on_message_complete()
-        if not self.pipeline:
-            self.flow.resume_reading()  # nobody may ask for more of it: only so is the end of the connection seen
-
-    def _is_answering(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
-
-    def _refuse(self) -> None:
-        if not self._is_answering():
-            self.transport.write(STATUS_LINE[431] + b"content-length: 0\r\nconnection: close\r\n\r\n")
-        self.transport.close()
-
-    def _set_deadline(self, *, wanted: bool) -> None:
-        if wanted and self._deadline is None:
-            self._deadline = self.loop.call_later(self.deadline_s, self._head_is_late)
-        elif not wanted and self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-
-    def _head_is_late(self) -> None:
-        self._deadline = None
-        if self._is_answering():  # a pipelined head, or an empty line after a body: the answer goes out first
-            self._set_deadline(wanted=True)
-        else:
-            self.transport.close()
 
 
 def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
@@ -164,14 +66,15 @@ async def serve(
     ready: Callable[[], None],
     stopping: Callable[[], Awaitable[None]],
     head_deadline_s: float = HEAD_DEADLINE_S,
+    again_kills: bool = True,
 ) -> None:
     """Serve each ASGI application on its socket until SIGINT or SIGTERM.
 
     *ready* is called once all accept; *stopping*, before any of them stops accepting. A request's head may take
-    *head_deadline_s* seconds.
+    *head_deadline_s* seconds. With *again_kills* a second signal ends the process at once, whatever it is doing.
     """
     servers = [_server(application, tls, head_deadline_s) for _, application in listeners]
-    stopped = _on_signal()
+    stopped = _on_signal(again_kills=again_kills)
     tasks = [
         asyncio.create_task(server.serve(sockets=[listener]))
         for server, (listener, _) in zip(servers, listeners, strict=True)
@@ -208,16 +111,22 @@ def _server(application: Any, tls: tuple[str, str] | None, head_deadline_s: floa
     )
 
 
-def _on_signal() -> asyncio.Future[None]:
-    """Return a future that SIGINT or SIGTERM fulfils."""
+def _on_signal(*, again_kills: bool) -> asyncio.Future[None]:
+    """Return a future that SIGINT or SIGTERM fulfils; with *again_kills* the next one is nobody's, and deadly.
+
+    One that is ignored stays so: a shell has what runs in its background ignore SIGINT.
+    """
     loop = asyncio.get_running_loop()
     stopped: asyncio.Future[None] = loop.create_future()
+    names = [name for name in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(name) is not signal.SIG_IGN]
 
     def stop() -> None:
         if not stopped.done():
             stopped.set_result(None)
+            for name in names if again_kills else ():
+                signal.signal(name, signal.SIG_DFL)
 
-    for name in (signal.SIGINT, signal.SIGTERM):
+    for name in names:
         try:
             loop.add_signal_handler(name, stop)
         except NotImplementedError:  # Windows: the loop has no signal handlers

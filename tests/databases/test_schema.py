@@ -1,5 +1,7 @@
 """The schema: made by migrations alone, and the same as the models say."""
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from threading import Barrier
@@ -9,6 +11,7 @@ from uuid import UUID
 import alembic.command
 import pytest
 import sqlalchemy as sa
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from dispatcher.datastore import schema
@@ -20,6 +23,26 @@ from dispatcher.datastore.transactions import Datastore
 
 def test_migrations_make_what_the_models_say(datastore: Datastore) -> None:
     assert schema.differences(datastore.engine) == []
+
+
+def test_files_are_called_as_their_revisions(datastore: Datastore) -> None:
+    with datastore.engine.connect() as connection:
+        scripts = ScriptDirectory.from_config(schema._config(connection))
+    assert sorted(script.revision for script in scripts.walk_revisions()) == schema._KNOWN
+    assert schema.revisions(datastore.engine) == (scripts.get_current_head(), scripts.get_current_head())
+
+
+def test_a_current_schema_needs_no_alembic(datastore: Datastore) -> None:
+    look = """
+import sys
+from dispatcher.datastore import schema
+from dispatcher.datastore.engines import open_engine, parse_url
+before, head = schema.upgrade(open_engine(parse_url(sys.argv[1])))
+assert before == head
+assert "alembic" not in sys.modules
+"""
+    url = datastore.url.render_as_string(hide_password=False)
+    subprocess.run([sys.executable, "-c", look, url], check=True, timeout=60)
 
 
 def test_upgrading_again_changes_nothing(datastore: Datastore) -> None:

@@ -74,3 +74,16 @@ def test_without_time_to_drain_what_runs_is_ended_and_reported(
     assert server.process.popen.wait(60) == 0
     assert effects.read_text().split() == ["begin"]
     assert start_server("--no-local-agent").wait_for_end(job) != 4
+
+
+def test_a_second_signal_does_not_wait_and_loses_no_job(
+    busy_server: Callable[[str], tuple[Any, str]], start_server: Callable[..., Any], effects: Path
+) -> None:
+    server, job = busy_server("60")
+    while requests.get(f"{server.url}/health/ready", timeout=10).status_code != 503:
+        time.sleep(0.02)
+    server.process.popen.send_signal(signal.SIGTERM)
+    assert server.process.popen.wait(10) == -signal.SIGTERM
+    assert effects.read_text().split() == ["begin"]
+    # It is known, and ends: the agent that comes back says what became of it.
+    assert start_server().wait_for_end(job, 60) != 4

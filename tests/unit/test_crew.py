@@ -54,6 +54,39 @@ def test_a_member_that_dies_again_and_again_is_started_ever_later(tmp_path: Path
     assert output.count(b"crew.member_ended") >= 3
 
 
+STUBBORN = """
+import signal, time
+from dispatcher.crew import Crew
+
+def work(index, is_first):
+    signal.signal(signal.SIGTERM, lambda *_: print("told", flush=True))
+    print("ready", flush=True)
+    while True:
+        time.sleep(60)
+
+Crew(2, work).run()
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "sigtimedwait"), reason="needs Linux")
+def test_a_second_signal_kills_the_members() -> None:
+    with subprocess.Popen([sys.executable, "-c", STUBBORN], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        lines = (line for line in parent.stdout if line in ("ready\n", "told\n"))
+        assert [next(lines), next(lines)] == ["ready\n"] * 2
+        members = psutil.Process(parent.pid).children()
+        try:
+            parent.terminate()
+            assert [next(lines), next(lines)] == ["told\n"] * 2
+            parent.terminate()
+            assert parent.wait(20) == 0
+            assert psutil.wait_procs(members, timeout=10)[1] == []
+        finally:
+            parent.kill()
+            for member in psutil.wait_procs(members, timeout=0)[1]:
+                member.kill()
+
+
 def test_sqlite_has_no_crew(tmp_path: Path) -> None:
     config = load({"datastore": {"url": f"sqlite:///{tmp_path / 'test.db'}"}}, environ={})
     with pytest.raises(NoCrew, match="PostgreSQL or MariaDB"):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -42,3 +45,47 @@ def test_what_is_unsafe_is_refused(has_logins: bool, sections: dict[str, Any], p
 )
 def test_what_is_safe_or_asked_for_is_allowed(has_logins: bool, sections: dict[str, Any]) -> None:
     check(has_logins=has_logins, **sections)
+
+
+STUCK = """
+import asyncio, signal
+from dispatcher.web.listeners import listen, serve
+
+async def application(scope, receive, send):
+    pass
+
+async def stopping():
+    print("draining", flush=True)
+    await asyncio.sleep(3600)
+
+def ready():
+    print("deaf" if signal.getsignal(signal.SIGINT) is signal.SIG_IGN else "ready", flush=True)
+
+asyncio.run(serve([(listen("127.0.0.1", 0), application)], tls=None, ready=ready, stopping=stopping))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends processes in its own way")
+@pytest.mark.parametrize(("first", "second"), [("SIGTERM", "SIGTERM"), ("SIGINT", "SIGINT"), ("SIGTERM", "SIGINT")])
+def test_a_second_signal_ends_a_server_that_drains(first: str, second: str) -> None:
+    with subprocess.Popen([sys.executable, "-c", STUCK], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            assert server.stdout.readline() == "ready\n"
+            server.send_signal(signal.Signals[first])
+            assert server.stdout.readline() == "draining\n"
+            server.send_signal(signal.Signals[second])
+            assert server.wait(20) == -signal.Signals[second]
+        finally:
+            server.kill()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no shells like that")
+def test_a_server_in_the_background_of_a_shell_leaves_ctrl_c_to_others() -> None:
+    command = ["sh", "-c", 'trap "" INT; exec "$0" -c "$1"', sys.executable, STUCK]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            assert server.stdout.readline() == "deaf\n"
+        finally:
+            server.kill()

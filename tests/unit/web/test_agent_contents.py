@@ -24,6 +24,7 @@ from dispatcher.services.enrolment import Facts
 from dispatcher.services.hall import Hall
 from dispatcher.tasks.work import TaskFailed
 from dispatcher.web.agents import AgentsApp, read_range
+from dispatcher.web.connections import BoundedProtocol
 
 DATA = bytes(range(256)) * 10_000
 
@@ -32,7 +33,8 @@ DATA = bytes(range(256)) * 10_000
 def listener(hall: Hall, clock: Any) -> Iterator[str]:
     """The address of a listener for agents that serves the hall."""
     gateway = Gateway(hall, clock)
-    server = uvicorn.Server(uvicorn.Config(AgentsApp(gateway), port=0, log_level="critical", lifespan="off"))
+    config = uvicorn.Config(AgentsApp(gateway), port=0, log_level="critical", lifespan="off", http=BoundedProtocol)
+    server = uvicorn.Server(config)
 
     async def serve() -> None:
         await gateway.start()

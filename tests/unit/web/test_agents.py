@@ -10,6 +10,7 @@ import orjson
 
 from dispatcher.agents.gateway import Answer
 from dispatcher.web.agents import MAX_BODY_BYTES, AgentsApp
+from dispatcher.web.receiving import HANG_UP
 
 
 class PatientGateway:
@@ -29,8 +30,10 @@ class Call:
     def __init__(self, app: AgentsApp, path: str = "/agents/v1/poll", **headers: str) -> None:
         self.sent: list[MutableMapping[str, Any]] = []
         self._body = asyncio.get_running_loop().create_future()
-        raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-        scope = {"type": "http", "method": "POST", "path": path, "headers": raw}
+        gone = asyncio.get_running_loop().create_future()
+        self.headers = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+        scope = {"type": "http", "method": "POST", "path": path, "headers": self.headers}
+        scope["extensions"] = {HANG_UP: gone}
         self._task = asyncio.create_task(app(scope, self._receive, self._send))
 
     async def _receive(self) -> MutableMapping[str, Any]:
@@ -61,10 +64,11 @@ def test_messages_under_way_are_bounded_and_waiting_polls_are_not() -> None:
         app = AgentsApp(gateway, max_reading=2)
         calls = []
         for _ in range(5):
-            calls.append(Call(app))
+            calls.append(Call(app, authorization="Agent someone"))
             calls[-1].finish()
             await settle()
         assert not any(call.sent for call in calls)
+        assert not any(call.headers for call in calls), "what nobody needs any more is held as long as the poll waits"
         reading = [Call(app), Call(app)]
         await settle()
         status, headers, body = await Call(app).answer()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator, MutableMapping
 from types import SimpleNamespace
 from typing import Any
@@ -118,6 +119,21 @@ def test_the_root_says_what_is_served(web: WebApp) -> None:
     assert (status, headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert b'<a href="/Door/help">' in body
     assert b"a door for tests" in body
+
+
+def test_a_server_whose_threads_are_all_busy_lives(web: WebApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    is_over = threading.Event()
+    monkeypatch.setattr(Door, "__call__", lambda *_: Response(200 if is_over.wait(20) else 500))
+
+    async def main() -> None:
+        busy = [asyncio.create_task(send_to(web, "/door")) for _ in range(2)]
+        await asyncio.sleep(0)
+        assert (await send_to(web, "/door"))[0] == 503
+        assert (await send_to(web, "/health/live"))[0] == 200
+        is_over.set()
+        assert [(await one)[0] for one in busy] == [200, 200]
+
+    asyncio.run(main())
 
 
 def test_health(web: WebApp) -> None:

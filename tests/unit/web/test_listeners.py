@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
+import tracemalloc
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -168,5 +170,40 @@ def test_an_application_learns_that_its_caller_has_hung_up(body: bytes) -> None:
         writer.close()
         while not hung_up:
             await asyncio.sleep(0.01)
+
+    with_server(talk)
+
+
+def test_a_connection_that_waits_for_its_answer_holds_little() -> None:
+    """Ten thousand agents wait: 5,200 bytes each, with all that uvicorn keeps 6,900."""
+    request = b"GET /until-gone HTTP/1.1\r\n" + b"header: value\r\n" * 5 + b"\r\n"
+    waiting = 100
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        address = writer.get_extra_info("peername")
+        before_s = len(asyncio.all_tasks())
+
+        def connect(count: int) -> list[socket.socket]:
+            made = [socket.create_connection(address) for _ in range(count)]
+            for one in made:
+                one.sendall(request)
+            return made
+
+        async def until_all_wait(count: int) -> None:
+            while len(asyncio.all_tasks()) < before_s + count:
+                await asyncio.sleep(0.001)
+
+        clients = connect(10)
+        await until_all_wait(10)
+        tracemalloc.start()
+        try:
+            clients += connect(waiting)
+            await until_all_wait(10 + waiting)
+            each = tracemalloc.get_traced_memory()[0] / waiting
+        finally:
+            tracemalloc.stop()
+        for one in clients:
+            one.close()
+        assert each < 6_000
 
     with_server(talk)

@@ -1,0 +1,182 @@
+"""Connections: uvicorn's HTTP protocol, with bounds for what comes before it calls the application, and small ones.
+
+Thousands of agents wait here at the same time, so what a connection holds while its answer is awaited counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from functools import lru_cache
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from dispatcher.web.receiving import HANG_UP, MAX_HEADER_BYTES
+
+#: How long the head of a request may take, in seconds.
+HEAD_DEADLINE_S = 30.0
+
+
+class _Event:
+    """What ``asyncio.Event`` is, for one that waits: without a queue of those that do, which takes 700 bytes."""
+
+    __slots__ = ("_is_set", "_waiter")
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._waiter: asyncio.Future[None] | None = None
+
+    def set(self) -> None:
+        self._is_set = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def clear(self) -> None:
+        self._is_set = False
+
+    async def wait(self) -> None:
+        while not self._is_set:
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        self._waiter = None
+
+
+class _Flow(FlowControl):
+    """uvicorn's flow control, with a smaller event."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self.read_paused = False
+        self.write_paused = False
+        self._is_writable_event: Any = _Event()
+        self._is_writable_event.set()
+
+
+#: What waits where nothing does: a queue takes 600 bytes even then.
+_NONE_WAIT: deque[Any] = deque()
+
+
+@lru_cache(maxsize=64)
+def _same(address: Any) -> Any:
+    """Return the one tuple for an *address* of ours that all its connections share."""
+    return address
+
+
+def _new_parser(protocol: HttpToolsProtocol) -> Any:
+    """Return a parser as uvicorn makes it."""
+    parser = httptools.HttpRequestParser(protocol)
+    if hasattr(parser, "set_dangerous_leniencies"):  # from httptools 0.6.3 on
+        parser.set_dangerous_leniencies(lenient_data_after_close=True)
+    return parser
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """uvicorn's protocol with bounds for what comes before it calls the application.
+
+    A head of more than 16 KiB is answered 431; so is as much between the pieces of a body (trailers, extensions). A
+    connection whose first byte does not come within the keep-alive time, or whose head is not whole ``deadline_s``
+    after its first byte, is closed.
+
+    Every scope has the extension ``receiving.HANG_UP``: a future that is done when the client has gone.
+
+    What uvicorn makes for every connection, and needs between two pieces of data for few, is not kept: the queue of
+    pipelined requests, the parser.
+    """
+
+    # In slots: with more attributes in their dictionaries than now, Python would not let all connections share the keys
+    # of these, and each would take two kilobytes more.
+    __slots__ = ("_deadline", "_extensions", "_gone", "_in_head", "_in_message", "_unread")
+    deadline_s = HEAD_DEADLINE_S
+    parser: Any
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.pipeline = _NONE_WAIT
+        self._unread = 0  # bytes since the parser last had something whole
+        self._in_message = False  # between the end of a head and the end of its body
+        self._in_head = False
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for the first request."""
+        super().connection_made(transport)
+        self.flow = _Flow(transport)
+        self.server = _same(self.server)
+        self._gone: asyncio.Future[None] = self.loop.create_future()
+        self._extensions: Any = {HANG_UP: self._gone}
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the deadlines, and tell those who wait."""
+        self._unset_keepalive_if_required()
+        self._set_deadline(wanted=False)
+        if not self._gone.done():
+            self._gone.set_result(None)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser, never with more than may still come."""
+        rest = memoryview(data)
+        if self.parser is None:
+            self.parser = _new_parser(self)
+        self._in_head = self._in_head or not self._in_message
+        while rest and not self.transport.is_closing():
+            part, rest = rest[: MAX_HEADER_BYTES - self._unread], rest[MAX_HEADER_BYTES - self._unread :]
+            self._unread += len(part)
+            super().data_received(bytes(part))
+            if self._unread >= MAX_HEADER_BYTES and not self.transport.is_closing():
+                self._refuse()
+        self._set_deadline(wanted=self._in_head and not self.transport.is_closing())
+        if not (self._in_head or self._in_message) and self.cycle.keep_alive:
+            self.parser = None  # nothing is half read: the next request can begin with a new one
+
+    def on_message_begin(self) -> None:
+        """Note that a head has begun."""
+        self._in_head = True
+        super().on_message_begin()
+        self.scope["extensions"] = self._extensions
+
+    def on_headers_complete(self) -> None:
+        """Note that the head is whole."""
+        self._unread, self._in_head, self._in_message = 0, False, True
+        if self._is_answering() and self.pipeline is _NONE_WAIT:
+            self.pipeline = deque()
+        super().on_headers_complete()
+        self.cycle.message_event = _Event()  # type: ignore[assignment] # nobody waits yet: its task has just been made
+
+    def on_body(self, body: bytes) -> None:
+        """Note that a piece of the body has come."""
+        self._unread = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Note that the next head may come."""
+        self._unread, self._in_message = 0, False
+        super().on_message_complete()
+        if not self.pipeline:
+            self.flow.resume_reading()  # nobody may ask for more of it: only so is the end of the connection seen
+
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _refuse(self) -> None:
+        if not self._is_answering():
+            self.transport.write(STATUS_LINE[431] + b"content-length: 0\r\nconnection: close\r\n\r\n")
+        self.transport.close()
+
+    def _set_deadline(self, *, wanted: bool) -> None:
+        if wanted and self._deadline is None:
+            self._deadline = self.loop.call_later(self.deadline_s, self._head_is_late)
+        elif not wanted and self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _head_is_late(self) -> None:
+        self._deadline = None
+        if self._is_answering():  # a pipelined head, or an empty line after a body: the answer goes out first
+            self._set_deadline(wanted=True)
+        else:
+            self.transport.close()

@@ -1,0 +1,37 @@
+"""Moments: text in SQLite, as SQLAlchemy itself would store it, so that texts compare as moments do."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from sqlalchemy import DateTime
+from sqlalchemy.dialects import sqlite
+
+from dispatcher.datastore.base import Moment
+
+DIALECT = sqlite.dialect()
+stored = Moment().dialect_impl(DIALECT).bind_processor(DIALECT)
+read = Moment().dialect_impl(DIALECT).result_processor(DIALECT, None)
+plain = DateTime().dialect_impl(DIALECT).bind_processor(DIALECT)
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        datetime(2026, 3, 1, 8, 0, tzinfo=UTC),
+        datetime(1, 1, 2, 3, 4, 5, 6, tzinfo=UTC),
+        datetime(9999, 12, 31, tzinfo=UTC),
+        datetime(2026, 3, 1, 1, 30, 0, 999_999, tzinfo=timezone(timedelta(hours=5, minutes=45))),
+    ],
+)
+def test_a_moment_is_text_in_utc(moment: datetime) -> None:
+    assert plain is not None
+    assert stored(moment) == plain(moment.astimezone(UTC).replace(tzinfo=None))
+    assert read(stored(moment)) == moment
+
+
+def test_a_moment_without_a_zone_is_none() -> None:
+    with pytest.raises(ValueError, match="naive"):
+        stored(datetime(2026, 3, 1))  # noqa: DTZ001 - that is what is refused
+    assert stored(None) is None
