@@ -14,8 +14,10 @@ import requests
 from pydantic import ValidationError
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
+from urllib3 import BaseHTTPResponse, Timeout
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError
 
 from dispatcher.agents.protocol import (
     PATH,
@@ -84,6 +86,7 @@ class Connection:
         self._socket: socket.socket | None = None
         self._is_interrupted = False
         self._session = self._new_session()
+        self._routes: dict[str, tuple[HTTPConnectionPool, str]] = {}
 
     def identify(self, agent_id: UUID, secret: str) -> None:
         """Use this identity from now on."""
@@ -173,29 +176,46 @@ class Connection:
             try:
                 if self._is_interrupted:
                     raise Interrupted(f"{call} given up")
-                answer = self._session.post(
-                    f"{url}{PATH}/{call}",
-                    data=body,
-                    headers=self._headers,
-                    timeout=(_CONNECT_TIMEOUT_S, wait_s + _ANSWER_TIMEOUT_S),
-                    allow_redirects=False,
-                )
-            except requests.RequestException as error:
+                answer = self._send(f"{url}{PATH}/{call}", body, wait_s)
+            except (HTTPError, requests.RequestException) as error:
                 if self._is_interrupted:
                     raise Interrupted(f"{call} given up") from None
                 problem = f"{url}: {_cause(error)}"
             else:
-                if answer.status_code == 200:
-                    return answer.content
-                problem = f"{url}: {call} answered {answer.status_code} {answer.text[:200]!r}"
-                if answer.status_code in (401, 403) or (call == "enrol" and _is_final(answer.status_code)):
+                if answer.status == 200:
+                    return answer.data
+                problem = f"{url}: {call} answered {answer.status} {answer.data.decode(errors='replace')[:200]!r}"
+                if answer.status in (401, 403) or (call == "enrol" and _is_final(answer.status)):
                     raise Refused(problem)
-                if call == "resource" and _is_final(answer.status_code):
+                if call == "resource" and _is_final(answer.status):
                     raise Rejected(_said(answer))
-                if call == "report" and answer.status_code in _UNREADABLE:
+                if call == "report" and answer.status in _UNREADABLE:
                     raise Rejected(problem)
             self._current = (self._current + 1) % len(self._dispatchers)
         raise Unavailable(problem)
+
+    def _send(self, target: str, body: bytes, wait_s: float) -> BaseHTTPResponse:
+        """Post *body* and return the answer, read to its end.
+
+        A session would prepare every call anew, for more than the call itself costs: it is asked once for each target.
+        """
+        if target not in self._routes:
+            self._routes[target] = self._route(target)
+        pool, path = self._routes[target]
+        timeout = Timeout(connect=_CONNECT_TIMEOUT_S, read=wait_s + _ANSWER_TIMEOUT_S)
+        return pool.urlopen(
+            "POST", path, body=body, headers=self._headers, timeout=timeout, redirect=False, retries=False
+        )
+
+    def _route(self, target: str) -> tuple[HTTPConnectionPool, str]:
+        """Return the connections to *target*, or to the proxy before it, and what to ask for there."""
+        session = self._session
+        request = session.prepare_request(requests.Request("POST", target))
+        adapter = session.get_adapter(target)
+        assert isinstance(adapter, HTTPAdapter)  # noqa: S101 - ours
+        pool = adapter.get_connection_with_tls_context(request, session.verify, session.proxies)
+        assert isinstance(pool, HTTPConnectionPool)  # noqa: S101 - there is no other
+        return pool, adapter.request_url(request, session.proxies)
 
     def _new_session(self) -> requests.Session:
         session = requests.Session()
@@ -206,7 +226,7 @@ class Connection:
         # With a pin the certificate itself is the identity; nobody else vouches for it.
         session.verify = not self._pin and (self._ca_file or True)
         for scheme in ("http://", "https://"):
-            session.mount(scheme, _Adapter(self._connected, self._pin))
+            session.mount(scheme, _Adapter(self._connected, self._pin, len(self._dispatchers)))
         return session
 
     def _connected(self, connected: socket.socket) -> None:
@@ -236,10 +256,11 @@ class Backoff:
 class _Adapter(HTTPAdapter):
     """Keeps connections alive while they wait, and tells of each socket it opens."""
 
-    def __init__(self, connected: Callable[[socket.socket], None], pin: str) -> None:
+    def __init__(self, connected: Callable[[socket.socket], None], pin: str, dispatchers: int) -> None:
         self._connected = connected
         self._pin = pin
-        super().__init__(pool_connections=4, pool_maxsize=1)
+        # One for each, at least: the connection keeps them, and one too many would be closed.
+        super().__init__(pool_connections=dispatchers + 1, pool_maxsize=1)
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         """Make the pools."""
@@ -272,12 +293,12 @@ def _socket_options() -> list[tuple[int, int, int]]:
     return options
 
 
-def _said(answer: requests.Response) -> str:
+def _said(answer: BaseHTTPResponse) -> str:
     """Return what a refusal says."""
     try:
-        return Refusal.model_validate_json(answer.content).message
+        return Refusal.model_validate_json(answer.data).message
     except ValidationError:
-        return f"refused: {answer.status_code}"
+        return f"refused: {answer.status}"
 
 
 def _is_final(status: int) -> bool:

@@ -1,7 +1,9 @@
 """The foreman: the agent's main thread, which deals out runs to slots and keeps the spool.
 
 Threads that call dispatchers hand what they hear to it; only it writes events and talks to slots. One ``sync`` of the
-spool covers everything that has come in meanwhile; a task begins after the sync that covers its start.
+spool covers everything that has come in meanwhile; a task begins after the sync that covers its start. Results go to
+the dispatcher at once and are on this disk with the next start, or soon after: lost with the power before either, they
+make an unknown outcome.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import logging
 import operator
 import os
 import selectors
+import shutil
 import signal
 import time
 from collections import deque
@@ -22,10 +25,11 @@ from pydantic import TypeAdapter
 
 from dispatcher.agents import processes, recovery
 from dispatcher.agents.holdings import Holdings
-from dispatcher.agents.protocol import Held, Message, RunEvent, RunFinished, RunOrder, TaskStarted, dump
+from dispatcher.agents.protocol import Held, Message, RunEvent, RunFinished, RunOrder, RunStarted, TaskStarted, dump
 from dispatcher.agents.slot_messages import Abort, Do, Go
 from dispatcher.agents.slot_process import Assignment, SlotProcess
 from dispatcher.agents.spool import Spool, TakenTask
+from dispatcher.agents.task_run import scratch_of
 from dispatcher.core.ports import Now
 
 log = logging.getLogger(__name__)
@@ -38,9 +42,12 @@ STOP_TIMEOUT_S = 10.0
 FULL_DISK_PAUSE_S = 1.0
 #: How many writes may wait for room before output is thrown away; everything else is always kept.
 MAX_UNWRITTEN = 100
+#: How long the end of a task may wait for a sync, in seconds: one for the next start usually comes first.
+RESULT_SYNC_S = 0.05
 #: How many slots may die with a run that had not begun before it is given up.
 MAX_ATTEMPTS = 3
 _EVENT: TypeAdapter[RunEvent] = TypeAdapter(RunEvent)
+_OUTPUT = b'{"kind":"output"'
 
 
 class Foreman:
@@ -73,6 +80,7 @@ class Foreman:
         self._posted: deque[Callable[[], None]] = deque()
         self._unwritten: deque[Callable[[], None]] = deque()
         self._retry_at = 0.0
+        self._sync_by: float | None = None
         self._after_sync: list[Callable[[], None]] = []
         self._has_news = False
         self._has_urgent_news = False
@@ -123,6 +131,7 @@ class Foreman:
         for slot in list(self._slots):
             self._bury(slot)
         self._settle()
+        self._succeeds(self._spool.sync)
 
     def stop(self, why: str) -> None:
         """Abort what runs and then end. What has not begun is left to the dispatcher."""
@@ -146,14 +155,9 @@ class Foreman:
         for order in runs:
             self._lose(order.run_id, partial(operator.ne, order.fence))
             if self._stop_by is None:
-                self._take(order)
+                self._waiting.append(Assignment(order))
         for run_id in aborts:
             self._abort_run(run_id)
-
-    def _take(self, order: RunOrder) -> None:
-        tasks = [TakenTask(task.name, task.repeatable) for task in order.tasks]
-        self._persist(lambda: self._spool.take(order.run_id, order.fence, tasks))
-        self._waiting.append(Assignment(order))
 
     def _abort_run(self, run_id: UUID) -> None:
         for slot in self._slots:
@@ -198,10 +202,29 @@ class Foreman:
                 idle = self._start_slot()
             if idle is None:
                 return
-            idle.assignment = self._waiting.popleft()
-            order = idle.assignment.order
-            idle.send(Do(order=order, facts=self._facts))
-            log.info("run.given run_id=%s fence=%d slot=%d", order.run_id, order.fence, idle.pid)
+            self._give(idle, self._waiting.popleft())
+
+    def _give(self, slot: SlotProcess, assignment: Assignment) -> None:
+        """Have *slot* do a run. What is known to start goes to disk while the slot prepares it."""
+        slot.assignment, order = assignment, assignment.order
+        is_begun = _begins_with_a_task(order)
+        slot.send(Do(order=order, facts=self._facts, is_begun=is_begun))
+        log.debug("run.given run_id=%s fence=%d slot=%d", order.run_id, order.fence, slot.pid)
+        if not assignment.attempts:
+            events: list[Message] = [RunStarted(run_id=order.run_id, fence=order.fence, at=self._now())]
+            if is_begun:
+                first = order.tasks[0].position
+                events.append(TaskStarted(run_id=order.run_id, fence=order.fence, position=first, at=self._now()))
+            tasks = [TakenTask(task.name, task.repeatable) for task in order.tasks]
+            self._persist(lambda: self._spool.take(order.run_id, order.fence, tasks, *map(dump, events)))
+            self._has_news = True
+        if is_begun:
+            self._after_sync.append(lambda: self._go(slot, assignment, order.tasks[0].position))
+
+    def _go(self, slot: SlotProcess, assignment: Assignment, position: int) -> None:
+        # It may have died meanwhile: then nothing has begun, whatever was written down.
+        if slot in self._slots and slot.send(Go(run_id=assignment.order.run_id, position=position)):
+            assignment.has_begun = True
 
     def _start_slot(self) -> SlotProcess:
         slot = SlotProcess.start(self._home, self._lock)
@@ -213,26 +236,26 @@ class Foreman:
         events = slot.read()
         if events is None:
             self._bury(slot)
-            return
-        for event in events:
-            self._heed(slot, event)
-
-    def _heed(self, slot: SlotProcess, line: bytes) -> None:
-        assignment = slot.assignment
-        if assignment is None:
+        elif slot.assignment is not None:
+            self._heed(slot, slot.assignment, events)
+        elif events:
             log.error("slot.confused pid=%d", slot.pid)
-            return
-        is_output = line.startswith(b'{"kind":"output"')
-        if not assignment.is_lost and not (is_output and self._is_swamped()):
-            self._persist(lambda: self._spool.add(line))
+
+    def _heed(self, slot: SlotProcess, assignment: Assignment, lines: list[bytes]) -> None:
+        is_swamped = self._is_swamped()
+        kept = [line for line in lines if not (is_swamped and line.startswith(_OUTPUT))]
+        if kept and not assignment.is_lost:
+            self._persist(lambda: self._spool.add(*kept))
             self._has_news = True
-        if is_output:
-            return
-        event = _EVENT.validate_json(line)
+        for line in lines:
+            if not line.startswith(_OUTPUT):
+                self._follow(slot, assignment, _EVENT.validate_json(line))
+
+    def _follow(self, slot: SlotProcess, assignment: Assignment, event: RunEvent) -> None:
         self._has_urgent_news = self._has_urgent_news or event.kind in ("task_finished", "run_finished")
         if isinstance(event, TaskStarted):
-            go = Go(run_id=event.run_id, position=event.position)
-            self._after_sync.append(lambda: slot.send(go))
+            position = event.position
+            self._after_sync.append(lambda: self._go(slot, assignment, position))
         elif isinstance(event, RunFinished):
             log.info("run.ended run_id=%s state=%s", event.run_id, event.state)
             slot.assignment = None
@@ -244,7 +267,7 @@ class Foreman:
     def _ended(self, order: RunOrder) -> None:
         self._has_news = self._has_urgent_news = True
         self._holdings.ended(order.run_id, order.fence)
-        self._after_sync.append(self._freed)
+        self._freed()
 
     def _bury(self, slot: SlotProcess) -> None:
         """Make an end of a slot that has died or is not needed any more, and of all that it has left behind."""
@@ -252,6 +275,7 @@ class Foreman:
         code = slot.end()
         self._slots.remove(slot)
         killed = processes.kill(time.sleep, spare=frozenset(other.pid for other in self._slots))
+        shutil.rmtree(scratch_of(self._home, slot.pid), ignore_errors=True)
         assignment = slot.assignment
         if assignment is not None:
             run_id = assignment.order.run_id
@@ -266,10 +290,13 @@ class Foreman:
         if run is None or assignment.is_lost:
             return
         assignment.attempts += 1
-        if not run.started and not assignment.is_aborted and assignment.attempts < MAX_ATTEMPTS:
+        if not (assignment.has_begun or assignment.is_aborted) and assignment.attempts < MAX_ATTEMPTS:
             self.post(lambda: self._waiting.appendleft(assignment))
             return
-        for event in recovery.last_words(run, "the slot died", self._now(), is_aborted=assignment.is_aborted):
+        words = recovery.last_words(
+            run, "the slot died", self._now(), is_aborted=assignment.is_aborted, has_begun=assignment.has_begun
+        )
+        for event in words:
             self._add(event)
         self._ended(order)
 
@@ -277,17 +304,30 @@ class Foreman:
         self._persist(lambda: self._spool.add(dump(event)))
 
     def _settle(self) -> None:
-        """Sync what has been written since the last time, then do what waits for that; later if the disk is full."""
-        while self._write() and (self._after_sync or self._has_news):
-            is_urgent = self._has_urgent_news
-            if (self._after_sync or is_urgent) and not self._succeeds(self._spool.sync):
-                return
+        """Tell of what has been written, and sync it and do what waits for that; later if the disk is full."""
+        while self._write() and (self._after_sync or self._has_news or self._is_sync_due()):
+            if self._has_urgent_news:
+                self._tell()
+            if self._after_sync or self._is_sync_due():
+                if not self._succeeds(self._spool.sync):
+                    return
+                self._sync_by = None
+                done, self._after_sync = self._after_sync, []
+                for action in done:
+                    action()
+            # Not before: the thread that delivers would compete with the start of a task.
             if self._has_news:
-                self._news(is_urgent)
-            self._has_news = self._has_urgent_news = False
-            done, self._after_sync = self._after_sync, []
-            for action in done:
-                action()
+                self._tell()
+
+    def _tell(self) -> None:
+        is_urgent = self._has_urgent_news
+        self._has_news = self._has_urgent_news = False
+        if is_urgent and self._sync_by is None:
+            self._sync_by = time.monotonic() + RESULT_SYNC_S
+        self._news(is_urgent)
+
+    def _is_sync_due(self) -> bool:
+        return self._sync_by is not None and time.monotonic() >= self._sync_by
 
     def _persist(self, write: Callable[[], None]) -> None:
         """Do *write* when everything before it is written: now, unless the disk is full or broken."""
@@ -316,6 +356,8 @@ class Foreman:
         moments = [] if self._stop_by is None else [self._stop_by]
         if self._unwritten or self._after_sync or self._has_news:
             moments.append(self._retry_at)
+        if self._sync_by is not None:
+            moments.append(max(self._sync_by, self._retry_at))
         return max(0.0, min(moments) - time.monotonic()) if moments else None
 
     def _is_over(self) -> bool:
@@ -329,3 +371,9 @@ class Foreman:
             os.read(self._bell, 4096)
         except BlockingIOError:
             return  # rung for something that has been done already
+
+
+def _begins_with_a_task(order: RunOrder) -> bool:
+    """Whether nothing but an abort can keep the first task from starting: it has no condition to meet."""
+    first = next(iter(order.tasks), None)
+    return first is not None and first.condition is None and order.modules[first.module].condition is None

@@ -22,7 +22,7 @@ from dispatcher.agents.protocol import Message, dump
 from dispatcher.agents.slot_messages import Abort, Do, Go
 from dispatcher.agents.slot_run import SlotRun
 from dispatcher.agents.supervisor import Supervisor
-from dispatcher.agents.task_run import SCRATCH
+from dispatcher.agents.task_run import scratch_of
 from dispatcher.core.ports import Now
 
 
@@ -42,6 +42,7 @@ class Slot:
         self.reason = ""
         self._run_id: UUID | None = None
         self._unsent: list[bytes] = []
+        self._scratch = scratch_of(home, os.getpid())
 
     def serve(self) -> None:
         """Do runs until the agent is gone."""
@@ -55,15 +56,17 @@ class Slot:
 
     def _do(self, message: Do) -> None:
         self._run_id, self.is_aborted, self.reason = message.order.run_id, False, ""
-        scratch = self._home / SCRATCH / str(message.order.run_id)
-        if scratch.exists():
-            shutil.rmtree(scratch)  # of an earlier attempt whose slot died
-        scratch.mkdir(mode=0o700, parents=True)
+        self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            SlotRun(self, message, scratch, self._home, self._now).do()
+            SlotRun(self, message, self._scratch, self._home, self._now).do()
         finally:
-            shutil.rmtree(scratch)
+            self._tidy()
         self._run_id = None
+
+    def _tidy(self) -> None:
+        """Leave nothing of a run. An empty directory stays: to make or remove one is to wait for everybody's syncs."""
+        if self._scratch.exists() and any(self._scratch.iterdir()):
+            shutil.rmtree(self._scratch)
 
     def may_go(self, position: int) -> bool:
         """Wait until the agent has the start on disk; return whether the task may begin."""

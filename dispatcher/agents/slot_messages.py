@@ -1,6 +1,8 @@
 """Slot messages: what an agent tells one of its slots, a line of JSON each. What a slot answers are run events.
 
-A slot reports that it is about to start a task and waits until the agent has that on disk (``Go``).
+A slot reports that it is about to start a task and waits until the agent has that on disk (``Go``). The start of the
+first task of a run is not reported if nothing can keep it from starting: the agent writes it down by itself, while the
+slot prepares.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ class Do(BaseModel):
     kind: Literal["do"] = "do"
     order: RunOrder
     facts: dict[str, str]
+    is_begun: bool = False  #: the agent writes down the start of the first task by itself
 
 
 class Go(BaseModel):

@@ -23,6 +23,7 @@ class Assignment:
     order: RunOrder
     is_aborted: bool = False
     is_lost: bool = False  #: nothing of it is reported any more
+    has_begun: bool = False  #: a task may have done something
     attempts: int = 0  #: slots that died with it
 
 
@@ -65,15 +66,16 @@ class SlotProcess:
         assert self.process.stdout is not None  # noqa: S101 - made with a pipe
         return self.process.stdout.fileno()
 
-    def send(self, message: BaseModel) -> None:
-        """Tell the slot something. If it is dead, that shows at the other end."""
+    def send(self, message: BaseModel) -> bool:
+        """Tell the slot something; return False if it is dead, which shows at the other end and is dealt with there."""
         assert self.process.stdin is not None  # noqa: S101 - made with a pipe
         data = message.model_dump_json().encode() + b"\n"
         try:
             while data:
                 data = data[os.write(self.process.stdin.fileno(), data) :]
         except BrokenPipeError:
-            return  # the end of its output says the same, and is where it is dealt with
+            return False
+        return True
 
     def read(self) -> list[bytes] | None:
         """Return the events that have come, each as JSON; None when the slot has ended."""

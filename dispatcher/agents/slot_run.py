@@ -14,7 +14,6 @@ from dispatcher.agents.protocol import (
     Condition,
     Message,
     RunFinished,
-    RunStarted,
     TaskFinished,
     TaskOrder,
     TaskStarted,
@@ -80,6 +79,8 @@ class SlotRun:
         self._scopes = Scopes(message.order)
         self._ended: list[Ended] = []
         self._previous = TaskEnding("skipped")
+        self._is_begun = message.is_begun
+        self._cleared: int | None = None  #: the position of the last task whose start is on disk
 
     def do(self) -> None:
         """Do the run and tell all about it. Only the agent's death raises.
@@ -88,7 +89,6 @@ class SlotRun:
         :raises BrokenPipeError: likewise.
         """
         order = self._order
-        self._host.emit(RunStarted(run_id=order.run_id, fence=order.fence, at=self._now()))
         for index, tasks in itertools.groupby(order.tasks, lambda task: task.module):
             self._do_module(index, list(tasks))
         state = run_state(self._ended, len(order.tasks), len(order.modules))
@@ -166,11 +166,9 @@ class SlotRun:
 
     def _start(self, task: TaskOrder) -> None:
         order = self._order
-        self._host.emit(TaskStarted(run_id=order.run_id, fence=order.fence, position=task.position, at=self._now()))
-        self._host.send()
-        if not self._host.may_go(task.position):
-            self._note(task, TaskEnding("aborted"))
-            return
+        if not self._is_begun:
+            self._tell(TaskStarted(run_id=order.run_id, fence=order.fence, position=task.position, at=self._now()))
+        self._is_begun = False
         output = TaskOutput(order, task.position, self._scopes.secrets, self._tell)
         ending, attempts = self._try(task, output)
         self._note(task, ending, attempts)
@@ -202,9 +200,17 @@ class SlotRun:
         scratch, home = self._places
         values = [to_value(parameter) for parameter in self._scopes.module(task.module)]
         run = TaskRun(self._order, task, values, self._facts, scratch, home)
-        ending = run.run(self._host.supervisor, output.feed)
+        ending = run.run(self._host.supervisor, output.feed, lambda: self._may_go(task))
+        if not self._may_go(task):  # also asked if it has failed before it asked
+            return TaskEnding("aborted")
         output.flush()
         return self._take(task, ending) if ending.outputs else ending
+
+    def _may_go(self, task: TaskOrder) -> bool:
+        """Wait until the start of the task is on disk; return whether it may begin. That holds for all its attempts."""
+        if self._cleared != task.position and self._host.may_go(task.position):
+            self._cleared = task.position
+        return self._cleared == task.position
 
     def _take(self, task: TaskOrder, ending: TaskEnding) -> TaskEnding:
         """Let the tasks after this one see what it has set, if that may be."""

@@ -75,6 +75,7 @@ class Spool:
         self._size = 0
         self._allocated = 0
         self._undelivered: dict[UUID, int] = {}
+        self._unwritten_mark = b""  #: the last ``A``: it goes with the line that follows it
         self._load()
 
     @property
@@ -96,30 +97,38 @@ class Spool:
         """Return run and fence of the runs that have unconfirmed events. Only of use right after opening."""
         return dict(self._undelivered)
 
-    def take(self, run_id: UUID, fence: int, tasks: Sequence[TakenTask]) -> None:
-        """Note that a run has been taken."""
+    def take(self, run_id: UUID, fence: int, tasks: Sequence[TakenTask], *events: bytes) -> None:
+        """Note that a run has been taken, and add its first *events* (see ``add``)."""
         run = OpenRun(run_id, fence, list(tasks))
         with self._lock:
-            self._append(b"R", _dump_run(run))
+            self._append(_line(b"R", _dump_run(run)), *(_line(b"E", event) for event in events))
             self._open_runs[run_id] = run
+            for event in events:
+                self._note(event)
 
-    def add(self, event: bytes) -> None:
-        """Append an event: JSON without line breaks, ``kind``, ``run_id``, ``fence``, ``position`` first."""
+    def add(self, *events: bytes) -> None:
+        """Append events, all or none: each JSON without line breaks, ``kind run_id fence position`` first."""
         with self._lock:
-            self._append(b"E", event)
-            self._note(event)
+            self._append(*(_line(b"E", event) for event in events))
+            for event in events:
+                self._note(event)
 
     def close_run(self, run_id: UUID) -> None:
         """Forget a run: after a crash nothing is said about it."""
         with self._lock:
             if run_id in self._open_runs:
-                self._append(b"C", str(run_id).encode())
+                self._append(_line(b"C", str(run_id).encode()))
                 del self._open_runs[run_id]
 
     def sync(self) -> None:
         """Return when everything written so far is on disk."""
         with self._lock:
-            _sync(self._descriptor)
+            descriptor = os.dup(self._descriptor)
+        # Without the lock: nobody need wait for the disk to read or add events.
+        try:
+            _sync(descriptor)
+        finally:
+            os.close(descriptor)
 
     def batch(self, max_bytes: int, max_events: int) -> Batch:
         """Return the oldest unconfirmed events: at least one, if there is any, and no more than the limits."""
@@ -145,22 +154,24 @@ class Spool:
     def confirm(self, batch: Batch) -> None:
         """Note that the events of *batch* are durable elsewhere. It need not be on disk: delivery may be repeated."""
         with self._lock:
-            was_all = batch.end == self._size
             self._confirmed = batch.end
             # Not before most of it is confirmed: copying a long backlog again and again would be quadratic.
             if self._confirmed >= max(COMPACT_BYTES, self._size // 2):
                 self._compact()
             else:
-                self._append(b"A", str(batch.end).encode())
-                if was_all:
-                    self._confirmed = self._size
+                self._unwritten_mark = _line(b"A", str(batch.end).encode())
 
     def close(self) -> None:
         """Close the file."""
+        try:
+            self._append()
+        except OSError as error:
+            log.warning("spool.not_confirmed error=%s", error)
         os.close(self._descriptor)
 
-    def _append(self, letter: bytes, body: bytes) -> None:
-        line = _line(letter, body)
+    def _append(self, *lines: bytes) -> None:
+        """Write *lines*, and how far delivery has been confirmed if that has not been written."""
+        line = self._unwritten_mark + b"".join(lines)
         if self._size + len(line) > self._allocated:
             wanted = self._size + len(line) + ALLOCATE_BYTES
             try:
@@ -171,6 +182,7 @@ class Spool:
             self._allocated = wanted
         _write(self._descriptor, line, self._size)
         self._size += len(line)
+        self._unwritten_mark = b""
 
     def _note(self, event: bytes) -> None:
         match = _EVENT.match(event)
@@ -232,6 +244,7 @@ class Spool:
         os.close(self._descriptor)
         self._descriptor, self._confirmed = descriptor, len(head)
         self._size = self._allocated = size
+        self._unwritten_mark = b""
 
 
 def _line(letter: bytes, body: bytes) -> bytes:

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -23,11 +24,16 @@ log = logging.getLogger(__name__)
 
 #: Where processes run by default, below the agent's home.
 WORK = "work"
-#: Where each run has a directory of its own while it lasts, below the agent's home.
+#: Where each slot has a directory for what its run needs, below the agent's home.
 SCRATCH = "scratch"
 #: Variables of the agent itself, which may hold its token, and names that only an order may set.
 _OWN_PREFIXES = ("DISPATCHER_", "PARAM_", "VAR_", "FACT_")
 _MAX_MESSAGE = 10_000
+
+
+def scratch_of(home: Path, slot: int) -> Path:
+    """Return the private directory of the slot with this process id. It is empty between two runs."""
+    return home / SCRATCH / str(slot)
 
 
 class TaskRun:
@@ -52,14 +58,17 @@ class TaskRun:
         self._output_file = scratch / f"output-{task.position}"
         self._supervisor: Supervisor | None = None
         self._write: Callable[[bytes], None] = _no_output
+        self._may_go: Callable[[], bool] = lambda: False
 
-    def run(self, supervisor: Supervisor, write: Callable[[bytes], None]) -> TaskEnding:
+    def run(self, supervisor: Supervisor, write: Callable[[bytes], None], may_go: Callable[[], bool]) -> TaskEnding:
         """Do the task and return what became of it; *write* gets its output. Only the agent's death raises.
+
+        *may_go* is asked before a process is started: meanwhile the start of the task goes to disk.
 
         :raises AgentGone: if the agent dies meanwhile.
         :raises BrokenPipeError: likewise.
         """
-        self._supervisor, self._write = supervisor, write
+        self._supervisor, self._write, self._may_go = supervisor, write, may_go
         try:
             self._output_file.unlink(missing_ok=True)  # of an earlier attempt
             kind = task_type(self.task.type)
@@ -81,8 +90,14 @@ class TaskRun:
     def run_process(self, process: Process) -> TaskEnding:
         """Run *process* (see ``TaskContext``)."""
         assert self._supervisor is not None  # noqa: S101 - run() has set it
-        own = {name: value for name, value in os.environ.items() if not name.startswith(_OWN_PREFIXES)}
-        environment = {**own, **process.environment, **self.values, outputs.VARIABLE: str(self._output_file)}
+        environment = {
+            **_own_environment(),
+            **process.environment,
+            **self.values,
+            outputs.VARIABLE: str(self._output_file),
+        }
+        if not self._may_go():
+            return TaskEnding("aborted")
         end = self._supervisor.run(
             process.command_line, str(process.directory), environment, self.task.timeout_s, self._write
         )
@@ -111,6 +126,12 @@ class TaskRun:
             return TaskEnding("completed", code, _with_survivors(left, end), killed, outputs.read(self._output_file))
         except DispatcherError as error:
             return TaskEnding("failed", code, error.message, killed)
+
+
+@cache
+def _own_environment() -> dict[str, str]:
+    """Return what tasks inherit of the slot's environment, which nothing changes."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(_OWN_PREFIXES)}
 
 
 def _exit_code(status: int | None) -> tuple[int | None, str]:

@@ -112,7 +112,7 @@ class TaskType(ABC, Generic[SettingsT]):
 
     @abstractmethod
     def run(self, settings: SettingsT, context: TaskContext) -> TaskEnding:
-        """Do the task on the agent.
+        """Do the task on the agent. What it does to the computer is done by a process of *context*, not before.
 
         :raises InvalidValue: if something it refers to has no value.
         """

@@ -287,20 +287,37 @@ def test_secret_made_of_a_secret_is_masked(gateway, done, an_order) -> None:
     assert gateway.output(order.run_id) == b"******** x\n"
 
 
-def test_abort_that_comes_along_with_the_start_is_heard(an_order, tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_begun", [False, True])
+def test_abort_that_comes_along_with_the_start_is_heard(an_order, tmp_path: Path, is_begun) -> None:
     order = an_order(f"touch {tmp_path}/begun; sleep 60")
     (tmp_path / "work").mkdir()
     command = [sys.executable, "-m", "dispatcher.agents.slot", str(tmp_path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as slot:
         assert slot.stdin is not None
         assert slot.stdout is not None
-        slot.stdin.write(Do(order=order, facts={}).model_dump_json().encode() + b"\n")
-        kinds = [json.loads(slot.stdout.readline())["kind"] for _ in range(2)]
+        do = Do(order=order, facts={}, is_begun=is_begun)
+        slot.stdin.write(do.model_dump_json().encode() + b"\n")
+        kinds = [] if is_begun else [json.loads(slot.stdout.readline())["kind"]]
         together = [Go(run_id=order.run_id, position=0), Abort(run_id=order.run_id, reason="why not")]
         slot.stdin.write(b"".join(message.model_dump_json().encode() + b"\n" for message in together))
         ends = [json.loads(slot.stdout.readline()) for _ in range(2)]
         slot.stdin.close()
-    assert kinds == ["run_started", "task_started"]
+    assert kinds == ([] if is_begun else ["task_started"])
+    assert [end["kind"] for end in ends] == ["task_finished", "run_finished"]
     assert [end["state"] for end in ends] == ["aborted", "aborted"]
     assert ends[1]["reason"] == "why not"
     assert not (tmp_path / "begun").exists()
+
+
+def test_task_that_fails_before_its_start_is_on_disk_waits_for_that(an_order, tmp_path: Path) -> None:
+    order = an_order({"type": "nonsense", "settings": {}, "retry": retry(1)})
+    (tmp_path / "work").mkdir()
+    command = [sys.executable, "-m", "dispatcher.agents.slot", str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as slot:
+        assert slot.stdin is not None
+        assert slot.stdout is not None
+        for message in Do(order=order, facts={}, is_begun=True), Abort(run_id=order.run_id):
+            slot.stdin.write(message.model_dump_json().encode() + b"\n")
+        ends = [json.loads(slot.stdout.readline()) for _ in range(2)]
+        slot.stdin.close()
+    assert [end["state"] for end in ends] == ["aborted", "aborted"]

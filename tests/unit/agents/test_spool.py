@@ -171,3 +171,29 @@ def test_full_disk_leaves_no_half_record(tmp_path: Path) -> None:
     spool.add(event("output", run_id, 0, "after"))
     kept = everything(reopened(spool, file))
     assert [b"kept" in kept[0], b"after" in kept[1], len(kept)] == [True, True, 2]
+
+
+def test_events_that_are_added_together_are_written_together(tmp_path: Path) -> None:
+    file = tmp_path / "spool"
+    spool = Spool(file)
+    run_id = uuid4()
+    started = event("run_started", run_id), event("task_started", run_id, 0)
+    spool.take(run_id, 3, TASKS, *started)
+    assert [run.started for run in spool.open_runs()] == [[0]]
+    ended = event("task_finished", run_id, 0), event("run_finished", run_id)
+    spool.add(*ended)
+    assert spool.open_runs() == []
+    assert everything(reopened(spool, file)) == [*started, *ended]
+
+
+def test_confirmation_is_written_with_what_comes_next(tmp_path: Path) -> None:
+    file = tmp_path / "spool"
+    spool = Spool(file)
+    spool.add(event("output", uuid4(), 0, "a"))
+    before = file.read_bytes()
+    spool.confirm(spool.batch(1 << 20, 10))
+    assert file.read_bytes() == before
+    assert spool.backlog == 0
+    after = event("output", uuid4(), 0, "b")
+    spool.add(after)
+    assert everything(Spool(file)) == [after]

@@ -1,0 +1,126 @@
+"""The foreman: what is on disk when, and what becomes of a run whose slot dies before it has begun."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from dispatcher.agents.foreman import Foreman
+from dispatcher.agents.holdings import Holdings
+from dispatcher.agents.protocol import RunOrder
+from dispatcher.agents.slot_process import SlotProcess
+from dispatcher.agents.spool import Spool
+
+
+class Journal(Spool):
+    """A spool that notes when something is told and when it is synced. *before_sync* is called first."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(file)
+        self.steps: list[str] = []
+        self.before_sync: Callable[[], object] = lambda: None
+
+    def sync(self) -> None:
+        self.before_sync()
+        super().sync()
+        self.steps.append(f"sync {len(self.batch(1 << 20, 100).events)}")
+
+    def kinds(self) -> list[str]:
+        return [event.split(b'"')[3].decode() for event in self.batch(1 << 20, 100).events]
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Journal:
+    return Journal(tmp_path / "spool.log")
+
+
+@pytest.fixture
+def serve(tmp_path: Path, spool: Journal):
+    """Has an order done, up to the end that is told of, and for a sync more."""
+
+    def news(is_urgent: bool) -> None:
+        spool.steps.append(f"news {is_urgent}")
+        if "run_finished" in spool.kinds():
+            foreman.post(lambda: foreman.stop("done"))
+
+    lock = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
+    (tmp_path / "work").mkdir()
+    foreman = Foreman(
+        tmp_path,
+        1,
+        spool=spool,
+        holdings=Holdings(1, {}),
+        facts={},
+        lock=lock,
+        now=lambda: datetime.now(UTC),
+        news=news,
+        freed=lambda: None,
+    )
+
+    def do(order: RunOrder) -> None:
+        foreman.post(lambda: foreman.obey([order], [], []))
+        foreman.serve()
+
+    yield do
+    os.close(lock)
+
+
+def mortal(monkeypatch: pytest.MonkeyPatch, deaths: int) -> list[SlotProcess]:
+    """Let the first slots die as soon as they have been told of a run; return all slots as they are started."""
+    started: list[SlotProcess] = []
+    begin = SlotProcess.start
+
+    def start(home: Path, keep_open: int) -> SlotProcess:
+        if len(started) < deaths:
+            command = ["/bin/sh", "-c", "read line"]
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+            started.append(SlotProcess(process))
+        else:
+            started.append(begin(home, keep_open))
+        return started[-1]
+
+    monkeypatch.setattr(SlotProcess, "start", start)
+    return started
+
+
+def test_start_is_on_disk_before_the_task_begins(serve, spool: Journal, an_order, tmp_path: Path) -> None:
+    begun: list[bool] = []
+    spool.before_sync = lambda: begun.append((tmp_path / "begun").exists())
+    serve(an_order(f"touch {tmp_path}/begun"))
+    assert spool.steps[0] == "sync 2"
+    assert begun[0] is False
+    assert spool.kinds() == ["run_started", "task_started", "task_finished", "run_finished"]
+
+
+def test_end_is_told_of_at_once_and_on_disk_soon_after(serve, spool: Journal, an_order) -> None:
+    serve(an_order("true"))
+    assert "sync 4" not in spool.steps[: spool.steps.index("news True")]
+    assert spool.steps[-1] == "sync 4"
+
+
+def test_first_task_that_has_a_condition_starts_when_its_slot_says_so(serve, spool: Journal, an_order) -> None:
+    serve(an_order({"settings": {"command": "true"}, "condition": {"rule": "false"}}))
+    assert spool.kinds() == ["run_started", "task_finished", "run_finished"]
+
+
+@pytest.mark.parametrize(("deaths", "state"), [(2, "completed"), (3, "failed")])
+def test_run_whose_slot_dies_before_it_can_begin_is_tried_again(
+    serve, spool: Journal, an_order, monkeypatch, deaths, state
+) -> None:
+    slots = mortal(monkeypatch, deaths)
+    spool.before_sync = lambda: [slot.process.wait(10) for slot in slots[:deaths]]
+    serve(an_order("true"))
+    assert spool.kinds() == ["run_started", "task_started", "task_finished", "run_finished"]
+    end = spool.batch(1 << 20, 100).events[-1].decode()
+    assert f'"state":"{state}"' in end
+    assert ("the slot died before anything had started" in end) is (state == "failed")
+
+
+def test_what_a_dead_slot_had_in_its_directory_goes_with_it(serve, an_order, tmp_path: Path) -> None:
+    serve(an_order('echo left > "$(dirname "$DISPATCHER_OUTPUT")/file"; kill -9 $PPID; sleep 60'))
+    assert list((tmp_path / "scratch").iterdir()) == []
