@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import structlog
 from pydantic import ValidationError
 
 from dispatcher.agents import protocol
+from dispatcher.agents.combiner import Combiner
 from dispatcher.agents.contacts import Contacts
-from dispatcher.agents.translate import to_facts, to_news, to_order
+from dispatcher.agents.translate import to_facts, to_orders, to_report
 from dispatcher.core.attempts import again
 from dispatcher.core.errors import BadRequest, DispatcherError, NotAuthenticated, NotFound, Unavailable
 from dispatcher.core.ports import Now
 from dispatcher.services.hall import Hall
+from dispatcher.services.leasing import Ask
+from dispatcher.services.standings import Held, Standing
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +33,8 @@ M = TypeVar("M", bound=protocol.Message)
 
 #: Threads that work for agents: few, so that a crowd of agents never starves the web threads of the machine.
 THREADS = 4
+#: What a run that is held counts for when looks are gathered: about as much as its message takes.
+_HELD_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,29 @@ class Answer:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class _Letter(Generic[M]):
+    """A message as it came, and who says that it is theirs."""
+
+    authorization: str
+    message: type[M]
+    body: bytes
+
+
+@dataclass(slots=True)
+class _Look:
+    """Whether there is something for an agent that polls.
+
+    ``asked_at``, when it said what it holds, and its facts are for the first look of a poll.
+    """
+
+    agent_id: UUID
+    free: int
+    held: Held
+    asked_at: datetime | None
+    facts: protocol.Facts | None
+
+
 class Gateway:
     """Serves all agents of one dispatcher, on the loop that ``start`` was called on."""
 
@@ -47,9 +75,13 @@ class Gateway:
         self._hall = hall
         self._now = now
         self._lease_s = hall.leasing.lease_s
+        self._no_orders = protocol.dump(protocol.Orders(lease_s=self._lease_s))
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="gateway")
         self._waiting: dict[UUID, asyncio.Future[bool]] = {}
         self._newest: dict[UUID, tuple[str, int]] = {}  #: of each agent, the process and number of its latest poll
+        self._admitting: Combiner[_Letter[Any], tuple[UUID, Any]] = Combiner(self._open, self._pool)
+        self._looking: Combiner[_Look, bytes | None] = Combiner(self._look_all, self._pool)
+        self._reporting: Combiner[_Letter[protocol.Report], tuple[UUID, bytes]] = Combiner(self._report, self._pool)
         self._contacts = Contacts(hall.enrolment, now, self._waiting.keys)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = False
@@ -97,9 +129,10 @@ class Gateway:
             if path not in ("poll", "report", "resource"):
                 raise NotFound(path)
             if path == "report":
-                agent_id, answer = await self._in_thread(partial(self._report, authorization, body))
+                letter = _Letter(authorization, protocol.Report, body)
+                agent_id, receipt = await self._reporting.answer(letter, len(body))
                 self._contacts.heard(agent_id)
-                return answer
+                return Answer(200, receipt)
             if path == "resource":
                 agent_id, asked = await self._admit(authorization, protocol.FindResource, body)
                 return await self._find_resource(asked)
@@ -139,7 +172,7 @@ class Gateway:
 
     async def _admit(self, authorization: str, message: type[M], body: bytes) -> tuple[UUID, M]:
         """Return who calls, and what it says, after it has shown its secret."""
-        agent_id, said = await self._in_thread(lambda: (self._authenticate(authorization), _parse(message, body)))
+        agent_id, said = await self._admitting.answer(_Letter(authorization, message, body), len(body))
         self._contacts.heard(agent_id)
         return agent_id, said
 
@@ -151,15 +184,34 @@ class Gateway:
         self._hall.enrolment.authenticate(agent_id, secret)
         return agent_id
 
-    def _report(self, authorization: str, body: bytes) -> tuple[UUID, Answer]:
-        """Return who reports, and its receipt. All in one thread: a hop between threads costs as much as a query."""
-        agent_id = self._authenticate(authorization)
-        report = _parse(protocol.Report, body)
-        news = [to_news(event) for event in report.events]
-        held = [(held.run_id, held.fence) for held in report.holding]
-        standing = self._hall.reporting.report(agent_id, news, held)
-        receipt = protocol.Receipt(aborts=standing.aborts, lost=standing.lost, lease_s=self._lease_s)
-        return agent_id, Answer(200, protocol.dump(receipt))
+    def _open(self, letters: Sequence[_Letter[M]]) -> list[tuple[UUID, M] | DispatcherError]:
+        """Return for each of *letters* who has sent it, and what it says, or why it is refused."""
+        claims = [protocol.parse_credentials(letter.authorization) for letter in letters]
+        made = [claim for claim in claims if claim is not None]
+        proven = dict(zip(made, self._hall.enrolment.are_proven(made), strict=True)) if made else {}
+        opened: list[tuple[UUID, M] | DispatcherError] = []
+        for letter, claim in zip(letters, claims, strict=True):
+            if claim is None or not proven[claim]:
+                opened.append(NotAuthenticated())
+                continue
+            try:
+                opened.append((claim[0], _parse(letter.message, letter.body)))
+            except BadRequest as error:
+                opened.append(error)
+        return opened
+
+    def _report(self, letters: Sequence[_Letter[protocol.Report]]) -> list[tuple[UUID, bytes] | DispatcherError]:
+        """Return who reports, and the receipt, for each of *letters*; what they tell is stored in one transaction.
+
+        All in one thread: a hop between threads costs as much as a query.
+        """
+        opened = self._open(letters)
+        reports = [to_report(*one) for one in opened if not isinstance(one, DispatcherError)]
+        standings = iter(self._hall.reporting.report_all(reports) if reports else ())
+        return [one if isinstance(one, DispatcherError) else (one[0], self._receipt(next(standings))) for one in opened]
+
+    def _receipt(self, standing: Standing) -> bytes:
+        return protocol.dump(protocol.Receipt(aborts=standing.aborts, lost=standing.lost, lease_s=self._lease_s))
 
     async def _poll(
         self, asked_at: datetime, agent_id: UUID, poll: protocol.Poll, gone: asyncio.Future[None]
@@ -173,14 +225,14 @@ class Gateway:
         assert self._loop is not None  # noqa: S101 - started before it serves
         deadline = self._loop.time() + poll.wait_s * random.uniform(0.9, 1.0)  # noqa: S311 - only spreads the load
         held = [(held.run_id, held.fence) for held in poll.holding]
-        look = partial(self._first_orders, agent_id, poll, held, asked_at)
-        look_again = partial(self._orders, agent_id, poll.free, held)
+        look = _Look(agent_id, poll.free, held, asked_at, poll.facts)
         del poll, held
         while True:
             waiting = self._register(agent_id)
             try:
-                orders = await self._in_thread(look)
-                look, left = look_again, deadline - self._loop.time()
+                orders = await self._looking.answer(look, _HELD_BYTES * len(look.held))
+                look.asked_at = look.facts = None
+                left = deadline - self._loop.time()
                 if orders is not None or left <= 0 or self._stopping:
                     return self._tell(orders)
                 is_last = await self._wait(waiting, left, gone)
@@ -205,8 +257,8 @@ class Gateway:
             timer.cancel()
             gone.remove_done_callback(woken)
 
-    def _tell(self, orders: protocol.Orders | None) -> Answer:
-        return Answer(200, protocol.dump(orders or protocol.Orders(lease_s=self._lease_s)))
+    def _tell(self, orders: bytes | None) -> Answer:
+        return Answer(200, orders or self._no_orders)
 
     def _is_overtaken(self, agent_id: UUID, poll: protocol.Poll) -> bool:
         """Whether the same process has sent a later poll: what this one says the agent holds is out of date."""
@@ -216,34 +268,43 @@ class Gateway:
         self._newest[agent_id] = (poll.process, poll.number)
         return False
 
-    def _first_orders(
-        self, agent_id: UUID, poll: protocol.Poll, held: Sequence[tuple[UUID, int]], asked_at: datetime
-    ) -> protocol.Orders | None:
-        """Note what the agent has said at *asked_at*, and return as ``_orders`` does."""
-        if poll.facts is not None:
-            self._hall.enrolment.note_facts(agent_id, to_facts(poll.facts))
-        return self._orders(agent_id, poll.free, held, asked_at)
+    def _look_all(self, looks: Sequence[_Look]) -> list[bytes | None]:
+        """Return for each of *looks* the orders of what the agent shall do now, or None if there is nothing."""
+        # Where two are an agent's, the poll that has come first is over: the newer one waits in its place.
+        newest = {look.agent_id: look for look in looks}
+        said = {agent_id: to_facts(look.facts) for agent_id, look in newest.items() if look.facts is not None}
+        if said:
+            self._hall.enrolment.note_facts_of(said)
+        orders = self._orders(newest)
+        return [orders.get(look.agent_id) if look is newest[look.agent_id] else None for look in looks]
 
-    def _orders(
-        self, agent_id: UUID, free: int, held: Sequence[tuple[UUID, int]], asked_at: datetime | None = None
-    ) -> protocol.Orders | None:
-        """Return what the agent shall do now, or None if there is nothing.
-
-        *asked_at* says when it named what it holds; without it, it has waited here since.
-        """
+    def _orders(self, looks: Mapping[UUID, _Look]) -> dict[UUID, bytes]:
+        """Return the orders of those agents that have any."""
         leasing = self._hall.leasing
-        wakes = self._hall.waking.take(agent_id)
-        if not held and not wakes and leasing.is_idle(agent_id):
-            return None
-        if asked_at is not None:
-            leasing.reclaim(agent_id, held, asked_at)
-        runs, standing = leasing.orders(agent_id, 0 if self._stopping else free, held)
-        if not (standing.aborts or standing.lost or runs or wakes):
-            return None
-        work = [to_order(run) for run in runs]
-        return protocol.Orders(
-            runs=work, aborts=standing.aborts, lost=standing.lost, wakes=wakes, lease_s=self._lease_s
+        wakes = {agent_id: macs for agent_id in looks if (macs := self._hall.waking.take(agent_id))}
+        silent = [agent_id for agent_id, look in looks.items() if not look.held and agent_id not in wakes]
+        idle = set(silent) - leasing.with_business(silent) if silent else set()
+        asks = [
+            Ask(agent_id, 0 if self._stopping else look.free, look.held, look.asked_at)
+            for agent_id, look in looks.items()
+            if agent_id not in idle
+        ]
+        if not asks:
+            return {}
+        leasing.reclaim_of(asks)
+        given = leasing.orders_of(asks)
+        work = iter(to_orders([run for runs, _ in given for run in runs]))
+        return {
+            ask.agent_id: self._order([next(work) for _ in runs], standing, wakes.get(ask.agent_id, []))
+            for ask, (runs, standing) in zip(asks, given, strict=True)
+            if runs or standing.aborts or standing.lost or ask.agent_id in wakes
+        }
+
+    def _order(self, runs: list[protocol.RunOrder], standing: Standing, wakes: list[str]) -> bytes:
+        orders = protocol.Orders(
+            runs=runs, aborts=standing.aborts, lost=standing.lost, wakes=wakes, lease_s=self._lease_s
         )
+        return protocol.dump(orders)
 
     def _register(self, agent_id: UUID) -> asyncio.Future[bool]:
         """Return a future that becomes true by the agent's next wake-up, and false by a newer poll of it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from dispatcher.agents import protocol
@@ -44,6 +45,21 @@ def to_facts(facts: protocol.Facts) -> Facts:
         boot_id=facts.boot_id,
         extra=facts.extra,
     )
+
+
+def to_orders(runs: Sequence[LeasedRun]) -> list[protocol.RunOrder]:
+    """Return the orders that make agents do *runs*, in the same order.
+
+    Runs that share their modules, as those of one job may, share all of their orders that is the same.
+    """
+    alike: dict[int, protocol.RunOrder] = {}
+    orders = []
+    for run in runs:
+        known = alike.get(id(run.modules))
+        if known is None:
+            known = alike[id(run.modules)] = to_order(run)
+        orders.append(known.model_copy(update={"run_id": run.id, "fence": run.fence}))
+    return orders
 
 
 def to_order(run: LeasedRun) -> protocol.RunOrder:
@@ -92,6 +108,12 @@ def _to_condition(condition: ConditionDocument | None) -> protocol.Condition | N
     if condition is None:
         return None
     return protocol.Condition(rule=condition["if"], otherwise="fail" if condition["else"] == "fail" else "skip")
+
+
+def to_report(agent_id: UUID, report: protocol.Report) -> reporting.Report:
+    """Return what *report*, which the agent has sent, tells."""
+    news = [to_news(event) for event in report.events]
+    return reporting.Report(agent_id, news, [(held.run_id, held.fence) for held in report.holding])
 
 
 def to_news(event: protocol.RunEvent) -> reporting.News:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets as randomness
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -19,6 +20,7 @@ from dispatcher.core.errors import NotAuthenticated
 from dispatcher.core.ports import Ports
 from dispatcher.datastore import revisions
 from dispatcher.datastore.agents import Agent
+from dispatcher.datastore.base import Row
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.boots import Boots
 from dispatcher.services.tokens import Tokens
@@ -84,34 +86,47 @@ class Enrolment:
 
         :raises NotAuthenticated: if it is not, or there is no such agent.
         """
-        digest = _hash(secret)
-        # Before the secret is read: one that is changed meanwhile comes with another revision.
-        proven = self._current(self._datastore.revisions()[revisions.TOPOLOGY])
-        known = proven.digests.get(agent_id)
-        if known is not None and hmac.compare_digest(known, digest):
-            return
-        with self._datastore.read() as session:
-            stored = session.connection().execute(_SECRET, {"key": agent_id}).scalar()
-        if stored is None or not hmac.compare_digest(stored, digest):
+        if not self.are_proven([(agent_id, secret)])[0]:
             raise NotAuthenticated
-        proven.digests[agent_id] = stored
+
+    def are_proven(self, claims: Sequence[tuple[UUID, str]]) -> list[bool]:
+        """Return for each of *claims*, an agent's id and a secret, whether that is the agent's secret."""
+        # Before secrets are read: one that is changed meanwhile comes with another revision.
+        digests = self._current(self._datastore.revisions()[revisions.TOPOLOGY]).digests
+        shown = [(agent_id, _hash(secret)) for agent_id, secret in claims]
+        unknown = [agent_id for agent_id, digest in shown if not _is_same(digests.get(agent_id), digest)]
+        stored = self._stored_digests(unknown) if unknown else {}
+        proven = [_is_same(stored.get(agent_id, digests.get(agent_id)), digest) for agent_id, digest in shown]
+        digests.update((agent_id, digest) for (agent_id, digest), is_so in zip(shown, proven, strict=True) if is_so)
+        return proven
+
+    def _stored_digests(self, agent_ids: Sequence[UUID]) -> dict[UUID, bytes]:
+        with self._datastore.read() as session:
+            rows = session.connection().execute(_SECRETS, {"keys": list(agent_ids)})
+            return {agent_id: digest for agent_id, digest in rows if digest is not None}
 
     def note_facts(self, agent_id: UUID, facts: Facts) -> None:
         """Store what the agent says of its computer; if that has been booted, what waited for it goes on."""
-        said = _columns(facts)
+        self.note_facts_of({agent_id: facts})
+
+    def note_facts_of(self, said: Mapping[UUID, Facts]) -> None:
+        """Do for each agent what ``note_facts`` does; where there is one writer at a time, in one transaction."""
         with self._datastore.read() as session:  # hardly ever is there anything new, and writers wait for each other
-            known = session.connection().execute(_TOLD, {"key": agent_id}).mappings().first()
-        if known is None:
-            return
-        changed = {name: value for name, value in said.items() if known[name] != value}
-        if not changed and not is_other_boot(known["boot_id"], facts.boot_id):
-            return
+            rows = session.connection().execute(_TOLD, {"keys": list(said)}).mappings()
+            news = [(row, changed) for row in rows if (changed := _news(row, said[row["id"]])) is not None]
+        with ExitStack() as stack:
+            if news and self._datastore.traits.single_writer:
+                stack.enter_context(self._datastore.begin())
+            for known, changed in news:
+                self._note_facts(known, changed, said[known["id"]].boot_id)
+
+    def _note_facts(self, known: Row, changed: Mapping[str, Any], boot_id: str) -> None:
         with self._datastore.begin() as session:
             if changed:
-                session.connection().execute(_SET, {"key": agent_id, **changed})
+                session.connection().execute(_SET, {"key": known["id"], **changed})
             if not _KEPT.isdisjoint(changed):
                 revisions.bump(session, revisions.TOPOLOGY)
-            self._note_boot(session, agent_id, known["boot_id"], facts.boot_id)
+            self._note_boot(session, known["id"], known["boot_id"], boot_id)
 
     def note_contacts(self, online: Mapping[UUID, datetime], offline: Mapping[UUID, datetime]) -> None:
         """Store in one transaction which agents were last heard when, and which have gone.
@@ -119,13 +134,14 @@ class Enrolment:
         One that has gone, and was heard later by another dispatcher, has gone there.
         """
         notes = [
-            (statement, [{"key": key, "moment": moment} for key, moment in agents.items()])
+            (statement, [{"key": key, "moment": moment} for key, moment in sorted(agents.items())])
             for statement, agents in ((_NOTE_CONTACT, online), (_NOTE_ABSENCE, offline))
             if agents
         ]
         if not notes:
             return
         with self._datastore.begin() as session:
+            # In order of ids: others lock several agents at once, too.
             for statement, rows in notes:
                 session.connection().execute(statement, rows)
 
@@ -169,6 +185,16 @@ def _columns(facts: Facts) -> dict[str, Any]:
     }
 
 
+def _news(known: Row, facts: Facts) -> dict[str, Any] | None:
+    """Return the columns that *facts* change; None if they tell nothing new, not even of a boot."""
+    changed = {name: value for name, value in _columns(facts).items() if known[name] != value}
+    return changed if changed or is_other_boot(known["boot_id"], facts.boot_id) else None
+
+
+def _is_same(known: bytes | None, digest: bytes) -> bool:
+    return known is not None and hmac.compare_digest(known, digest)
+
+
 def _hash(secret: str) -> bytes:
     # The secret has 256 random bits: a plain digest is enough, and cheap enough for every poll.
     return hashlib.sha256(secret.encode()).digest()
@@ -177,8 +203,10 @@ def _hash(secret: str) -> bytes:
 _TABLE: Any = Agent.__table__
 #: What others keep of the facts until the topology has another revision (``topology.Target``).
 _KEPT = frozenset({"os", "time_zone"})
-_TOLD = select(_TABLE.c.boot_id, *(_TABLE.c[name] for name in _columns(Facts()))).where(_TABLE.c.id == bindparam("key"))
-_SECRET = select(_TABLE.c.secret_hash).where(_TABLE.c.id == bindparam("key"))
+_TOLD = select(_TABLE.c.id, _TABLE.c.boot_id, *(_TABLE.c[name] for name in _columns(Facts()))).where(
+    _TABLE.c.id.in_(bindparam("keys", expanding=True))
+)
+_SECRETS = select(_TABLE.c.id, _TABLE.c.secret_hash).where(_TABLE.c.id.in_(bindparam("keys", expanding=True)))
 #: Sets the columns that are named beside its own parameter.
 _SET = update(_TABLE).where(_TABLE.c.id == bindparam("key"))
 _NOTE_CONTACT = (

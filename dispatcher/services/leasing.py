@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from dispatcher.core.definitions import PlannedModule
+from dispatcher.core.attempts import again
+from dispatcher.core.definitions import PlannedModule, PlannedRun
 from dispatcher.core.errors import Unavailable
 from dispatcher.core.parameters import Parameter
 from dispatcher.core.ports import Ports
@@ -22,11 +25,13 @@ from dispatcher.datastore.base import Row
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.runs import CHUNKS, RUNS, TASK_RESULTS
 from dispatcher.datastore.transactions import Datastore, after_commit
+from dispatcher.services import standings
 from dispatcher.services.activation import Activation
 from dispatcher.services.locking import lock_jobs
 from dispatcher.services.placing import FREE, Placing
 from dispatcher.services.plans import Plans
 from dispatcher.services.settings import Settings
+from dispatcher.services.standings import UNSETTLED, Held, Standing
 from dispatcher.services.topology import Target, Topology
 
 
@@ -34,7 +39,7 @@ from dispatcher.services.topology import Target, Topology
 class LeasedRun:
     """A run that an agent shall do: its modules in order, with the values their tasks see, and the ``scopes`` of those.
 
-    ``scopes`` are as in ``core.definitions.PlannedRun``.
+    ``scopes`` are as in ``core.definitions.PlannedRun``. Runs of one job may share both lists.
     """
 
     id: UUID
@@ -45,25 +50,31 @@ class LeasedRun:
 
 
 @dataclass(slots=True)
-class Standing:
-    """What an agent must know of the runs it holds."""
+class Ask:
+    """What an agent asks for: at most ``free`` runs, and what has become of those that it holds.
 
-    aborts: list[UUID]
-    lost: list[UUID]
+    ``asked_at`` says when it named these; None if it has only waited since.
+    """
+
+    agent_id: UUID
+    free: int
+    held: Held
+    asked_at: datetime | None = None
 
 
 #: Runs that their agents may fetch.
 _FREE = (RUNS.c.state == State.PENDING) & RUNS.c.leased_until.is_(None) & RUNS.c.hold.is_(None)
-#: How many runs the agent has been lent and has not ended. By itself: in a query that locks, MariaDB would lock, and
+#: How many runs agents have been lent and have not ended. By itself: in a query that locks, MariaDB would lock, and
 #: wait for, what is only counted.
 _HOW_MANY_LENT = (
-    select(func.count())
-    .select_from(RUNS)
-    .where(RUNS.c.agent_id == bindparam("agent"), RUNS.c.leased_until.is_not(None))
+    select(RUNS.c.agent_id, func.count())
+    .where(RUNS.c.agent_id.in_(bindparam("agents", expanding=True)), RUNS.c.leased_until.is_not(None))
+    .group_by(RUNS.c.agent_id)
 )
 _WAITING = (
     select(
         RUNS.c.id,
+        RUNS.c.agent_id,
         RUNS.c.fence,
         RUNS.c.job_id,
         JOBS.c.what,
@@ -80,51 +91,21 @@ _LEASE = (
     .where(RUNS.c.id == bindparam("key"))
     .values(leased_until=bindparam("until"), fence=RUNS.c.fence + 1, attempt=RUNS.c.attempt + 1)
 )
-_ABORTING = select(RUNS.c.id).where(RUNS.c.agent_id == bindparam("agent"), RUNS.c.state == State.ABORTING)
-#: The states by themselves first: the index has them, and an agent may have any number of finished runs.
-_UNSETTLED = RUNS.c.state.in_((State.PENDING, State.ABORTING))
 _WITH_ORDERS = (
     select(RUNS.c.agent_id)
     .where(
         RUNS.c.agent_id.in_(bindparam("agents", expanding=True)),
-        _UNSETTLED,
+        UNSETTLED,
         _FREE | (RUNS.c.state == State.ABORTING),
     )
     .distinct()
 )
-_NOT_IDLE = (
-    select(RUNS.c.id)
-    .where(
-        RUNS.c.agent_id == bindparam("agent"),
-        _UNSETTLED,
-        RUNS.c.hold.is_(None) | (RUNS.c.state == State.ABORTING),
-    )
-    .limit(1)
-)
-#: Runs that were lent to the agent and never reached it.
-_UNREACHED = (
-    (RUNS.c.agent_id == bindparam("agent"))
-    & (RUNS.c.state == State.PENDING)
-    & (RUNS.c.leased_until <= bindparam("until"))
-    & RUNS.c.id.not_in(bindparam("known", expanding=True))
-)
-_ANY_UNREACHED = select(RUNS.c.id).where(_UNREACHED).limit(1)
-#: Under another fence: should the agent have got one all the same, its news changes nothing.
-_RECLAIM = update(RUNS).where(_UNREACHED).values(leased_until=None, fence=RUNS.c.fence + 1)
-#: Locked, in order of ids: a report of the same agent may be ending one of them at this moment. Also those whose lease
-#: was over before they had begun: as long as its fence stands, nobody else has such a run.
-_HELD = (
-    select(RUNS.c.id, RUNS.c.fence)
-    .where(
-        RUNS.c.agent_id == bindparam("agent"),
-        RUNS.c.id.in_(bindparam("ids", expanding=True)),
-        RUNS.c.state.not_in(FINISHED),
-    )
-    .order_by(RUNS.c.id)
+_LOCK_AGENTS = (
+    select(Agent.id)
+    .where(Agent.id.in_(bindparam("agents", expanding=True)))
+    .order_by(Agent.id)
     .with_for_update(key_share=True)
 )
-_RENEW = update(RUNS).where(RUNS.c.id.in_(bindparam("ids", expanding=True))).values(leased_until=bindparam("until"))
-_LOCK_AGENT = select(Agent.id).where(Agent.id == bindparam("agent")).with_for_update(key_share=True)
 _WAITING_LOCKED = _WAITING.with_for_update(of=RUNS, key_share=True, skip_locked=True)
 #: Sets the columns that are named beside its own parameter.
 _SET = update(RUNS).where(RUNS.c.id == bindparam("key"))
@@ -170,19 +151,28 @@ class Leasing:
         with self._datastore.read() as session:
             return set(session.connection().execute(_WITH_ORDERS, {"agents": list(agent_ids)}).scalars())
 
-    def is_idle(self, agent_id: UUID) -> bool:
-        """Whether the agent has nothing to fetch or to abort, and nothing that it was lent and has not begun."""
-        with self._datastore.read() as session:
-            return session.connection().execute(_NOT_IDLE, {"agent": agent_id}).first() is None
+    def with_business(self, agent_ids: Collection[UUID]) -> set[UUID]:
+        """Return which of the agents have something to fetch or to abort, or were lent something and have not begun it.
 
-    def orders(self, agent_id: UUID, free: int, held: Sequence[tuple[UUID, int]]) -> tuple[list[LeasedRun], Standing]:
+        By one query: agents that wait have nothing of the sort.
+        """
+        with self._datastore.read() as session:
+            return standings.with_business(session, agent_ids)
+
+    def orders(self, agent_id: UUID, free: int, held: Held) -> tuple[list[LeasedRun], Standing]:
         """Return what ``lease`` and ``standing`` would; where that helps, in one transaction: an agent waits for it."""
+        return self.orders_of([Ask(agent_id, free, held)])[0]
+
+    def orders_of(self, asks: Sequence[Ask]) -> list[tuple[list[LeasedRun], Standing]]:
+        """Return for each of *asks*, which are of different agents, what ``orders`` would, by a few statements."""
         with ExitStack() as stack:
             # One commit for both. Elsewhere a report may hold these runs and wait for what leasing locks.
             if self._datastore.traits.single_writer:
                 stack.enter_context(self._datastore.begin())
-            standing = self.standing(agent_id, held)
-            return self.lease(agent_id, free), standing
+            with self._datastore.begin() as session:
+                stands = standings.renew(session, {ask.agent_id: ask.held for ask in asks}, self.until())
+            leased = self._lend({ask.agent_id: ask.free for ask in asks if ask.free > 0})
+        return [(leased.get(ask.agent_id, []), stands[ask.agent_id]) for ask in asks]
 
     def lease(self, agent_id: UUID, free: int) -> list[LeasedRun]:
         """Lend at most *free* waiting runs to the agent, oldest first; each for one lease time.
@@ -190,27 +180,34 @@ class Leasing:
         Together with those it has it never gets more than ``agents.parallel_runs``, whatever it claims to hold. A run
         that may not start now, because of the agent's launch window, is held until it may, or fails.
         """
-        if free <= 0:
-            return []
+        return self._lend({agent_id: free} if free > 0 else {}).get(agent_id, [])
+
+    def _lend(self, free: Mapping[UUID, int]) -> Mapping[UUID, list[LeasedRun]]:
+        """Do for each agent, which has so many slots *free*, what ``lease`` does."""
+        leased: defaultdict[UUID, list[LeasedRun]] = defaultdict(list)
+        if not free:
+            return leased
         with self._datastore.begin() as session:
-            rows = self._waiting(session, agent_id, free)
-            target = self._topology.targets(session, [agent_id]).get(agent_id) if rows else None
-            if target is None:
-                return []
-            rows, ended = self._in_window(session, target, rows)
+            rows = self._waiting(session, free)
+            targets = self._topology.targets(session, {row["agent_id"] for row in rows}) if rows else {}
+            rows, ended = self._in_window(session, targets, [row for row in rows if row["agent_id"] in targets])
             if not rows and not ended:
-                return []
+                return leased
             until = self._ports.now() + self._lease
             taken = [*rows, *(row for row, _ in ended)]
             session.connection().execute(_LEASE, [{"key": row["id"], "until": until} for row in taken])
-            leased: list[LeasedRun] = []
+            plans: dict[tuple[UUID, str], PlannedRun] = {}
             for row in rows:
                 try:
-                    leased.append(self._to_leased(session, row, target.os))
+                    planned = self._planned(session, row, targets[row["agent_id"]].os, plans)
                 except Unavailable as error:
                     ended.append((row, error.message))
+                else:
+                    run = LeasedRun(row["id"], row["job_id"], row["fence"] + 1, planned.modules, planned.scopes)
+                    leased[row["agent_id"]].append(run)
         for row, reason in ended:
-            self._fail(row, reason)
+            # Here, not by who has asked for all this: the others' runs are lent already.
+            again(partial(self._fail, row, reason))
         return leased
 
     def slot_freed(self, session: Session, agent_id: UUID) -> None:
@@ -219,33 +216,45 @@ class Leasing:
             self._full.discard(agent_id)
             after_commit(session, lambda: self._ports.wakeup.agents([agent_id]))
 
-    def _waiting(self, session: Session, agent_id: UUID, free: int) -> Sequence[Row]:
-        """Return the runs that the agent may fetch, at most *free* and no more than it has room for."""
+    def _waiting(self, session: Session, free: Mapping[UUID, int]) -> list[Row]:
+        """Return the runs that the agents may fetch, at most *free* each and no more than they have room for."""
         query = _WAITING
         if self._datastore.traits.skip_locked:
             # Two polls of one agent, here and at another dispatcher, must not both count the same room as theirs.
-            session.connection().execute(_LOCK_AGENT, {"agent": agent_id})
+            session.connection().execute(_LOCK_AGENTS, {"agents": list(free)})
             query = _WAITING_LOCKED
         limit = self._settings.current().number("agents.parallel_runs")
-        rows = session.connection().execute(query, {"agent": agent_id, "free": min(free, limit)}).mappings().all()
+        rows: list[Row] = []
+        for agent_id, wanted in free.items():
+            # One by one: no database can limit what it returns for each of several agents, and thousands may wait.
+            found = session.connection().execute(query, {"agent": agent_id, "free": min(wanted, limit)})
+            rows += found.mappings()
         if not rows:
-            return []
-        room = limit - session.connection().execute(_HOW_MANY_LENT, {"agent": agent_id}).scalar_one()
-        if room < len(rows):
-            self._full.add(agent_id)
-        return rows[: max(room, 0)]
+            return rows
+        agents = list({row["agent_id"] for row in rows})
+        room = dict.fromkeys(agents, limit)
+        for agent_id, lent in session.connection().execute(_HOW_MANY_LENT, {"agents": agents}):
+            room[agent_id] = limit - lent
+        fitting = []
+        for row in rows:
+            if room[row["agent_id"]] <= 0:
+                self._full.add(row["agent_id"])
+                continue
+            room[row["agent_id"]] -= 1
+            fitting.append(row)
+        return fitting
 
     def _in_window(
-        self, session: Session, target: Target, rows: Sequence[Row]
-    ) -> tuple[Sequence[Row], list[tuple[Row, str]]]:
-        """Hold those of *rows* that wait for the launch window of *target*.
+        self, session: Session, targets: Mapping[UUID, Target], rows: list[Row]
+    ) -> tuple[list[Row], list[tuple[Row, str]]]:
+        """Hold those of *rows* that wait for the launch windows of their *targets*.
 
         Return those that start now, and with the reason those that fail instead.
         """
-        if not self._placing.windows.concern([target]):
+        if not self._placing.windows.concern(targets.values()):
             return rows, []
         now = self._ports.now()
-        places = [(row, self._placing.in_window(row, target, now)) for row in rows]
+        places = [(row, self._placing.in_window(row, targets[row["agent_id"]], now)) for row in rows]
         held = [(row, place) for row, place in places if place.hold is not None]
         for row, place in held:
             self._set(session, row["id"], hold=place.hold, due_at=place.due_at)
@@ -264,44 +273,33 @@ class Leasing:
             if session.connection().execute(update(RUNS).where(lent).values(end)).rowcount:
                 self._activation.run_ended(session, row["job_id"])
 
-    def standing(self, agent_id: UUID, held: Sequence[tuple[UUID, int]]) -> Standing:
+    def standing(self, agent_id: UUID, held: Held) -> Standing:
         """Renew the leases of *held* (run id, fence) and return what has become of those runs.
 
         ``lost`` are those that are not the agent's any more; ``aborts`` those it must end, whether it named them
         or not (it may have been restarted).
         """
         with self._datastore.begin() as session:
-            return self.standing_in(session, agent_id, held)
+            return standings.renew(session, {agent_id: held}, self.until())[agent_id]
 
-    def reclaim(self, agent_id: UUID, held: Sequence[tuple[UUID, int]], asked_at: datetime | None = None) -> None:
+    def reclaim(self, agent_id: UUID, held: Held, asked_at: datetime | None = None) -> None:
         """Let the runs wait again that were lent to the agent but never reached it: it does not name them in *held*.
 
         Those that were lent after *asked_at*, when the agent said that, stay: this dispatcher may have stood still
         while another one served the agent.
         """
-        values = {
-            "agent": agent_id,
-            "until": (asked_at or self._ports.now()) + self._lease,
-            "known": [run_id for run_id, _ in held],
-        }
-        with self._datastore.read() as session:  # there is hardly ever one, and writers wait for each other
-            if session.connection().execute(_ANY_UNREACHED, values).first() is None:
-                return
-        with self._datastore.begin() as session:
-            session.connection().execute(_RECLAIM, values)
+        self.reclaim_of([Ask(agent_id, 0, held, asked_at or self._ports.now())])
 
-    def standing_in(self, session: Session, agent_id: UUID, held: Sequence[tuple[UUID, int]]) -> Standing:
-        """As ``standing``, inside the caller's transaction."""
-        connection = session.connection()
-        aborts = list(connection.execute(_ABORTING, {"agent": agent_id}).scalars())
-        if not held:
-            return Standing(aborts, [])
-        held_ids = [run_id for run_id, _ in held]
-        current = set(connection.execute(_HELD, {"agent": agent_id, "ids": held_ids}).tuples())
-        kept = [run_id for run_id, fence in held if (run_id, fence) in current]
-        if kept:
-            connection.execute(_RENEW, {"ids": kept, "until": self.until()})
-        return Standing(aborts, [run_id for run_id, fence in held if (run_id, fence) not in current])
+    def reclaim_of(self, asks: Iterable[Ask]) -> None:
+        """Do for each of *asks*, which are of different agents, what ``reclaim`` does; not for those without a time."""
+        said = {ask.agent_id: (ask.held, ask.asked_at + self._lease) for ask in asks if ask.asked_at is not None}
+        if not said:
+            return
+        with self._datastore.read() as session:  # there is hardly ever one, and writers wait for each other
+            found = standings.unreached(session, said)
+        if found:
+            with self._datastore.begin() as session:
+                standings.take_back(session, found)
 
     def extend_all(self, by: timedelta) -> None:
         """Give every held run *by* from now: after an absence of the server, agents need time to report."""
@@ -382,10 +380,13 @@ class Leasing:
     def _set(self, session: Session, run_id: UUID, **values: Any) -> None:
         session.connection().execute(_SET, {"key": run_id, **values})
 
-    def _to_leased(self, session: Session, row: Row, os: str) -> LeasedRun:
-        """Return the run as the agent needs it.
+    def _planned(self, session: Session, row: Row, os: str, plans: dict[tuple[UUID, str], PlannedRun]) -> PlannedRun:
+        """Return what the run does, for the agent; *plans* are those that have been made for runs of the same batch.
 
         :raises Unavailable: if its secrets cannot be opened.
         """
-        planned = self._plans.run(session, row["what"], row["parameters"], os)
-        return LeasedRun(row["id"], row["job_id"], row["fence"] + 1, planned.modules, planned.scopes)
+        planned = plans.get((row["job_id"], os))
+        if planned is None:
+            planned = self._plans.run(session, row["what"], row["parameters"], os)
+            plans[row["job_id"], os] = planned
+        return planned

@@ -1,13 +1,14 @@
-"""Progress: what the news in one report changes of its runs, gathered in memory and stored by a few statements."""
+"""Progress: what the news in reports changes of their runs, gathered in memory and stored by a few statements."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import Connection, Update, bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from dispatcher.core.states import FINISHED, Event, State, move
@@ -15,8 +16,8 @@ from dispatcher.datastore.base import Row
 from dispatcher.datastore.runs import CHUNKS, RUNS, TASK_RESULTS
 
 _RUNS_OF = (
-    select(RUNS.c.id, RUNS.c.job_id, RUNS.c.fence, RUNS.c.state, RUNS.c.reason, RUNS.c.started_at)
-    .where(RUNS.c.agent_id == bindparam("agent"), RUNS.c.id.in_(bindparam("ids", expanding=True)))
+    select(RUNS.c.id, RUNS.c.agent_id, RUNS.c.job_id, RUNS.c.fence, RUNS.c.state, RUNS.c.reason, RUNS.c.started_at)
+    .where(RUNS.c.agent_id.in_(bindparam("agents", expanding=True)), RUNS.c.id.in_(bindparam("ids", expanding=True)))
     .order_by(RUNS.c.id)
     .with_for_update(key_share=True)
 )
@@ -71,6 +72,7 @@ class Progress:
 
     def __init__(self, row: Row) -> None:
         self.id: UUID = row["id"]
+        self.agent_id: UUID = row["agent_id"]
         self.job_id: UUID = row["job_id"]
         self.fence: int = row["fence"]
         self.state = State(row["state"])
@@ -128,6 +130,10 @@ class Progress:
         if outputs is not None:
             self._changes["outputs"] = outputs
 
+    def renew(self, leased_until: datetime) -> None:
+        """Let the lease last until *leased_until*."""
+        self._changes["leased_until"] = leased_until
+
     def read_again(self, session: Session) -> None:
         """Note what somebody else has made of the run in this transaction; nothing of this may be unstored."""
         row = session.connection().execute(_STANDS, {"key": self.id}).one()
@@ -149,15 +155,22 @@ class Progress:
 
 
 def read(
-    session: Session, agent_id: UUID, run_ids: Collection[UUID], positions: Collection[int]
+    session: Session,
+    agent_ids: Collection[UUID],
+    run_ids: Collection[UUID],
+    told: Collection[UUID],
+    positions: Collection[int],
 ) -> dict[UUID, Progress]:
-    """Lock those of the runs that are the agent's, and return them by their ids, with their tasks at *positions*."""
+    """Lock those of the runs that are the agents', and return them by their ids; those *told* of with their tasks.
+
+    Of their tasks those at *positions*.
+    """
     if not run_ids:
         return {}
     connection = session.connection()
-    rows = connection.execute(_RUNS_OF, {"agent": agent_id, "ids": list(run_ids)}).mappings()
+    rows = connection.execute(_RUNS_OF, {"agents": list(agent_ids), "ids": list(run_ids)}).mappings()
     runs = {row["id"]: Progress(row) for row in rows}
-    begun = [run.id for run in runs.values() if run.has_tasks]
+    begun = [run.id for run in runs.values() if run.id in told and run.has_tasks]
     if begun and positions:
         for row in connection.execute(_TASKS_OF, {"ids": begun, "positions": list(positions)}).mappings():
             runs[row["run_id"]].note_stored_task(row)
@@ -167,20 +180,33 @@ def read(
 def store(session: Session, runs: Iterable[Progress]) -> None:
     """Write what has changed of *runs*."""
     connection = session.connection()
+    changed_runs: list[dict[str, Any]] = []
+    changed_tasks: list[dict[str, Any]] = []
     new_tasks: list[dict[str, Any]] = []
     new_chunks: list[dict[str, Any]] = []
     for run in runs:
         changes, tasks, chunks = run.take_changes()
         if changes:
-            connection.execute(_SET_RUN, {"key": run.id, **changes})
+            changed_runs.append({"key": run.id, **changes})
         for position, task in tasks.items():
             if task.is_new:
                 new_tasks.append({"run_id": run.id, "position": position, **_NEW_TASK, **task.changes})
             else:
-                connection.execute(_SET_TASK, {"key": run.id, "place": position, **task.changes})
+                changed_tasks.append({"key": run.id, "place": position, **task.changes})
             task.is_new, task.changes = False, {}
         new_chunks += chunks
+    _update(connection, _SET_RUN, changed_runs)
+    _update(connection, _SET_TASK, changed_tasks)
     if new_tasks:
         connection.execute(_ADD_TASKS, new_tasks)
     if new_chunks:
         connection.execute(_ADD_CHUNKS, new_chunks)
+
+
+def _update(connection: Connection, statement: Update, rows: Iterable[dict[str, Any]]) -> None:
+    """Set in each of *rows* the columns that it names; those that set the same ones together."""
+    alike: defaultdict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        alike[tuple(sorted(row))].append(row)
+    for some in alike.values():
+        connection.execute(statement, some)

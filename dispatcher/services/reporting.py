@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -16,12 +17,13 @@ from dispatcher.core.states import FINISHED, Event, State
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.runs import RUNS
 from dispatcher.datastore.transactions import Datastore
-from dispatcher.services import progress
+from dispatcher.services import progress, standings
 from dispatcher.services.activation import Activation
-from dispatcher.services.leasing import Leasing, Standing
+from dispatcher.services.leasing import Leasing
 from dispatcher.services.locking import lock_jobs
 from dispatcher.services.outputs import Outputs
 from dispatcher.services.progress import Progress
+from dispatcher.services.standings import Held, Standing
 
 log = structlog.get_logger(__name__)
 
@@ -88,6 +90,15 @@ class News:
     event: RunEvent
 
 
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an agent tells: its news, in order, and which runs it still holds."""
+
+    agent_id: UUID
+    news: Sequence[News]
+    held: Held
+
+
 class Reporting:
     """Stores the news of agents."""
 
@@ -97,26 +108,60 @@ class Reporting:
         self._activation = activation
         self._outputs = outputs
 
-    def report(self, agent_id: UUID, news: Sequence[News], held: Sequence[tuple[UUID, int]]) -> Standing:
+    def report(self, agent_id: UUID, news: Sequence[News], held: Held) -> Standing:
         """Store *news* in order, renew the leases of *held*, and return what has become of those runs.
 
         Durable when it returns. News of another agent's run, of a lost lease or of a finished run change nothing,
         and neither does news that was stored before.
         """
-        run_ids = {one.run_id for one in news}
-        positions = {one.event.position for one in news if not isinstance(one.event, (RunStarted, RunFinished))}
-        ending = [one.run_id for one in news if isinstance(one.event, RunFinished)]
+        return self.report_all([Report(agent_id, news, held)])[0]
+
+    def report_all(self, reports: Sequence[Report]) -> list[Standing]:
+        """Do for each of *reports*, in order, what ``report`` does: all in one transaction, by a few statements."""
+        news = [(report.agent_id, one) for report in reports for one in report.news]
+        ending = [(agent_id, one.run_id) for agent_id, one in news if isinstance(one.event, RunFinished)]
         with self._datastore.begin() as session:
             if ending and not self._datastore.traits.single_writer:
-                lock_jobs(session, set(session.scalars(_JOBS_OF, {"ids": ending})))
-            runs = progress.read(session, agent_id, run_ids, positions)
-            over = [runs[one.run_id] for one in news if self._take(session, runs.get(one.run_id), one)]
+                lock_jobs(session, set(session.scalars(_JOBS_OF, {"ids": [run_id for _, run_id in ending]})))
+            runs = self._read(session, reports)
+            over = [
+                runs[one.run_id].job_id
+                for agent_id, one in news
+                if self._take(session, _own(runs, agent_id, one.run_id), one)
+            ]
+            lost = [self._renew(runs, report) for report in reports]
             progress.store(session, runs.values())
-            for run in over:
-                self._activation.run_ended(session, run.job_id)
-            if ending:
+            for job_id, ended in sorted(Counter(over).items()):
+                self._activation.run_ended(session, job_id, ended)
+            for agent_id in {agent_id for agent_id, _ in ending}:
                 self._leasing.slot_freed(session, agent_id)
-            return self._leasing.standing_in(session, agent_id, held)
+            aborts = standings.aborting(session, {report.agent_id for report in reports})
+        return [Standing(aborts.get(report.agent_id, []), gone) for report, gone in zip(reports, lost, strict=True)]
+
+    def _read(self, session: Session, reports: Sequence[Report]) -> dict[UUID, Progress]:
+        """Lock all runs that *reports* name, and return those of their agents by their ids."""
+        told = {one.run_id for report in reports for one in report.news}
+        positions = {
+            one.event.position
+            for report in reports
+            for one in report.news
+            if not isinstance(one.event, (RunStarted, RunFinished))
+        }
+        # At once, in order of ids: two transactions that lock some runs and then others wait for each other.
+        named = told.union(run_id for report in reports for run_id, _ in report.held)
+        return progress.read(session, {report.agent_id for report in reports}, named, told, positions)
+
+    def _renew(self, runs: Mapping[UUID, Progress], report: Report) -> list[UUID]:
+        """Renew the leases of what the agent holds, and return which of these runs are not its own any more."""
+        lost = []
+        for run_id, fence in report.held:
+            run = _own(runs, report.agent_id, run_id)
+            # Also one whose lease was over before it had begun: as long as its fence stands, nobody else has it.
+            if run is None or run.fence != fence or run.state in FINISHED:
+                lost.append(run_id)
+            else:
+                run.renew(self._leasing.until())
+        return lost
 
     def _take(self, session: Session, run: Progress | None, news: News) -> bool:
         """Take *news* of *run* in; return whether it has ended by that, so that its job has to hear of it."""
@@ -168,3 +213,9 @@ class Reporting:
             outputs = self._outputs.of_run(session, what, event.outputs)
         run.end(event.event, event.at, event.reason, outputs)
         return True
+
+
+def _own(runs: Mapping[UUID, Progress], agent_id: UUID, run_id: UUID) -> Progress | None:
+    """Return the run, if it is the agent's: an agent may name any."""
+    run = runs.get(run_id)
+    return run if run is not None and run.agent_id == agent_id else None

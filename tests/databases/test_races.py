@@ -20,7 +20,8 @@ from dispatcher.core.permissions import SYSTEM
 from dispatcher.core.states import FINISHED, Event
 from dispatcher.datastore.runs import Run
 from dispatcher.services.hall import Hall
-from dispatcher.services.reporting import News, RunFinished, TaskStarted
+from dispatcher.services.leasing import Ask
+from dispatcher.services.reporting import News, Report, RunFinished, TaskStarted
 
 MODULE, RUNBOOK = UUID(int=1), UUID(int=2)
 LIBRARY = f"""
@@ -71,6 +72,23 @@ class Crowd:
             self.ask(self.hall.reporting.report, agent, ended, [])
             poll.join()
 
+    def work_together(self, agents: list[UUID]) -> None:
+        """Do what ``work`` does for all *agents* at once, as a dispatcher does that has many."""
+        while not self.done.is_set():
+            given = self.ask(self.hall.leasing.orders_of, [Ask(agent, 2, []) for agent in agents])
+            held = {
+                agent: [(run.id, run.fence) for run in runs] for agent, (runs, _) in zip(agents, given, strict=True)
+            }
+            self.ask(self.hall.reporting.report_all, [self.tell(agent, held[agent], is_over=False) for agent in agents])
+            poll = self.thread(self.ask, self.hall.leasing.orders_of, [Ask(one, 0, held[one]) for one in agents])
+            poll.start()
+            self.ask(self.hall.reporting.report_all, [self.tell(agent, held[agent], is_over=True) for agent in agents])
+            poll.join()
+
+    def tell(self, agent: UUID, held: list[tuple[UUID, int]], *, is_over: bool) -> Report:
+        event = RunFinished(self.now(), Event.COMPLETE) if is_over else TaskStarted(0, self.now())
+        return Report(agent, [News(*one, event) for one in held], [] if is_over else held)
+
     def submit(self, agents: list[UUID]) -> None:
         who = [WhoChoice([agent], WhoKind.AGENT) for agent in agents]
         for number in range(ROUNDS):
@@ -100,7 +118,12 @@ def test_everything_at_once_ends_every_job_and_fails_nobody(
     agents = [enrol(f"agent {number}") for number in range(3)]
     is_mariadb = datastore.engine.dialect.name in ("mysql", "mariadb")
     crowd = Crowd(hall, clock, tries=TRIES if is_mariadb else 1)
-    workers = [*(crowd.thread(crowd.work, agent) for agent in agents), crowd.thread(crowd.look_after)]
+    workers = [
+        *(crowd.thread(crowd.work, agent) for agent in agents),
+        crowd.thread(crowd.work_together, agents),
+        crowd.thread(crowd.work_together, agents[::-1]),
+        crowd.thread(crowd.look_after),
+    ]
     callers = [crowd.thread(crowd.submit, agents), crowd.thread(crowd.abort)]
     for thread in (*workers, *callers):
         thread.start()

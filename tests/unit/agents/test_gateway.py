@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,14 +12,16 @@ import pytest
 from sqlalchemy import select
 
 from dispatcher.agents import protocol
-from dispatcher.agents.gateway import Answer, Gateway
+from dispatcher.agents.gateway import Answer, Gateway, _Look
 from dispatcher.core.jobs import JobRequest, WhatChoice, WhatKind, When, WhoChoice, WhoKind
 from dispatcher.core.parameters import ParameterType
 from dispatcher.core.permissions import SYSTEM
+from dispatcher.core.states import State
 from dispatcher.datastore.agents import Agent
 from dispatcher.services.dispatchers import Dispatchers
 from dispatcher.services.hall import Hall
 
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MODULE = UUID("00000000-0000-4000-8000-000000000001")
 LIBRARY = f"""
 modules:
@@ -79,8 +81,9 @@ def run(hall: Hall, clock: Any, load_library: Callable[[str], None]) -> Callable
     return run
 
 
-def submit(hall: Hall, agent: UUID) -> UUID:
-    request = JobRequest([WhatChoice(MODULE, WhatKind.MODULE)], [WhoChoice([agent], WhoKind.AGENT)], When())
+def submit(hall: Hall, *agents: UUID) -> UUID:
+    who = [WhoChoice([agent], WhoKind.AGENT) for agent in agents]
+    request = JobRequest([WhatChoice(MODULE, WhatKind.MODULE)], who, When())
     return hall.scheduling.submit(request, SYSTEM).id
 
 
@@ -130,6 +133,71 @@ def test_a_waiting_poll_is_woken_by_an_abort(hall: Hall, run: Callable[..., None
 def test_a_poll_ends_empty_when_its_time_is_over(run: Callable[..., None]) -> None:
     async def scenario(agent: Caller) -> None:
         assert await agent.poll(wait_s=0.05) == protocol.Orders()
+
+    run(scenario)
+
+
+def sizes_of(monkeypatch: pytest.MonkeyPatch, service: object, name: str) -> list[int]:
+    """Return a list that the number of agents is added to whenever the method *name* is called."""
+    sizes: list[int] = []
+    usual = getattr(service, name)
+
+    def counted(questions: Sequence[Any]) -> Any:
+        sizes.append(len(questions))
+        return usual(questions)
+
+    monkeypatch.setattr(service, name, counted)
+    return sizes
+
+
+async def enrol_crowd(hall: Hall, gateway: Gateway) -> list[Caller]:
+    crowd = [Caller(gateway) for _ in range(20)]
+    for number, one in enumerate(crowd):
+        await one.enrol(await asyncio.to_thread(hall.tokens.create_enrol_token, SYSTEM, once=True), f"{number}")
+    return crowd
+
+
+def test_agents_that_are_woken_at_once_are_served_together_each_with_its_own(
+    hall: Hall, run: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches = sizes_of(monkeypatch, hall.leasing, "orders_of")
+
+    async def scenario(agent: Caller) -> None:
+        crowd = await enrol_crowd(hall, agent.gateway)
+        polls = [asyncio.create_task(one.poll(wait_s=60)) for one in crowd]
+        for one in crowd:
+            await until_waiting(agent.gateway, one.id)
+        job = await asyncio.to_thread(submit, hall, *(one.id for one in crowd))
+        agent.gateway.wake([one.id for one in crowd])
+        orders = [(await poll).runs for poll in polls]
+        assert [[order.job_id for order in runs] for runs in orders] == [[job]] * len(crowd)
+        assert len({runs[0].run_id for runs in orders}) == len(crowd)
+        assert len(batches) < len(crowd) == sum(batches)
+
+    run(scenario)
+
+
+def test_reports_that_come_at_once_are_stored_together_and_refused_one_by_one(
+    hall: Hall, run: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches = sizes_of(monkeypatch, hall.reporting, "report_all")
+
+    async def scenario(agent: Caller) -> None:
+        crowd = await enrol_crowd(hall, agent.gateway)
+        job = await asyncio.to_thread(submit, hall, *(one.id for one in crowd))
+        orders = [(await one.poll()).runs[0] for one in crowd]
+        done = [protocol.RunFinished(run_id=one.run_id, fence=1, at=NOW, state="completed") for one in orders]
+        right, crowd[7].authorization = crowd[7].authorization, "Agent nonsense"
+        answers = await asyncio.gather(
+            *(one.call("report", protocol.Report(events=[event])) for one, event in zip(crowd, done, strict=True)),
+            crowd[0].call("report", b"{"),
+        )
+        assert [answer.status for answer in answers] == [200] * 7 + [401] + [200] * 12 + [400]
+        assert len(batches) < sum(batches) == len(crowd) - 1
+        assert (await asyncio.to_thread(hall.jobs.get, job, SYSTEM)).state is State.ACTIVE
+        crowd[7].authorization = right
+        assert (await crowd[7].call("report", protocol.Report(events=[done[7]]))).status == 200
+        assert (await asyncio.to_thread(hall.jobs.get, job, SYSTEM)).state is State.COMPLETED
 
     run(scenario)
 
@@ -256,6 +324,18 @@ def test_a_poll_that_a_later_one_has_overtaken_takes_nothing_back(hall: Hall, ru
         assert (await agent.poll(process="a", number=3, wait_s=0, holding=[held])).lost == []
         # Another process holds what it says it holds: the first one is dead.
         assert len((await agent.poll(process="b", number=1)).runs) == 1
+
+    run(scenario)
+
+
+def test_two_polls_of_one_agent_in_one_batch_give_its_work_once(hall: Hall, run: Callable[..., None]) -> None:
+    async def scenario(agent: Caller) -> None:
+        for _ in range(2):
+            await asyncio.to_thread(submit, hall, agent.id)
+        looks = [_Look(agent.id, 1, [], None, None) for _ in range(2)]
+        older, newer = await asyncio.to_thread(agent.gateway._look_all, looks)
+        assert older is None
+        assert len(protocol.Orders.model_validate_json(newer).runs) == 1
 
     run(scenario)
 

@@ -1,0 +1,167 @@
+"""Combiners: nobody waits for company, and what one call breaks does not touch the others of its batch."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from dispatcher.agents import combiner
+from dispatcher.agents.combiner import Combiner
+from dispatcher.core.errors import BadRequest, Deadlock, DispatcherError, Unavailable
+
+
+class Work:
+    """Doubles numbers, and remembers with whom; the gate is closed by tests. *broken* says what a number raises."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.broken: dict[int, Exception] = {}
+
+    def __call__(self, numbers: Sequence[int]) -> list[int | DispatcherError]:
+        self.gate.wait(10)
+        self.batches.append(list(numbers))
+        for number in numbers:
+            if number in self.broken:
+                raise self.broken[number]
+        return [BadRequest("odd") if number % 2 else 2 * number for number in numbers]
+
+
+@pytest.fixture
+def work() -> Work:
+    return Work()
+
+
+@pytest.fixture
+def run(work: Work) -> Iterator[Callable[[Callable[[Combiner[int, int]], Awaitable[None]]], None]]:
+    """Run a scenario on a loop, with a combiner."""
+    with ThreadPoolExecutor(2) as pool:
+
+        def run(scenario: Callable[[Combiner[int, int]], Awaitable[None]]) -> None:
+            async def main() -> None:
+                await asyncio.wait_for(scenario(Combiner(work, pool)), 20)
+
+            asyncio.run(main())
+
+        yield run
+        work.gate.set()
+
+
+async def ask(one: Combiner[int, int], work: Work, numbers: Sequence[int], size: int = 0) -> list[int | Exception]:
+    """Ask for *numbers* while a call, 0, is being worked on; return their answers."""
+    work.gate.clear()
+    first = one.answer(0)
+    answers = [one.answer(number, size) for number in numbers]
+    work.gate.set()
+    assert await first == 0
+    found: list[int | Exception] = await asyncio.gather(*answers, return_exceptions=True)
+    return found
+
+
+def test_a_single_call_is_worked_on_at_once_and_alone(work: Work, run: Callable[..., None]) -> None:
+    async def scenario(one: Combiner[int, int]) -> None:
+        assert [await one.answer(2), await one.answer(4)] == [4, 8]
+        assert work.batches == [[2], [4]]
+
+    run(scenario)
+
+
+def test_what_comes_meanwhile_is_worked_on_together_in_its_order(work: Work, run: Callable[..., None]) -> None:
+    async def scenario(one: Combiner[int, int]) -> None:
+        assert await ask(one, work, [2, 4, 6]) == [4, 8, 12]
+        assert work.batches == [[0], [2, 4, 6]]
+
+    run(scenario)
+
+
+def test_a_batch_is_bounded_in_number_and_in_size(
+    work: Work, run: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(combiner, "MOST", 3)
+    monkeypatch.setattr(combiner, "MOST_BYTES", 10)
+
+    async def scenario(one: Combiner[int, int]) -> None:
+        await ask(one, work, [2, 4, 6, 8])
+        await ask(one, work, [2, 4, 6], size=5)
+        await ask(one, work, [2, 4], size=11)
+        assert work.batches == [[0], [2, 4, 6], [8], [0], [2, 4], [6], [0], [2], [4]]
+
+    run(scenario)
+
+
+def test_an_error_that_is_an_answer_is_that_of_one_call(work: Work, run: Callable[..., None]) -> None:
+    async def scenario(one: Combiner[int, int]) -> None:
+        first, odd, last = await ask(one, work, [2, 3, 4])
+        assert (first, last, type(odd)) == (4, 8, BadRequest)
+        assert work.batches == [[0], [2, 3, 4]]
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("error", [ValueError("a defect"), Unavailable("too large for the database")])
+def test_a_call_that_breaks_its_batch_fails_alone(work: Work, run: Callable[..., None], error: Exception) -> None:
+    work.broken = {4: error}
+
+    async def scenario(one: Combiner[int, int]) -> None:
+        assert await ask(one, work, [2, 4, 6, 8]) == [4, error, 12, 16]
+        assert await one.answer(2) == 4
+
+    run(scenario)
+
+
+def test_a_datastore_that_is_away_is_not_asked_for_every_call(work: Work, run: Callable[..., None]) -> None:
+    numbers = range(2, 100, 2)
+    work.broken = {number: Unavailable(str(number)) for number in numbers}
+
+    async def scenario(one: Combiner[int, int]) -> None:
+        answers = await ask(one, work, numbers)
+        assert [type(answer) for answer in answers] == [Unavailable] * len(numbers)
+        assert work.batches == [[0], [*numbers], [2], [4]]
+
+    run(scenario)
+
+
+def test_a_batch_that_met_a_deadlock_is_done_again_as_a_whole(work: Work, run: Callable[..., None]) -> None:
+    def once(numbers: Sequence[int]) -> Sequence[int | DispatcherError]:
+        if len(numbers) > 1 and not failed:
+            failed.append(numbers)
+            raise Deadlock("once")
+        return work(numbers)
+
+    failed: list[Sequence[int]] = []
+
+    async def scenario(one: Combiner[int, int]) -> None:
+        one._work = once
+        assert await ask(one, work, [2, 4]) == [4, 8]
+        assert work.batches == [[0], [2, 4]]
+
+    run(scenario)
+
+
+def test_who_does_not_wait_any_more_keeps_nobody(work: Work, run: Callable[..., None]) -> None:
+    async def scenario(one: Combiner[int, int]) -> None:
+        work.gate.clear()
+        first, gone, last = one.answer(0), one.answer(2), one.answer(4)
+        gone.cancel()
+        work.gate.set()
+        assert [await first, await last] == [0, 8]
+        assert gone.cancelled()
+
+    run(scenario)
+
+
+def test_calls_that_come_after_the_end_are_refused(work: Work) -> None:
+    async def main() -> None:
+        pool = ThreadPoolExecutor(1)
+        one: Combiner[int, int] = Combiner(work, pool)
+        pool.shutdown()
+        for _ in range(2):
+            with pytest.raises(Unavailable):
+                await one.answer(2)
+
+    asyncio.run(main())
