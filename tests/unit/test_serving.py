@@ -68,7 +68,9 @@ asyncio.run(serve([(listen("127.0.0.1", 0), application)], tls=None, ready=ready
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends processes in its own way")
 @pytest.mark.parametrize(("first", "second"), [("SIGTERM", "SIGTERM"), ("SIGINT", "SIGINT"), ("SIGTERM", "SIGINT")])
 def test_a_second_signal_ends_a_server_that_drains(first: str, second: str) -> None:
-    with subprocess.Popen([sys.executable, "-c", STUCK], stdout=subprocess.PIPE, text=True) as server:
+    # Where the tests themselves are in the background of a shell, they and all below them ignore SIGINT.
+    hearing = f"import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n{STUCK}"
+    with subprocess.Popen([sys.executable, "-c", hearing], stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         try:
             assert server.stdout.readline() == "ready\n"
