@@ -55,12 +55,12 @@ def test_a_member_that_dies_again_and_again_is_started_ever_later(tmp_path: Path
 
 
 STUBBORN = """
-import signal, time
+import os, signal, time
 from dispatcher.crew import Crew
 
 def work(index, is_first):
-    signal.signal(signal.SIGTERM, lambda *_: print("told", flush=True))
-    print("ready", flush=True)
+    signal.signal(signal.SIGTERM, lambda *_: os.write(2, b"told\\n"))
+    os.write(2, b"ready\\n")
     while True:
         time.sleep(60)
 
@@ -70,14 +70,16 @@ Crew(2, work).run()
 
 @pytest.mark.skipif(not hasattr(signal, "sigtimedwait"), reason="needs Linux")
 def test_a_second_signal_kills_the_members() -> None:
-    with subprocess.Popen([sys.executable, "-c", STUBBORN], stdout=subprocess.PIPE, text=True) as parent:
-        assert parent.stdout is not None
-        lines = (line for line in parent.stdout if line in ("ready\n", "told\n"))
-        assert [next(lines), next(lines)] == ["ready\n"] * 2
-        members = psutil.Process(parent.pid).children()
+    # Their own words go another way than the log of the parent.
+    command, devnull = [sys.executable, "-c", STUBBORN], subprocess.DEVNULL
+    with subprocess.Popen(command, stdout=devnull, stderr=subprocess.PIPE, text=True) as parent:
+        assert parent.stderr is not None
+        members: list[psutil.Process] = []
         try:
+            assert [parent.stderr.readline() for _ in range(2)] == ["ready\n"] * 2
+            members = psutil.Process(parent.pid).children()
             parent.terminate()
-            assert [next(lines), next(lines)] == ["told\n"] * 2
+            assert [parent.stderr.readline() for _ in range(2)] == ["told\n"] * 2
             parent.terminate()
             assert parent.wait(20) == 0
             assert psutil.wait_procs(members, timeout=10)[1] == []

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psutil
 import pytest
 
+from dispatcher.agents import processes
 from dispatcher.agents.foreman import Foreman
 from dispatcher.agents.holdings import Holdings
 from dispatcher.agents.protocol import RunOrder
@@ -40,8 +42,11 @@ def spool(tmp_path: Path) -> Journal:
 
 
 @pytest.fixture
-def serve(tmp_path: Path, spool: Journal):
+def serve(tmp_path: Path, spool: Journal, monkeypatch: pytest.MonkeyPatch):
     """Has an order done, up to the end that is told of, and for a sync more."""
+    # An agent's process has no other children than its slots; this one may have database servers.
+    kill, others = processes.kill, frozenset(child.pid for child in psutil.Process().children())
+    monkeypatch.setattr(processes, "kill", lambda wait, spare: kill(wait, spare=spare | others))
 
     def news(is_urgent: bool) -> None:
         spool.steps.append(f"news {is_urgent}")
