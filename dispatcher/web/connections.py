@@ -80,6 +80,8 @@ class BoundedProtocol(HttpToolsProtocol):
     connection whose first byte does not come within the keep-alive time, or whose head is not whole ``deadline_s``
     after its first byte, is closed.
 
+    No connection is upgraded: a request that offers it is served as if it did not (RFC 9110, 7.8).
+
     Every scope has the extension ``receiving.HANG_UP``: a future that is done when the client has gone.
 
     What uvicorn makes for every connection, and needs between two pieces of data for few, is not kept: the queue of
@@ -126,7 +128,9 @@ class BoundedProtocol(HttpToolsProtocol):
         while rest and not self.transport.is_closing():
             part, rest = rest[: MAX_HEADER_BYTES - self._unread], rest[MAX_HEADER_BYTES - self._unread :]
             self._unread += len(part)
-            super().data_received(bytes(part))
+            unfed = bytes(part)
+            while unfed:
+                unfed = self._feed(unfed)
             if self._unread >= MAX_HEADER_BYTES and not self.transport.is_closing():
                 self._refuse()
         self._set_deadline(wanted=self._in_head and not self.transport.is_closing())
@@ -140,7 +144,14 @@ class BoundedProtocol(HttpToolsProtocol):
         self.scope["extensions"] = self._extensions
 
     def on_headers_complete(self) -> None:
-        """Note that the head is whole."""
+        """Note that the head is whole.
+
+        :raises ValueError: if what follows can be no HTTP: after CONNECT.
+        """
+        if self.parser.should_upgrade():
+            if all(name != b"upgrade" for name, _ in self.headers):
+                raise ValueError("no tunnels here")
+            return  # it is read again
         self._unread, self._in_head, self._in_message = 0, False, True
         if self._is_answering() and self.pipeline is _NONE_WAIT:
             self.pipeline = deque()
@@ -154,10 +165,38 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Note that the next head may come."""
+        if self.parser.should_upgrade():
+            return  # of a message that has not begun
         self._unread, self._in_message = 0, False
         super().on_message_complete()
         if not self.pipeline:
             self.flow.resume_reading()  # nobody may ask for more of it: only so is the end of the connection seen
+
+    def _feed(self, data: bytes) -> bytes:
+        """Feed the parser, and return what is to be fed next.
+
+        JDK's HttpClient and ``curl --http2`` offer h2c with a body in HTTP/1.1, which the parser takes for the other
+        protocol and goes on after the head: so a new one begins with that head, without the offer.
+        """
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            head = self._head_without_upgrade()
+            self.parser = _new_parser(self)
+            return head + data[upgrade.args[0] :]
+        except httptools.HttpParserError:
+            message = "Invalid HTTP request received."
+            self.logger.warning(message)
+            self.send_400_response(message)
+        return b""
+
+    def _head_without_upgrade(self) -> bytes:
+        parts = [self.parser.get_method(), b" ", self.url, b" HTTP/", self.parser.get_http_version().encode(), b"\r\n"]
+        for name, value in self.headers:
+            if name != b"upgrade":
+                parts += [name, b":", value, b"\r\n"]
+        return b"".join([*parts, b"\r\n"])
 
     def _is_answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
