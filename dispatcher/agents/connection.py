@@ -204,7 +204,14 @@ class Connection:
         pool, path = self._routes[target]
         timeout = Timeout(connect=_CONNECT_TIMEOUT_S, read=wait_s + _ANSWER_TIMEOUT_S)
         return pool.urlopen(
-            "POST", path, body=body, headers=self._headers, timeout=timeout, redirect=False, retries=False
+            "POST",
+            path,
+            body=body,
+            headers=self._headers,
+            timeout=timeout,
+            redirect=False,
+            retries=False,
+            assert_same_host=False,  # a proxy is another one
         )
 
     def _route(self, target: str) -> tuple[HTTPConnectionPool, str]:

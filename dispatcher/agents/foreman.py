@@ -12,7 +12,6 @@ import logging
 import operator
 import os
 import selectors
-import shutil
 import signal
 import time
 from collections import deque
@@ -23,13 +22,12 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 
-from dispatcher.agents import processes, recovery
+from dispatcher.agents import processes, recovery, scratch
 from dispatcher.agents.holdings import Holdings
 from dispatcher.agents.protocol import Held, Message, RunEvent, RunFinished, RunOrder, RunStarted, TaskStarted, dump
 from dispatcher.agents.slot_messages import Abort, Do, Go
 from dispatcher.agents.slot_process import Assignment, SlotProcess
 from dispatcher.agents.spool import Spool, TakenTask
-from dispatcher.agents.task_run import scratch_of
 from dispatcher.core.ports import Now
 
 log = logging.getLogger(__name__)
@@ -76,6 +74,7 @@ class Foreman:
         self._news = news
         self._freed = freed
         self._slots: list[SlotProcess] = []
+        self._dead: list[SlotProcess] = []  #: whose run is still to be judged
         self._waiting: deque[Assignment] = deque()
         self._posted: deque[Callable[[], None]] = deque()
         self._unwritten: deque[Callable[[], None]] = deque()
@@ -94,6 +93,10 @@ class Foreman:
     def post(self, work: Callable[[], None]) -> None:
         """Have *work* done by the foreman's thread, soon. May be called from any thread and from signal handlers."""
         self._posted.append(work)
+        self._wake()
+
+    def _wake(self) -> None:
+        """Have the foreman's thread go round once more."""
         try:
             os.write(self._bell_end, b"!")
         except BlockingIOError:
@@ -145,7 +148,7 @@ class Foreman:
         """Abort what runs, and report that for the reason *why*. What has not begun is left to the dispatcher."""
         while self._waiting:
             self._forget(self._waiting.popleft().order)
-        for slot in self._slots:
+        for slot in [*self._slots, *self._dead]:
             self._abort(slot, why)
 
     def obey(self, runs: Sequence[RunOrder], aborts: Sequence[UUID], lost: Sequence[Held]) -> None:
@@ -160,7 +163,7 @@ class Foreman:
             self._abort_run(run_id)
 
     def _abort_run(self, run_id: UUID) -> None:
-        for slot in self._slots:
+        for slot in [*self._slots, *self._dead]:
             if slot.assignment is not None and slot.assignment.order.run_id == run_id:
                 self._abort(slot)
         for assignment in [one for one in self._waiting if one.order.run_id == run_id]:
@@ -175,7 +178,7 @@ class Foreman:
         def is_lost(assignment: Assignment) -> bool:
             return assignment.order.run_id == run_id and is_meant(assignment.order.fence)
 
-        for slot in self._slots:
+        for slot in [*self._slots, *self._dead]:
             assignment = slot.assignment
             if assignment is not None and not assignment.is_lost and is_lost(assignment):
                 log.warning("run.lost run_id=%s fence=%d", run_id, assignment.order.fence)
@@ -275,23 +278,26 @@ class Foreman:
         code = slot.end()
         self._slots.remove(slot)
         killed = processes.kill(time.sleep, spare=frozenset(other.pid for other in self._slots))
-        shutil.rmtree(scratch_of(self._home, slot.pid), ignore_errors=True)
+        scratch.discard_all(self._home, slot.pid)
         assignment = slot.assignment
         if assignment is not None:
             run_id = assignment.order.run_id
             log.error("slot.died pid=%d code=%d run_id=%s killed=%s", slot.pid, code, run_id, killed.names)
             # Afterwards, because what to say depends on what the spool has heard of the run.
-            self._after_sync.append(lambda: self._cut_off(assignment))
+            self._dead.append(slot)
+            self._after_sync.append(lambda: self._cut_off(slot, assignment))
 
-    def _cut_off(self, assignment: Assignment) -> None:
+    def _cut_off(self, slot: SlotProcess, assignment: Assignment) -> None:
         """Begin a run whose slot has died again if nothing of it had begun; otherwise report its end."""
+        self._dead.remove(slot)
         order = assignment.order
         run = self._spool.open_run(order.run_id)
         if run is None or assignment.is_lost:
             return
         assignment.attempts += 1
         if not (assignment.has_begun or assignment.is_aborted) and assignment.attempts < MAX_ATTEMPTS:
-            self.post(lambda: self._waiting.appendleft(assignment))
+            self._waiting.appendleft(assignment)
+            self._wake()
             return
         words = recovery.last_words(
             run, "the slot died", self._now(), is_aborted=assignment.is_aborted, has_begun=assignment.has_begun

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -27,8 +26,9 @@ from dispatcher.agents.identity import StoredIdentity
 from dispatcher.agents.poller import Poller
 from dispatcher.agents.premises import Premises
 from dispatcher.agents.protocol import Enrol, Facts, Held, RunOrder, dump
+from dispatcher.agents.scratch import SCRATCH, discard
 from dispatcher.agents.spool import Spool
-from dispatcher.agents.task_run import SCRATCH, WORK
+from dispatcher.agents.task_run import WORK
 from dispatcher.core.errors import InvalidValue
 from dispatcher.core.networks import PRIVATE, Networks
 from dispatcher.core.ports import Now
@@ -213,8 +213,8 @@ def _clear(home: Path, spool: Spool) -> None:
     if spool.open_runs():
         killed = processes.kill_marked(outputs.VARIABLE, str(home / SCRATCH))
         log.warning("agent.was_killed left_running=%s survivors=%s", killed.names, killed.survivors)
-    if (home / SCRATCH).exists():
-        shutil.rmtree(home / SCRATCH)
+    # What a run has made undeletable keeps no agent from starting: its name is not used again.
+    discard(home / SCRATCH)
 
 
 def _recover(spool: Spool, now: Now) -> dict[UUID, int]:

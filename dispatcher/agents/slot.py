@@ -7,7 +7,6 @@ each. When its input ends, its agent is dead: it kills whatever runs and ends.
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import sys
 import time
@@ -19,10 +18,10 @@ from uuid import UUID
 
 from dispatcher.agents.inlet import AgentGone, Inlet
 from dispatcher.agents.protocol import Message, dump
+from dispatcher.agents.scratch import Scratch
 from dispatcher.agents.slot_messages import Abort, Do, Go
 from dispatcher.agents.slot_run import SlotRun
 from dispatcher.agents.supervisor import Supervisor
-from dispatcher.agents.task_run import scratch_of
 from dispatcher.core.ports import Now
 
 
@@ -42,7 +41,7 @@ class Slot:
         self.reason = ""
         self._run_id: UUID | None = None
         self._unsent: list[bytes] = []
-        self._scratch = scratch_of(home, os.getpid())
+        self._scratch = Scratch(home, os.getpid())
 
     def serve(self) -> None:
         """Do runs until the agent is gone."""
@@ -56,17 +55,12 @@ class Slot:
 
     def _do(self, message: Do) -> None:
         self._run_id, self.is_aborted, self.reason = message.order.run_id, False, ""
-        self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._scratch.prepare()
         try:
-            SlotRun(self, message, self._scratch, self._home, self._now).do()
+            SlotRun(self, message, self._scratch.path, self._home, self._now).do()
         finally:
-            self._tidy()
+            self._scratch.clear()
         self._run_id = None
-
-    def _tidy(self) -> None:
-        """Leave nothing of a run. An empty directory stays: to make or remove one is to wait for everybody's syncs."""
-        if self._scratch.exists() and any(self._scratch.iterdir()):
-            shutil.rmtree(self._scratch)
 
     def may_go(self, position: int) -> bool:
         """Wait until the agent has the start on disk; return whether the task may begin."""

@@ -69,6 +69,8 @@ class SlotProcess:
     def send(self, message: BaseModel) -> bool:
         """Tell the slot something; return False if it is dead, which shows at the other end and is dealt with there."""
         assert self.process.stdin is not None  # noqa: S101 - made with a pipe
+        if self.process.stdin.closed:
+            return False
         data = message.model_dump_json().encode() + b"\n"
         try:
             while data:

@@ -75,6 +75,7 @@ class Spool:
         self._size = 0
         self._allocated = 0
         self._undelivered: dict[UUID, int] = {}
+        self._is_renamed = False  #: to a name that may not be on disk
         self._unwritten_mark = b""  #: the last ``A``: it goes with the line that follows it
         self._load()
 
@@ -123,6 +124,7 @@ class Spool:
     def sync(self) -> None:
         """Return when everything written so far is on disk."""
         with self._lock:
+            self._sync_name()
             descriptor = os.dup(self._descriptor)
         # Without the lock: nobody need wait for the disk to read or add events.
         try:
@@ -240,11 +242,18 @@ class Spool:
         except OSError:
             os.close(descriptor)
             raise
-        _sync_directory(self._file.parent)
-        os.close(self._descriptor)
-        self._descriptor, self._confirmed = descriptor, len(head)
+        before, self._descriptor, self._confirmed = self._descriptor, descriptor, len(head)
         self._size = self._allocated = size
         self._unwritten_mark = b""
+        self._is_renamed = True
+        os.close(before)
+        self._sync_name()
+
+    def _sync_name(self) -> None:
+        """Have the name of a new file on disk: until then the old one would be back after a power failure."""
+        if self._is_renamed:
+            _sync_directory(self._file.parent)
+            self._is_renamed = False
 
 
 def _line(letter: bytes, body: bytes) -> bytes:

@@ -24,16 +24,9 @@ log = logging.getLogger(__name__)
 
 #: Where processes run by default, below the agent's home.
 WORK = "work"
-#: Where each slot has a directory for what its run needs, below the agent's home.
-SCRATCH = "scratch"
 #: Variables of the agent itself, which may hold its token, and names that only an order may set.
 _OWN_PREFIXES = ("DISPATCHER_", "PARAM_", "VAR_", "FACT_")
 _MAX_MESSAGE = 10_000
-
-
-def scratch_of(home: Path, slot: int) -> Path:
-    """Return the private directory of the slot with this process id. It is empty between two runs."""
-    return home / SCRATCH / str(slot)
 
 
 class TaskRun:
@@ -70,6 +63,7 @@ class TaskRun:
         """
         self._supervisor, self._write, self._may_go = supervisor, write, may_go
         try:
+            self.scratch.lstat()  # it may be missing: there was no room to make it
             self._output_file.unlink(missing_ok=True)  # of an earlier attempt
             kind = task_type(self.task.type)
             self.values = references.environment(*self._given)

@@ -68,7 +68,7 @@ class TaskContext(Protocol):
     def values(self) -> Mapping[str, str]: ...  # noqa: D102
     @property
     def scratch(self) -> Path:
-        """A private directory that is removed after the run."""
+        """A private directory that is emptied after the run."""
 
     @property
     def work(self) -> Path:

@@ -63,7 +63,7 @@ class Tools:
     """What work is done with. ``values`` are the environment variables for everything it may refer to."""
 
     values: Mapping[str, str]
-    scratch: Path  #: a private directory that is removed after the run
+    scratch: Path  #: a private directory that is emptied after the run
     work: Path  #: where relative paths begin
     output_file: Path  #: where output parameters are written
     networks: Networks  #: what may be called

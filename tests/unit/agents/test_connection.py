@@ -7,18 +7,21 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+import requests
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from dispatcher.agents.connection import Backoff, Connection, Interrupted, Refused, Rejected
-from dispatcher.agents.protocol import Enrol, Poll, Report, dump
+from dispatcher.agents.protocol import PATH, Enrol, Poll, Report, dump
 from dispatcher.core.errors import Unavailable
 
 
@@ -65,6 +68,48 @@ def test_report_that_no_repetition_helps_is_told_from_no_answer(gateway, monkeyp
         connected(gateway).report(dump(Report()))
     with pytest.raises(Unavailable):
         connected(gateway).poll(dump(Poll(free=1)), 1)
+
+
+def test_dispatcher_is_reached_through_a_proxy(gateway, proxy, monkeypatch) -> None:
+    monkeypatch.setenv("http_proxy", f"http://me:secret@127.0.0.1:{proxy.server_port}")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    connection = connected(gateway)
+    for _ in range(2):
+        connection.report(dump(Report()))
+    assert len(gateway.reports) == 2
+    assert proxy.asked == [(f"{gateway.url}{PATH}/report", "Basic bWU6c2VjcmV0")] * 2
+
+
+@pytest.fixture
+def proxy() -> Iterator[HTTPServer]:
+    """A proxy that notes what it is asked for, and by whom."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            server.asked.append((self.path, self.headers["Proxy-Authorization"]))
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            with requests.Session() as session:
+                session.trust_env = False
+                answer = session.post(self.path, body, headers={"Authorization": self.headers["Authorization"]})
+            self.send_response(answer.status_code)
+            self.send_header("Content-Length", str(len(answer.content)))
+            self.end_headers()
+            self.wfile.write(answer.content)
+
+        def log_message(self, *args: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    server.asked = []
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 def test_pinned_certificate_is_trusted_whatever_it_says_and_no_other(gateway, tmp_path: Path, monkeypatch) -> None:

@@ -14,7 +14,7 @@ import pytest
 from dispatcher.agents import processes
 from dispatcher.agents.foreman import Foreman
 from dispatcher.agents.holdings import Holdings
-from dispatcher.agents.protocol import RunOrder
+from dispatcher.agents.protocol import Held, RunOrder
 from dispatcher.agents.slot_process import SlotProcess
 from dispatcher.agents.spool import Spool
 
@@ -42,8 +42,8 @@ def spool(tmp_path: Path) -> Journal:
 
 
 @pytest.fixture
-def serve(tmp_path: Path, spool: Journal, monkeypatch: pytest.MonkeyPatch):
-    """Has an order done, up to the end that is told of, and for a sync more."""
+def foreman(tmp_path: Path, spool: Journal, monkeypatch: pytest.MonkeyPatch):
+    """A foreman that serves up to the end of a run that is told of, and for a sync more."""
     # An agent's process has no other children than its slots; this one may have database servers.
     kill, others = processes.kill, frozenset(child.pid for child in psutil.Process().children())
     monkeypatch.setattr(processes, "kill", lambda wait, spare: kill(wait, spare=spare | others))
@@ -67,12 +67,19 @@ def serve(tmp_path: Path, spool: Journal, monkeypatch: pytest.MonkeyPatch):
         freed=lambda: None,
     )
 
+    yield foreman
+    os.close(lock)
+
+
+@pytest.fixture
+def serve(foreman: Foreman):
+    """Has an order done."""
+
     def do(order: RunOrder) -> None:
         foreman.post(lambda: foreman.obey([order], [], []))
         foreman.serve()
 
-    yield do
-    os.close(lock)
+    return do
 
 
 def mortal(monkeypatch: pytest.MonkeyPatch, deaths: int) -> list[SlotProcess]:
@@ -124,6 +131,53 @@ def test_run_whose_slot_dies_before_it_can_begin_is_tried_again(
     end = spool.batch(1 << 20, 100).events[-1].decode()
     assert f'"state":"{state}"' in end
     assert ("the slot died before anything had started" in end) is (state == "failed")
+
+
+@pytest.fixture(params=["_bury", "_cut_off"])
+def meanwhile(request, monkeypatch: pytest.MonkeyPatch, foreman: Foreman, spool: Journal):
+    """Has something posted when the first slot has died before its run began: before that is judged, or during it."""
+    slots = mortal(monkeypatch, 1)
+    spool.before_sync = lambda: slots[0].process.wait(10)
+    step = getattr(foreman, request.param)
+
+    def arrange(work: Callable[[], None]) -> None:
+        def posting(*arguments: object) -> None:
+            foreman.post(work)
+            step(*arguments)
+
+        monkeypatch.setattr(foreman, request.param, posting)
+
+    return arrange
+
+
+def test_run_that_is_lost_when_its_slot_has_died_is_not_done(
+    serve, foreman: Foreman, spool: Journal, meanwhile, an_order, tmp_path: Path
+) -> None:
+    order, other = an_order(f"touch {tmp_path}/begun"), an_order("true")
+    meanwhile(lambda: foreman.obey([other], [], [Held(run_id=order.run_id, fence=order.fence)]))
+    serve(order)
+    assert not (tmp_path / "begun").exists()
+    assert spool.open_runs() == []
+
+
+def test_run_that_is_ordered_anew_when_its_slot_has_died_is_done_once(
+    serve, foreman: Foreman, meanwhile, an_order, tmp_path: Path
+) -> None:
+    order = an_order(f"echo old >> {tmp_path}/begun")
+    newer = an_order(f"echo new >> {tmp_path}/begun", run_id=order.run_id, fence=2)
+    meanwhile(lambda: foreman.obey([newer], [], []))
+    serve(order)
+    assert (tmp_path / "begun").read_text() == "new\n"
+
+
+def test_run_that_is_aborted_when_its_slot_has_died_is_not_done(
+    serve, foreman: Foreman, spool: Journal, meanwhile, an_order, tmp_path: Path
+) -> None:
+    order = an_order(f"touch {tmp_path}/begun")
+    meanwhile(lambda: foreman.obey([], [order.run_id], []))
+    serve(order)
+    assert not (tmp_path / "begun").exists()
+    assert '"state":"aborted"' in spool.batch(1 << 20, 100).events[-1].decode()
 
 
 def test_what_a_dead_slot_had_in_its_directory_goes_with_it(serve, an_order, tmp_path: Path) -> None:

@@ -111,6 +111,30 @@ def test_compaction_forgets_what_is_confirmed_and_nothing_else(tmp_path: Path, m
     assert [(run.run_id, run.started) for run in spool.open_runs()] == [(running, [0])]
 
 
+def test_file_that_was_replaced_is_written_though_its_name_may_not_be_on_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(directory: Path) -> None:
+        raise OSError(errno.EIO, "broken", directory)
+
+    monkeypatch.setattr(spool_module, "COMPACT_BYTES", 1)
+    file = tmp_path / "spool"
+    spool = Spool(file)
+    spool.add(event("output", uuid4(), 0, "a"))
+    with monkeypatch.context() as disk:
+        disk.setattr(spool_module, "_sync_directory", broken)
+        with pytest.raises(OSError, match="broken"):
+            spool.confirm(spool.batch(1 << 20, 1))
+        last = event("output", uuid4(), 0, "b")
+        spool.add(last)
+        # Until it is, nothing counts as being on disk.
+        with pytest.raises(OSError, match="broken"):
+            spool.sync()
+    spool.sync()
+    assert everything(spool) == [last]
+    assert everything(reopened(spool, file)) == [last]
+
+
 @given(cut=st.integers(0, 10_000), junk=st.binary(max_size=20))
 def test_whatever_the_end_looks_like_whole_records_are_kept(
     tmp_path_factory: pytest.TempPathFactory, cut: int, junk: bytes
