@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
+from threading import Lock
 from typing import Generic, TypeVar
 
 from dispatcher.core.attempts import again
@@ -61,10 +62,18 @@ class Combiner(Generic[Q, A]):
         self._is_working = True
         questions = [call.question for call in batch]
         done = partial(self._tell, loop, batch)
+        claim = Lock()  # whoever has it answers the batch
+
+        def work() -> None:
+            if claim.acquire(blocking=False):
+                loop.call_soon_threadsafe(done, self._answers(questions))
+
         try:
-            self._pool.submit(lambda: loop.call_soon_threadsafe(done, self._answers(questions)))
-        except RuntimeError:  # the pool has been shut down: this process ends
-            done([Unavailable("this dispatcher ends")] * len(batch))
+            self._pool.submit(work)
+        except RuntimeError:
+            # The pool has been shut down, or has put this on its list and got no new thread: an older one may have it.
+            if claim.acquire(blocking=False):
+                loop.call_soon(done, [Unavailable("this dispatcher has no thread for it")] * len(batch))
 
     def _take(self) -> list[_Call[Q, A]]:
         """Take what is worked on next: what has come first."""

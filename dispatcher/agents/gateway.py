@@ -281,8 +281,8 @@ class Gateway:
     def _orders(self, looks: Mapping[UUID, _Look]) -> dict[UUID, bytes]:
         """Return the orders of those agents that have any."""
         leasing = self._hall.leasing
-        wakes = {agent_id: macs for agent_id in looks if (macs := self._hall.waking.take(agent_id))}
-        silent = [agent_id for agent_id, look in looks.items() if not look.held and agent_id not in wakes]
+        waking = self._hall.waking
+        silent = [agent_id for agent_id, look in looks.items() if not look.held and not waking.concerns(agent_id)]
         idle = set(silent) - leasing.with_business(silent) if silent else set()
         asks = [
             Ask(agent_id, 0 if self._stopping else look.free, look.held, look.asked_at)
@@ -294,10 +294,12 @@ class Gateway:
         leasing.reclaim_of(asks)
         given = leasing.orders_of(asks)
         work = iter(to_orders([run for runs, _ in given for run in runs]))
+        # Last: should anything before this fail, all is done again.
+        wakes = [waking.take(ask.agent_id, protocol.MOST_WAKES) for ask in asks]
         return {
-            ask.agent_id: self._order([next(work) for _ in runs], standing, wakes.get(ask.agent_id, []))
-            for ask, (runs, standing) in zip(asks, given, strict=True)
-            if runs or standing.aborts or standing.lost or ask.agent_id in wakes
+            ask.agent_id: self._order([next(work) for _ in runs], standing, macs)
+            for ask, (runs, standing), macs in zip(asks, given, wakes, strict=True)
+            if runs or standing.aborts or standing.lost or macs
         }
 
     def _order(self, runs: list[protocol.RunOrder], standing: Standing, wakes: list[str]) -> bytes:

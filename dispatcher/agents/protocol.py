@@ -27,7 +27,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
 from dispatcher.core.parameters import ParameterType
 
@@ -40,9 +40,18 @@ LEASE_S = 30.0
 REPORTS_A_LEASE = 3
 #: The largest report, in bytes; an agent splits what is longer.
 MAX_REPORT_BYTES = 1 << 20
+#: How many computers an agent is asked to wake by one answer.
+MOST_WAKES = 10_000
 
 
 _PLAIN = r"^[ -~]*$"
+#: Text of others: not every database can hold a NUL.
+Text = Annotated[str, AfterValidator(lambda text: text.replace("\0", "\N{REPLACEMENT CHARACTER}"))]
+#: What the datastore can hold of numbers.
+Position = Annotated[int, Field(ge=0, lt=1 << 31)]
+Offset = Annotated[int, Field(ge=0, lt=1 << 62)]
+Count = Annotated[int, Field(ge=1, lt=1 << 31)]
+ExitCode = Annotated[int, Field(ge=-(1 << 63), lt=1 << 63)]
 
 
 class Message(BaseModel):
@@ -54,24 +63,24 @@ class Message(BaseModel):
 class Facts(Message):
     """What an agent knows about its computer; ``extra`` becomes ``fact.<name>`` in team rules."""
 
-    os: Annotated[str, Field(max_length=32)] = ""  #: linux, windows or macos
-    os_version: Annotated[str, Field(max_length=200)] = ""
-    hostname: Annotated[str, Field(max_length=255)] = ""
-    address: Annotated[str, Field(max_length=64)] = ""
-    macs: Annotated[list[Annotated[str, Field(max_length=32)]], Field(max_length=64)] = []
-    python: Annotated[str, Field(max_length=64)] = ""
-    version: Annotated[str, Field(max_length=64)] = ""  #: of the agent itself
+    os: Annotated[Text, Field(max_length=32)] = ""  #: linux, windows or macos
+    os_version: Annotated[Text, Field(max_length=200)] = ""
+    hostname: Annotated[Text, Field(max_length=255)] = ""
+    address: Annotated[Text, Field(max_length=64)] = ""
+    macs: Annotated[list[Annotated[Text, Field(max_length=32)]], Field(max_length=64)] = []
+    python: Annotated[Text, Field(max_length=64)] = ""
+    version: Annotated[Text, Field(max_length=64)] = ""  #: of the agent itself
     time_zone: Annotated[str, Field(max_length=64, pattern=_PLAIN)] = ""  #: an IANA name; empty if it cannot be told
     #: Another one after every boot; empty if it cannot be told.
     boot_id: Annotated[str, Field(max_length=64, pattern=_PLAIN)] = ""
-    extra: Annotated[dict[str, str], Field(max_length=100)] = {}
+    extra: Annotated[dict[Text, Text], Field(max_length=100)] = {}
 
 
 class Enrol(Message):
     """Asks for an identity. ``agent_id`` names an entry that is known but has never enrolled."""
 
-    token: Annotated[str, Field(max_length=200)]
-    name: Annotated[str, Field(min_length=1, max_length=255)]
+    token: Annotated[Text, Field(max_length=200)]
+    name: Annotated[Text, Field(min_length=1, max_length=255)]
     agent_id: UUID | None = None
     facts: Facts = Facts()
 
@@ -104,9 +113,9 @@ class Poll(Message):
 class Value(Message):
     """A parameter with its value. Those of secret types never reach a log, an output or a process list."""
 
-    name: str
-    value: str
-    password: str | None = None  #: of a credentials parameter
+    name: Text
+    value: Text
+    password: Text | None = None  #: of a credentials parameter
     type: ParameterType = ParameterType.TEXT
     choices: list[str] = []  #: of a list or multiselect parameter; none: any value
     is_output: bool = False  #: it leaves its module or project
@@ -182,7 +191,7 @@ class Orders(Message):
     runs: list[RunOrder] = []
     aborts: list[UUID] = []
     lost: list[UUID] = []
-    wakes: Annotated[list[str], Field(max_length=10_000)] = []  #: MAC addresses of computers to wake from here
+    wakes: Annotated[list[str], Field(max_length=MOST_WAKES)] = []  #: MAC addresses of computers to wake from here
     lease_s: Annotated[float, Field(gt=0)] = LEASE_S  #: how long what it holds may go without news
 
 
@@ -201,7 +210,7 @@ class TaskStarted(Message):
     kind: Literal["task_started"] = "task_started"
     run_id: UUID
     fence: int
-    position: int
+    position: Position
     at: AwareDatetime
 
 
@@ -211,8 +220,8 @@ class Output(Message):
     kind: Literal["output"] = "output"
     run_id: UUID
     fence: int
-    position: int
-    offset: Annotated[int, Field(ge=0)]
+    position: Position
+    offset: Offset
     data: bytes
 
 
@@ -229,14 +238,14 @@ class TaskFinished(Message):
     kind: Literal["task_finished"] = "task_finished"
     run_id: UUID
     fence: int
-    position: int
+    position: Position
     at: AwareDatetime
     state: TaskEnd
-    exit_code: int | None = None
-    message: str = ""
-    killed: list[str] = []  #: "pid name" each
-    outputs: dict[str, str] = {}  #: parameters that the task set, secrets masked; of credentials the user
-    attempts: int = 1  #: how often it was tried
+    exit_code: ExitCode | None = None
+    message: Text = ""
+    killed: list[Text] = []  #: "pid name" each
+    outputs: dict[Text, Text] = {}  #: parameters that the task set, secrets masked; of credentials the user
+    attempts: Count = 1  #: how often it was tried
 
 
 class RunFinished(Message):
@@ -250,7 +259,7 @@ class RunFinished(Message):
     fence: int
     at: AwareDatetime
     state: RunEnd
-    reason: str = ""
+    reason: Text = ""
     outputs: list[list[Value]] = []
 
 
@@ -275,7 +284,7 @@ class Receipt(Message):
 class FindResource(Message):
     """Asks for a resource of the library by its id, path or name."""
 
-    name: Annotated[str, Field(min_length=1, max_length=1000)]
+    name: Annotated[Text, Field(min_length=1, max_length=1000)]
 
 
 class FoundResource(Message):

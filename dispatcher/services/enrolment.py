@@ -23,6 +23,7 @@ from dispatcher.datastore.agents import Agent
 from dispatcher.datastore.base import Row
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.boots import Boots
+from dispatcher.services.locking import lock_agents
 from dispatcher.services.tokens import Tokens
 
 
@@ -134,14 +135,16 @@ class Enrolment:
         One that has gone, and was heard later by another dispatcher, has gone there.
         """
         notes = [
-            (statement, [{"key": key, "moment": moment} for key, moment in sorted(agents.items())])
+            (statement, [{"key": key, "moment": moment} for key, moment in agents.items()])
             for statement, agents in ((_NOTE_CONTACT, online), (_NOTE_ABSENCE, offline))
             if agents
         ]
         if not notes:
             return
         with self._datastore.begin() as session:
-            # In order of ids: others lock several agents at once, too.
+            # At once, in order of ids: others lock several agents, too.
+            if not self._datastore.traits.single_writer:
+                lock_agents(session, online.keys() | offline.keys())
             for statement, rows in notes:
                 session.connection().execute(statement, rows)
 

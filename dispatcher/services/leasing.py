@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+import structlog
 from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
@@ -27,12 +28,14 @@ from dispatcher.datastore.runs import CHUNKS, RUNS, TASK_RESULTS
 from dispatcher.datastore.transactions import Datastore, after_commit
 from dispatcher.services import standings
 from dispatcher.services.activation import Activation
-from dispatcher.services.locking import lock_jobs
+from dispatcher.services.locking import lock_agents, lock_jobs
 from dispatcher.services.placing import FREE, Placing
 from dispatcher.services.plans import Plans
 from dispatcher.services.settings import Settings
 from dispatcher.services.standings import UNSETTLED, Held, Standing
 from dispatcher.services.topology import Target, Topology
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -100,12 +103,6 @@ _WITH_ORDERS = (
     )
     .distinct()
 )
-_LOCK_AGENTS = (
-    select(Agent.id)
-    .where(Agent.id.in_(bindparam("agents", expanding=True)))
-    .order_by(Agent.id)
-    .with_for_update(key_share=True)
-)
 _WAITING_LOCKED = _WAITING.with_for_update(of=RUNS, key_share=True, skip_locked=True)
 #: Sets the columns that are named beside its own parameter.
 _SET = update(RUNS).where(RUNS.c.id == bindparam("key"))
@@ -171,7 +168,8 @@ class Leasing:
                 stack.enter_context(self._datastore.begin())
             with self._datastore.begin() as session:
                 stands = standings.renew(session, {ask.agent_id: ask.held for ask in asks}, self.until())
-            leased = self._lend({ask.agent_id: ask.free for ask in asks if ask.free > 0})
+            leased, ended = self._lend({ask.agent_id: ask.free for ask in asks if ask.free > 0})
+        self._fail(ended)
         return [(leased.get(ask.agent_id, []), stands[ask.agent_id]) for ask in asks]
 
     def lease(self, agent_id: UUID, free: int) -> list[LeasedRun]:
@@ -180,19 +178,19 @@ class Leasing:
         Together with those it has it never gets more than ``agents.parallel_runs``, whatever it claims to hold. A run
         that may not start now, because of the agent's launch window, is held until it may, or fails.
         """
-        return self._lend({agent_id: free} if free > 0 else {}).get(agent_id, [])
+        return self.orders(agent_id, free, [])[0]
 
-    def _lend(self, free: Mapping[UUID, int]) -> Mapping[UUID, list[LeasedRun]]:
-        """Do for each agent, which has so many slots *free*, what ``lease`` does."""
+    def _lend(self, free: Mapping[UUID, int]) -> tuple[Mapping[UUID, list[LeasedRun]], list[tuple[Row, str]]]:
+        """Do for each agent, which has so many slots *free*, what ``lease`` does; return what is left to ``_fail``."""
         leased: defaultdict[UUID, list[LeasedRun]] = defaultdict(list)
         if not free:
-            return leased
+            return leased, []
         with self._datastore.begin() as session:
             rows = self._waiting(session, free)
             targets = self._topology.targets(session, {row["agent_id"] for row in rows}) if rows else {}
             rows, ended = self._in_window(session, targets, [row for row in rows if row["agent_id"] in targets])
             if not rows and not ended:
-                return leased
+                return leased, []
             until = self._ports.now() + self._lease
             taken = [*rows, *(row for row, _ in ended)]
             session.connection().execute(_LEASE, [{"key": row["id"], "until": until} for row in taken])
@@ -205,10 +203,7 @@ class Leasing:
                 else:
                     run = LeasedRun(row["id"], row["job_id"], row["fence"] + 1, planned.modules, planned.scopes)
                     leased[row["agent_id"]].append(run)
-        for row, reason in ended:
-            # Here, not by who has asked for all this: the others' runs are lent already.
-            again(partial(self._fail, row, reason))
-        return leased
+        return leased, ended
 
     def slot_freed(self, session: Session, agent_id: UUID) -> None:
         """Wake the agent after the transaction if more waits for it than it could be given: a run of it has ended."""
@@ -221,7 +216,7 @@ class Leasing:
         query = _WAITING
         if self._datastore.traits.skip_locked:
             # Two polls of one agent, here and at another dispatcher, must not both count the same room as theirs.
-            session.connection().execute(_LOCK_AGENTS, {"agents": list(free)})
+            lock_agents(session, free)
             query = _WAITING_LOCKED
         limit = self._settings.current().number("agents.parallel_runs")
         rows: list[Row] = []
@@ -263,8 +258,15 @@ class Leasing:
         free = [row for row, place in places if place == FREE]
         return free, [(row, place.reason) for row, place in places if place.state is State.FAILED]
 
-    def _fail(self, row: Row, reason: str) -> None:
-        """Fail the run that has just been lent as *row*, unless it has moved on since."""
+    def _fail(self, ended: Iterable[tuple[Row, str]]) -> None:
+        """Fail the runs that have just been lent as these rows, for these reasons, unless they have moved on since."""
+        for row, reason in ended:
+            try:
+                again(partial(self._fail_one, row, reason))
+            except Exception:  # the others' runs are lent already; this one comes back when its lease is over
+                log.exception("run.not_failed", run_id=str(row["id"]))
+
+    def _fail_one(self, row: Row, reason: str) -> None:
         # In a transaction of its own: jobs are locked before their runs, and lending begins with a run.
         with self._datastore.begin() as session:
             lock_jobs(session, [row["job_id"]])

@@ -60,12 +60,19 @@ class Waking:
             self._ports.wakeup.agents(peers)
         return len(sleepers)
 
-    def take(self, agent_id: UUID) -> list[str]:
-        """Return the MAC addresses that this agent shall wake now, once."""
+    def concerns(self, agent_id: UUID) -> bool:
+        """Whether there is anybody for this agent to wake now."""
+        return agent_id in self._macs
+
+    def take(self, agent_id: UUID, most: int) -> list[str]:
+        """Return the MAC addresses that this agent shall wake now, each once; at most so many, the rest next time."""
         if not self._macs:
             return []
         with self._lock:
-            return sorted(self._macs.pop(agent_id, ()))
+            macs = sorted(self._macs.pop(agent_id, ()))
+            if len(macs) > most:
+                self._macs[agent_id] = set(macs[most:])
+            return macs[:most]
 
     def _is_due(self, sleeper: UUID, now: datetime) -> bool:
         due_at, pause = self._again.get(sleeper, (now, FIRST_PAUSE))

@@ -10,11 +10,13 @@ from uuid import UUID
 
 import pytest
 from job_world import BOTH, GREET, LIBRARY, a_request, on
-from sqlalchemy import event
+from sqlalchemy import event, select
 
+from dispatcher.core.errors import Deadlock, Unavailable
 from dispatcher.core.jobs import WhatKind
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.core.states import Event, State
+from dispatcher.datastore.agents import Agent
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.enrolment import Facts
 from dispatcher.services.hall import Hall
@@ -202,3 +204,50 @@ def test_a_crowd_takes_hardly_more_statements_than_one(
     (lend_one, report_one), (lend_many, report_many) = counts
     assert lend_many - lend_one <= len(agents) - 2  # what waits for an agent is asked for agent by agent
     assert report_many - report_one <= 4  # the end of the job
+
+
+@pytest.mark.parametrize("error", [Deadlock("again and again"), Unavailable("gone"), ValueError("a defect")])
+def test_a_run_that_cannot_be_failed_keeps_nobody_from_what_was_lent(
+    hall: Hall, agents: list[UUID], clock: Any, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    submit(hall, *agents)
+    usual = hall.leasing._plans.run
+
+    def only_linux(session: Any, what: Any, parameters: Any, os: str) -> Any:
+        if os == "windows":
+            raise Unavailable("its secrets cannot be opened")
+        return usual(session, what, parameters, os)
+
+    def broken(*_: Any) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(hall.leasing._plans, "run", only_linux)
+        patch.setattr(hall.leasing._activation, "run_ended", broken)
+        assert len(lend(hall, agents)) == 3
+    assert lend(hall, agents) == []
+    clock.turn(hall.leasing.until() - clock() + timedelta(seconds=1))
+    hall.leasing.take_back()
+    assert len(lend(hall, agents[3:])) == 1
+
+
+def test_contacts_are_noted_once_all_of_their_agents_are_locked(
+    hall: Hall, datastore: Datastore, agents: list[UUID], clock: Any
+) -> None:
+    if datastore.traits.single_writer:
+        pytest.skip("there is nothing to lock")
+    unlocked: list[list[UUID]] = []
+
+    def look(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("UPDATE agent"):
+            with datastore.engine.connect() as other:
+                query = select(Agent.id).where(Agent.id.in_(agents))
+                unlocked.append(list(other.scalars(query.with_for_update(key_share=True, skip_locked=True))))
+
+    event.listen(datastore.engine, "before_cursor_execute", look)
+    try:
+        hall.enrolment.note_contacts(dict.fromkeys(agents[2:], clock()), dict.fromkeys(agents[:2], clock()))
+    finally:
+        event.remove(datastore.engine, "before_cursor_execute", look)
+    assert unlocked
+    assert unlocked[0] == []

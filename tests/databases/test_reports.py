@@ -10,6 +10,8 @@ import pytest
 from job_world import LIBRARY, a_request, on
 from sqlalchemy import select
 
+from dispatcher.agents import protocol
+from dispatcher.agents.translate import to_facts, to_report
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.core.states import Event, State
 from dispatcher.datastore.jobs import JOBS
@@ -146,3 +148,27 @@ def test_what_a_stopped_agent_did_is_forgotten_or_kept_with_what_came_in_the_sam
     job, run = stored(datastore, waiting)
     assert (job[0], run["state"], run["begun"], run["started_at"]) == (State.ACTIVE, State.PENDING, False, None)
     assert run["fence"] > second.fence
+
+
+def test_a_nul_in_what_an_agent_says_is_replaced(
+    hall: Hall, datastore: Datastore, enrol: Callable[..., UUID], clock: Any
+) -> None:
+    agent = enrol("one")
+    job = hall.scheduling.submit(a_request(who=on(agent)), SYSTEM)
+    [run] = hall.leasing.lease(agent, 1)
+    facts = protocol.Facts.model_validate({"hostname": "p\0c", "extra": {"a\0": "\0"}})
+    hall.enrolment.note_facts(agent, to_facts(facts))
+    common = {"run_id": run.id, "fence": run.fence, "at": clock()}
+    texts = {"message": "a\0b", "killed": ["1 \0"], "outputs": {"\0": "\0c"}}
+    events = [
+        {"kind": "task_finished", "position": 0, "state": "failed", **common, **texts},
+        {"kind": "run_finished", "state": "failed", "reason": "\0", **common},
+    ]
+    hall.reporting.report_all([to_report(agent, protocol.Report.model_validate({"events": events}))])
+    _, ended, task = stored(datastore, job.id)
+    assert ended["reason"] == "\ufffd"
+    assert {name: task[name] for name in texts} == {
+        "message": "a\ufffdb",
+        "killed": ["1 \ufffd"],
+        "outputs": {"\ufffd": "\ufffdc"},
+    }

@@ -56,7 +56,7 @@ def test_neighbour_is_asked_once(hall: Hall, clock: Any, wakeup: Any, enrol: Any
     wakeup.agent_ids.clear()
     assert hall.waking.look() == 1
     assert wakeup.agent_ids == [near]
-    assert [hall.waking.take(agent) for agent in (far, near, near, sleeper)] == [[], [MAC], [], []]
+    assert [hall.waking.take(agent, 10) for agent in (far, near, near, sleeper)] == [[], [MAC], [], []]
 
 
 def test_anybody_is_asked_where_no_neighbour_is_awake(hall: Hall, clock: Any, enrol: Any, online: Any) -> None:
@@ -70,7 +70,7 @@ def test_anybody_is_asked_where_no_neighbour_is_awake(hall: Hall, clock: Any, en
     found = []
     for waking in (hall.waking, elsewhere):
         waking.look()
-        found.append([agent for agent in others if waking.take(agent) == [MAC]])
+        found.append([agent for agent in others if waking.take(agent, 10) == [MAC]])
     assert found[0] == found[1]
     assert len(found[0]) == PEERS
 
@@ -84,7 +84,7 @@ def test_nobody_is_woken_without_need(hall: Hall, clock: Any, enrol: Any, online
     submit(hall, awake)
     submit(hall, nameless)
     assert hall.waking.look() == 0
-    assert hall.waking.take(peer) == []
+    assert hall.waking.take(peer, 10) == []
 
 
 def test_woken_again_less_and_less_often_until_it_calls_in(hall: Hall, clock: Any, enrol: Any, online: Any) -> None:
@@ -95,7 +95,7 @@ def test_woken_again_less_and_less_often_until_it_calls_in(hall: Hall, clock: An
     for second in range(0, 300, 15):
         online(peer)
         hall.waking.look()
-        if hall.waking.take(peer):
+        if hall.waking.take(peer, 10):
             sent.append(second)
         clock.turn(timedelta(seconds=15))
     assert sent == [0, 30, 90, 210]
@@ -105,7 +105,7 @@ def test_woken_again_less_and_less_often_until_it_calls_in(hall: Hall, clock: An
     asleep(hall, clock, sleeper)
     online(peer)
     assert hall.waking.look() == 1
-    assert hall.waking.take(peer) == [MAC]
+    assert hall.waking.take(peer, 10) == [MAC]
 
 
 @pytest.mark.parametrize(

@@ -165,3 +165,34 @@ def test_calls_that_come_after_the_end_are_refused(work: Work) -> None:
                 await one.answer(2)
 
     asyncio.run(main())
+
+
+class Cramped:
+    """A pool that gets no more threads; with one *at_work* that takes what is on the list before that is told."""
+
+    def __init__(self, *, at_work: bool) -> None:
+        self.at_work = at_work
+        self.listed: list[Callable[[], None]] = []
+
+    def submit(self, work: Callable[[], None]) -> None:
+        self.listed.append(work)
+        if self.at_work:
+            work()
+        raise RuntimeError("can't start new thread")
+
+
+@pytest.mark.parametrize("at_work", [False, True])
+def test_a_batch_is_answered_once_though_no_thread_could_be_started(work: Work, at_work: bool) -> None:
+    async def main() -> None:
+        pool = Cramped(at_work=at_work)
+        one: Combiner[int, int] = Combiner(work, pool)  # type: ignore[arg-type]
+        calls = [one.answer(number) for number in (2, 4)]
+        answers = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 20)
+        assert [type(answer) for answer in answers] == [int if at_work else Unavailable] * 2
+        for late in pool.listed:  # a thread has become free
+            late()
+        await asyncio.sleep(0)
+        assert work.batches == ([[2], [4]] if at_work else [])
+        assert not one._is_working
+
+    asyncio.run(main())

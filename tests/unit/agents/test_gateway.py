@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from dispatcher.agents import protocol
 from dispatcher.agents.gateway import Answer, Gateway, _Look
+from dispatcher.core.errors import Unavailable
 from dispatcher.core.jobs import JobRequest, WhatChoice, WhatKind, When, WhoChoice, WhoKind
 from dispatcher.core.parameters import ParameterType
 from dispatcher.core.permissions import SYSTEM
@@ -295,6 +296,22 @@ def test_malformed_messages_are_refused_with_the_member(run: Callable[..., None]
     run(scenario)
 
 
+@pytest.mark.parametrize(
+    ("member", "value"), [("position", 1 << 31), ("position", -1), ("exit_code", 1 << 63), ("attempts", 1 << 31)]
+)
+def test_a_number_that_no_database_holds_is_refused(run: Callable[..., None], member: str, value: int) -> None:
+    said = protocol.TaskFinished(run_id=MODULE, fence=1, position=0, at=NOW, state="failed")
+
+    async def scenario(agent: Caller) -> None:
+        wrong = protocol.Report(events=[said.model_copy(update={member: value})])
+        answer = await agent.call("report", wrong)
+        assert answer.status == 400
+        assert member in protocol.Refusal.model_validate_json(answer.body).message
+        assert (await agent.call("report", protocol.Report(events=[said]))).status == 200
+
+    run(scenario)
+
+
 def test_unknown_calls_are_not_found(run: Callable[..., None]) -> None:
     async def scenario(agent: Caller) -> None:
         assert (await agent.call("elsewhere", b"{}")).status == 404
@@ -350,6 +367,26 @@ def test_waiting_agent_is_told_whom_to_wake(hall: Hall, run: Callable[..., None]
         agent.gateway.wake([agent.id])
         assert (await polling).wakes == [mac]
         assert (await agent.poll(wait_s=0)).wakes == []
+
+    run(scenario)
+
+
+def test_whom_to_wake_is_told_though_a_look_failed_and_only_so_many_at_once(
+    hall: Hall, run: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    macs = [f"{number:012x}" for number in range(protocol.MOST_WAKES + 1)]
+
+    def broken(_asks: object) -> None:
+        raise Unavailable("gone")
+
+    async def scenario(agent: Caller) -> None:
+        hall.waking._macs = {agent.id: set(macs)}
+        with monkeypatch.context() as patch:
+            patch.setattr(hall.leasing, "orders_of", broken)
+            poll = protocol.dump(protocol.Poll(free=1, wait_s=0))
+            assert (await agent.call("poll", poll)).status == 503
+        told = [(await agent.poll(wait_s=0)).wakes for _ in range(3)]
+        assert told == [macs[:-1], macs[-1:], []]
 
     run(scenario)
 

@@ -9,13 +9,15 @@ from uuid import UUID
 
 import pytest
 from job_world import GREET, LIBRARY, LINUX, WINDOWS, a_request, on, work_off
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from dispatcher.core.errors import InvalidValue
 from dispatcher.core.jobs import Job, Options, When, WhoKind
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.core.states import Event, State
 from dispatcher.datastore.jobs import JOBS
+from dispatcher.datastore.runs import RUNS
+from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.hall import Hall
 
 
@@ -263,3 +265,15 @@ def test_a_team_without_members_on_time_starts_as_before(hall: Hall, enrol: Call
     hall.scheduling.submit(a_request(who=on(LINUX, kind=WhoKind.TEAM)), SYSTEM)
 
     assert fetchable(hall, agent) == [True]
+
+
+def test_runs_are_stored_in_order_of_their_agents_and_known_in_order_of_names(
+    hall: Hall, datastore: Datastore, enrol: Callable[..., UUID]
+) -> None:
+    agents = [enrol(name) for name in ("c", "a", "b")]
+    submit(hall, *agents)
+    with datastore.read() as session:
+        stored = session.scalars(select(RUNS.c.agent_id).order_by(text("rowid"))).all()
+        known = session.scalars(select(RUNS.c.agent_id).order_by(RUNS.c.id)).all()
+    assert stored == sorted(agents)
+    assert known == [agents[1], agents[2], agents[0]]
