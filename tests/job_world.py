@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from dispatcher.core.attempts import again
 from dispatcher.core.jobs import JobRequest, WhatChoice, WhatKind, When, WhoChoice, WhoKind
 from dispatcher.core.states import Event
 from dispatcher.services.hall import Hall
@@ -56,7 +57,8 @@ def on(*agents: UUID | str, kind: WhoKind = WhoKind.AGENT) -> list[WhoChoice]:
 
 
 def report(hall: Hall, agent: UUID, run: LeasedRun, *events: Any) -> Any:
-    return hall.reporting.report(agent, [News(run.id, run.fence, event) for event in events], [(run.id, run.fence)])
+    news = [News(run.id, run.fence, event) for event in events]
+    return again(lambda: hall.reporting.report(agent, news, [(run.id, run.fence)]))
 
 
 def work_off(hall: Hall, agent: UUID, now: datetime, end: Event = Event.COMPLETE) -> list[LeasedRun]:

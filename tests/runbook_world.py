@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from job_world import a_request, on, report
 from sqlalchemy import select
 
+from dispatcher.core.attempts import again
 from dispatcher.core.jobs import GivenSet, Job, JobRequest, WhatKind, WhoKind
 from dispatcher.core.parameters import GivenValue, Parameter, ParameterType
 from dispatcher.core.permissions import SYSTEM
@@ -85,7 +87,7 @@ class World:
     def running(self) -> set[str]:
         """Let every agent fetch what there is for it; return the names of the steps that have runs."""
         for agent in self.agents:
-            for run in self.hall.leasing.lease(agent, 100):
+            for run in again(partial(self.hall.leasing.lease, agent, 100)):
                 name = next(one.value1 for one in run.modules[0].parameters if one.name == "Step")
                 self.held.setdefault(name, []).append((agent, run))
                 report(self.hall, agent, run, RunStarted(self.now()))

@@ -66,6 +66,9 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
         if before != head:
             import alembic.command
 
+            if before is None and connection.dialect.name in ("mysql", "mariadb"):
+                # Its tables have the letters of every language, whatever the server was set up for.
+                connection.execute(text("ALTER DATABASE CHARACTER SET utf8mb4"))
             alembic.command.upgrade(_config(connection), "head")
     return before, head
 

@@ -12,6 +12,7 @@ import pytest
 from job_world import LIBRARY, a_request, on, report, work_off
 from sqlalchemy import func, select
 
+from dispatcher.core.attempts import again
 from dispatcher.core.jobs import Invoker, Options, Stage, When
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.core.ports import Ports
@@ -44,7 +45,7 @@ def at_once(*bodies: Callable[[], Any]) -> list[Any]:
     def run(place: int, body: Callable[[], Any]) -> None:
         barrier.wait()
         try:
-            results[place] = body()
+            results[place] = again(body)
         except Exception as error:
             results[place] = error
 

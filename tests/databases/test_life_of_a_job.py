@@ -24,6 +24,17 @@ def library(load_library: Callable[[str], None]) -> None:
     load_library(LIBRARY)
 
 
+def test_text_may_be_of_any_language(hall: Hall, enrol: Callable[..., UUID], clock: Any) -> None:
+    text = "Größe 高さ \N{ROCKET}"
+    agent = enrol(text)
+    given = [GivenSet(GREET, [GivenValue("Who", text)])]
+    job = hall.scheduling.submit(a_request(who=on(agent), parameters=given, description=text), SYSTEM)
+    [run] = hall.leasing.lease(agent, 1)
+    report(hall, agent, run, RunStarted(clock()), RunFinished(clock(), Event.FAIL, text))
+    [result] = hall.results.collect(job.id, True, SYSTEM)
+    assert (result.job.description, result.runs[0].agent.name, result.runs[0].reason) == (text, text, text)
+
+
 def test_a_module_runs_on_an_agent_with_its_values(
     hall: Hall, enrol: Callable[..., UUID], clock: Any, wakeup: Any
 ) -> None:
