@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -11,6 +10,7 @@ from uuid import UUID
 import pytest
 from job_world import BOTH, GREET, LIBRARY, a_request, on
 from sqlalchemy import event, select
+from statements import statements
 
 from dispatcher.core.errors import Deadlock, Unavailable
 from dispatcher.core.jobs import WhatKind
@@ -32,21 +32,6 @@ def library(load_library: Callable[[str], None]) -> None:
 @pytest.fixture
 def agents(enrol: Callable[..., UUID]) -> list[UUID]:
     return [enrol(f"agent {number}", os="windows" if number == 3 else "linux") for number in range(4)]
-
-
-@contextmanager
-def statements(datastore: Datastore) -> Iterator[list[str]]:
-    """Gather what is sent to the database meanwhile."""
-    sent: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        sent.append(statement)
-
-    event.listen(datastore.engine, "before_cursor_execute", note)
-    try:
-        yield sent
-    finally:
-        event.remove(datastore.engine, "before_cursor_execute", note)
 
 
 def submit(hall: Hall, *agents: UUID, what: UUID = GREET, kind: WhatKind = WhatKind.MODULE) -> UUID:

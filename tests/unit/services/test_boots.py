@@ -9,7 +9,8 @@ from uuid import UUID
 
 import pytest
 from job_world import LIBRARY, LINUX, NOBODY, RINGS, a_request, on, work_off
-from sqlalchemy import event, update
+from sqlalchemy import update
+from statements import statements
 
 from dispatcher.core.boots import is_other_boot
 from dispatcher.core.jobs import Invoker, Job, Stage, WhatKind, When, WhoKind
@@ -147,46 +148,43 @@ def test_a_job_of_several_teams_occurs_once_for_a_member(
 
 
 @pytest.fixture
-def statements(datastore: Datastore) -> Iterator[list[str]]:
-    noted: list[str] = []
-    note = lambda *args: noted.append(args[2])  # noqa: E731
-    event.listen(datastore.engine, "before_cursor_execute", note)
-    yield noted
-    event.remove(datastore.engine, "before_cursor_execute", note)
+def sent(datastore: Datastore) -> Iterator[list[str]]:
+    with statements(datastore) as sent:
+        yield sent
 
 
 def test_many_jobs_at_every_boot_cost_no_more_queries_than_one(
-    hall: Hall, enrol: Callable[..., UUID], statements: list[str]
+    hall: Hall, enrol: Callable[..., UUID], sent: list[str]
 ) -> None:
     agent = enrol("one", "windows", boot_id="a")
     costs = []
     for boot_id, jobs in (("b", 1), ("c", 9)):
         for _ in range(jobs):
             hall.scheduling.submit(a_request(who=on(LINUX, kind=WhoKind.TEAM), when=AT_EVERY_BOOT), SYSTEM)
-        statements.clear()
+        sent.clear()
         hall.enrolment.note_facts(agent, Facts(os="windows", boot_id=boot_id))
-        costs.append(len(statements))
+        costs.append(len(sent))
     assert costs[0] == costs[1]
 
 
 def test_runs_that_a_boot_lets_go_are_locked_in_the_order_of_their_ids(
-    hall: Hall, enrol: Callable[..., UUID], statements: list[str]
+    hall: Hall, enrol: Callable[..., UUID], sent: list[str]
 ) -> None:
     """Two that lock the same runs in two orders wait for each other."""
     agent = enrol("one", boot_id="a")
     hall.scheduling.submit(a_request(who=on(agent), options={"boot": "next"}), SYSTEM)
     hall.scheduling.submit(a_request(who=on(agent), when=AT_EVERY_BOOT), SYSTEM)
-    statements.clear()
+    sent.clear()
 
     boot(hall, agent, "b")
 
     patterns, lock, *_, change = [
         place
-        for place, text in enumerate(statements)
+        for place, text in enumerate(sent)
         if text.startswith("UPDATE run ") or " ORDER BY run.id" in text or "JOIN schedule" in text
     ][1:4]
     assert patterns < lock < change
-    assert statements[change].startswith("UPDATE run SET hold")
+    assert sent[change].startswith("UPDATE run SET hold")
     assert len(hall.leasing.lease(agent, 5)) == 2
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import event, select, update
+from sqlalchemy import select, update
+from statements import statements
 
 from dispatcher.core.errors import NotAuthenticated
 from dispatcher.core.permissions import SYSTEM
@@ -20,21 +19,6 @@ from dispatcher.services.enrolment import Facts
 from dispatcher.services.hall import Hall
 
 FACTS = Facts(os="linux", hostname="one", time_zone="Europe/Berlin", macs=("00:11:22:33:44:55",), extra={"rack": "7"})
-
-
-@contextmanager
-def statements(datastore: Datastore) -> Iterator[list[str]]:
-    """Gather what SQLAlchemy sends meanwhile."""
-    sent: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        sent.append(statement)
-
-    event.listen(datastore.engine, "before_cursor_execute", note)
-    try:
-        yield sent
-    finally:
-        event.remove(datastore.engine, "before_cursor_execute", note)
 
 
 @pytest.fixture

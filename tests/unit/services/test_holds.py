@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 from job_world import LIBRARY, WINDOWS, a_request, on, report, work_off
-from sqlalchemy import event
+from statements import statements
 
 from dispatcher.core.errors import InvalidValue
 from dispatcher.core.jobs import Job, Options, When, WhoKind
@@ -295,10 +295,9 @@ def test_many_batches_that_are_over_before_they_begin_take_no_long_time(
     job = hall.scheduling.submit(request, SYSTEM)
     assert hall.leasing.has_orders([first, last]) == {first}
     work_off(hall, first, clock())
-    statements: list[str] = []
-    event.listen(datastore.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
 
-    work_off(hall, last, clock())
+    with statements(datastore) as sent:
+        work_off(hall, last, clock())
 
-    assert len(statements) < 200
+    assert len(sent) < 200
     assert hall.jobs.get(job.id, SYSTEM).state is State.COMPLETED_WITH_ERRORS

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 import pytest
-from sqlalchemy import event
+from statements import statements
 
 from dispatcher.core.errors import Forbidden, WhatNotFound
 from dispatcher.core.jobs import ParameterSet, WhatKind
@@ -180,15 +180,14 @@ def test_a_definition_that_is_kept_costs_one_query_or_none(library: Library, loa
     load(SAMPLE)
     key = what_id(library, WhatKind.MODULE, "beta")
     entry = _definition(library, datastore, WhatKind.MODULE, key)
-    statements: list[str] = []
-    event.listen(datastore.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
-    assert _definition(library, datastore, WhatKind.MODULE, key) is entry
-    assert [text.split()[0] for text in statements] == ["BEGIN", "SELECT"]
+    with statements(datastore) as sent:
+        assert _definition(library, datastore, WhatKind.MODULE, key) is entry
+    assert [text.split()[0] for text in sent] == ["BEGIN", "SELECT"]
     with datastore.read() as session:
         assert revisions.current(session)
-        statements.clear()
-        assert library.definition(session, WhatKind.MODULE, key) is entry
-    assert statements == []
+        with statements(datastore) as sent:
+            assert library.definition(session, WhatKind.MODULE, key) is entry
+    assert sent == []
 
 
 class _RollBackError(Exception):
