@@ -43,10 +43,11 @@ _HAS_ENDED = JOBS.c.state.in_(FINISHED)
 
 @dataclass(slots=True)
 class Budget:
-    """How many rows, and how many bytes of output, may still go in this transaction."""
+    """How many rows, and how many bytes of output, may still go in this transaction; whether jobs go in it."""
 
     rows: int = BATCH_ROWS
     bytes: int = BATCH_BYTES
+    removes_jobs: bool = False
 
 
 class Retention:
@@ -104,6 +105,9 @@ class Retention:
         try:
             with self._datastore.begin() as session:
                 has_more = work(session, budget)
+                if budget.removes_jobs:
+                    # Last: whoever has this row must not have to wait for another one that cleans.
+                    revisions.bump(session, revisions.JOBS)
         except Unavailable:
             self._last_run, self._last_schedule = places
             raise
@@ -232,8 +236,7 @@ def _clear(session: Session, table: Any, which: Any, budget: Budget, measured: A
     if taken:
         one = [column == bindparam(f"key_{column.name}") for column in keys]
         session.connection().execute(delete(table).where(*one), taken)
-        if table is JOBS:
-            revisions.bump(session, revisions.JOBS)
+        budget.removes_jobs |= table is JOBS
     is_all = len(taken) == len(found) < budget.rows
     budget.rows -= len(taken)
     return is_all

@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 TABLE = ROOT / ".run" / "faults" / "table.txt"
 #: ``make faults``: more of everything.
 IS_LONG = os.environ.get("FAULTS") == "long"
+FAKETIME = [Path(f"/usr/lib/{folder}faketime/libfaketimeMT.so.1") for folder in ("", "x86_64-linux-gnu/")]
 _COLUMNS = ("acknowledged", "refused", "unknown", "completed", "outcome unknown")
 _HEAD = ("fault", "times", *_COLUMNS, "lost", "twice", "zombie", "false", "changed", "settled in", "seconds")
 _rows: list[tuple[str, ...]] = []
@@ -51,6 +52,26 @@ def make_world(start: Callable[..., Any], tmp_path: Path, seed: int) -> Callable
 def world(make_world: Callable[..., World]) -> World:
     """A world over SQLite."""
     return make_world()
+
+
+@pytest.fixture
+def fake_clock(tmp_path: Path) -> tuple[dict[str, str], Path]:
+    """The environment of a process whose wall clock is set by writing an offset to a file; and the file."""
+    found = next((path for path in FAKETIME if path.exists()), None)
+    if found is None:
+        if os.environ.get("CI"):
+            pytest.fail("libfaketime is not installed")
+        pytest.skip("libfaketime is not installed")
+    file = tmp_path / "clock"
+    file.write_text("+0")
+    environment = {
+        "LD_PRELOAD": str(found),
+        "FAKETIME_TIMESTAMP_FILE": str(file),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "FAKETIME_DONT_RESET": "1",
+    }
+    return environment, file
 
 
 @pytest.fixture

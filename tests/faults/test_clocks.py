@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,28 +10,7 @@ from typing import Any
 import pytest
 from world import ONCE, World
 
-LIBRARIES = [Path(f"/usr/lib/{folder}faketime/libfaketimeMT.so.1") for folder in ("", "x86_64-linux-gnu/")]
 JUMPS = ("+1d", "-1d", "+1h", "-1h", "+1", "-1")
-
-
-@pytest.fixture
-def fake_clock(tmp_path: Path) -> tuple[dict[str, str], Path]:
-    """The environment of a process whose wall clock is set by writing an offset to a file; and the file."""
-    found = next((path for path in LIBRARIES if path.exists()), None)
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail("libfaketime is not installed")
-        pytest.skip("libfaketime is not installed")
-    file = tmp_path / "clock"
-    file.write_text("+0")
-    environment = {
-        "LD_PRELOAD": str(found),
-        "FAKETIME_TIMESTAMP_FILE": str(file),
-        "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "FAKETIME_DONT_RESET": "1",
-    }
-    return environment, file
 
 
 @pytest.mark.promise("P10")

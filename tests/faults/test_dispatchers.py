@@ -1,4 +1,4 @@
-"""Several dispatchers on one PostgreSQL: one that stood still for longer than a lease changes nothing when it wakes."""
+"""Dispatchers that stand still for longer than a lease, alone or beside another: they change nothing when they wake."""
 
 from __future__ import annotations
 
@@ -47,6 +47,22 @@ def test_dispatcher_that_stood_still_longer_than_the_lease(pair: Pair, passes: A
                 world.client_url = other.url
                 time.sleep(LEASE_S * world.random.uniform(1.2, 2))
     passes("R6 SIGSTOP of one of two dispatchers", pauses, world.judge(60))
+
+
+@pytest.mark.promise("P2")
+@pytest.mark.promise("P4")
+@pytest.mark.timeout(600)
+def test_only_dispatcher_that_stood_still_longer_than_the_lease(world: World, passes: Any, times: Any) -> None:
+    world.prepare("one", "two")
+    world.client.timeout_s = 3
+    pauses = times(5, 30)
+    with world.load(rate=5, pause_s=1):
+        for _ in range(pauses):
+            time.sleep(world.random.uniform(0.5, 1.5))
+            assert world.server is not None
+            with paused(world.server):
+                time.sleep(LEASE_S * world.random.uniform(1.2, 2))
+    passes("R6 SIGSTOP of the only dispatcher", pauses, world.judge())
 
 
 @pytest.mark.promise("P1")

@@ -169,7 +169,7 @@ class World:
             *("--no-local-agent", *options),
             **{**self.environment, **environment},
         )
-        self.url, self.agents_url = self.server.wait_for(READY).groups()
+        self.url, self.agents_url = self.server.wait_for(READY, 60).groups()
         self.ready_after_s.append(time.monotonic() - began)
         return self.server
 

@@ -20,7 +20,7 @@ MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 AROUND = timedelta(days=2)
 #: A Monday on the wall clock.
 START = datetime.fromisoformat("2023-12-04T02:30")
-ALL_ZONES = bool(os.environ.get("FAULTS_ALL_ZONES"))
+ALL_ZONES = os.environ.get("FAULTS") == "long"
 
 
 @cache
