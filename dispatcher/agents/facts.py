@@ -14,6 +14,7 @@ import tzlocal
 
 from dispatcher import __version__
 from dispatcher.agents.protocol import Facts
+from dispatcher.core.console import NOBODY, Console
 
 #: The longest name of a time zone or id of a boot that is told.
 _LONGEST = 64
@@ -21,9 +22,9 @@ _LINUX_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _SYSTEMS = {"linux": "linux", "win32": "windows", "darwin": "macos"}
 
 
-def read_facts(dispatcher: str, extra: Mapping[str, str]) -> Facts:
+def read_facts(dispatcher: str, extra: Mapping[str, str], console: Console = NOBODY) -> Facts:
     """Return the facts of this computer; its address is the one that the way to *dispatcher* (a URL) begins with."""
-    return Facts(
+    facts = Facts(
         os=_SYSTEMS.get(sys.platform, sys.platform),
         os_version=platform.platform()[:200],
         hostname=socket.gethostname()[:255],
@@ -35,6 +36,13 @@ def read_facts(dispatcher: str, extra: Mapping[str, str]) -> Facts:
         boot_id=_boot_id(),
         extra=dict(extra),
     )
+    return with_console(facts, console)
+
+
+def with_console(facts: Facts, console: Console) -> Facts:
+    """Return *facts* with what has been seen at the console of the computer."""
+    told = {"console_user": console.user, "last_console_user": console.last_user, "console_user_at": console.at}
+    return facts.model_copy(update=told)
 
 
 def task_facts(name: str, facts: Facts) -> dict[str, str]:

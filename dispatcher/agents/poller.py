@@ -51,6 +51,7 @@ class Poller:
         self._connection = connection
         self._holdings = holdings
         self._facts: Facts | None = facts
+        self._told: Facts | None = None  #: what the poll under way tells
         self._enrol = enrol
         self._heard = heard
         self._refused = refused
@@ -60,6 +61,7 @@ class Poller:
         self._changed = Condition()
         self._is_stopping = False
         self._has_freed_slot = False
+        self._is_asking = False  #: a poll is under way or about to be
         self._asks_for_nothing = False  #: a poll without a free slot is under way or about to be
         self._thread = Thread(target=self._run, name="poller", daemon=True)
 
@@ -74,6 +76,13 @@ class Poller:
             if self._asks_for_nothing:
                 self._connection.interrupt()
             self._changed.notify()
+
+    def tell(self, facts: Facts) -> None:
+        """Tell the dispatcher *facts* now, by a new poll in place of the one under way."""
+        with self._changed:
+            self._facts = facts
+            if self._is_asking:
+                self._connection.interrupt()
 
     def stop(self) -> None:
         """Ask for nothing more."""
@@ -91,7 +100,7 @@ class Poller:
                 asked_at = time.monotonic()
                 answered = self._until_answered(self._poll)
                 if answered is not None:
-                    self._facts = None
+                    self._forget_told()
                     self._take(*answered, time.monotonic() - asked_at)
         except Refused as error:
             self._refused(error)
@@ -109,21 +118,27 @@ class Poller:
                 self._pause(backoff.next_s(), lambda: False)
         return None
 
+    def _forget_told(self) -> None:
+        with self._changed:
+            if self._facts is self._told:  # else there is news already
+                self._facts = None
+
     def _poll(self) -> tuple[Orders, list[Held]]:
         """Return orders, and what was named as held when asking for them."""
         self._pause(BUSY_PAUSE_S, lambda: self._holdings.free() > 0)
         with self._changed:
             free = self._holdings.free()
-            self._asks_for_nothing = free == 0
+            self._is_asking, self._asks_for_nothing = True, free == 0
+            self._told = self._facts
             if not self._is_stopping:
                 self._connection.allow()
         try:
             holding = self._holdings.held()
             number = next(self._numbers)
-            poll = Poll(free=free, holding=holding, process=self._process, number=number, facts=self._facts)
+            poll = Poll(free=free, holding=holding, process=self._process, number=number, facts=self._told)
             return self._connection.poll(dump(poll), LONG_POLL_S), holding
         finally:
-            self._asks_for_nothing = False
+            self._is_asking = self._asks_for_nothing = False
 
     def _take(self, orders: Orders, named: list[Held], waited_s: float) -> None:
         self._holdings.lent_for(orders.lease_s)

@@ -73,6 +73,9 @@ class Facts(Message):
     time_zone: Annotated[str, Field(max_length=64, pattern=_PLAIN)] = ""  #: an IANA name; empty if it cannot be told
     #: Another one after every boot; empty if it cannot be told.
     boot_id: Annotated[str, Field(max_length=64, pattern=_PLAIN)] = ""
+    console_user: Annotated[Text, Field(max_length=255)] = ""  #: as ``core.console.Console``
+    last_console_user: Annotated[Text, Field(max_length=255)] = ""
+    console_user_at: AwareDatetime | None = None
     extra: Annotated[dict[Text, Text], Field(max_length=100)] = {}
 
 

@@ -1,6 +1,7 @@
 """The agent: enrols once, then runs what its dispatcher orders, until it is asked to end.
 
-Three threads: the poller waits for orders, the delivery reports, the foreman (the main thread) does everything else.
+Four threads: the poller waits for orders, the delivery reports, the watch looks who is at the console, the foreman
+(the main thread) does everything else.
 Tasks run below child processes, the slots.
 """
 
@@ -17,9 +18,10 @@ from uuid import UUID
 
 from dispatcher.agents import identity, peers, premises, processes, recovery
 from dispatcher.agents.connection import Connection, Refused
+from dispatcher.agents.console import Watch, read_session
 from dispatcher.agents.content import CACHE_BYTES
 from dispatcher.agents.delivery import Delivery
-from dispatcher.agents.facts import read_facts, task_facts
+from dispatcher.agents.facts import read_facts, task_facts, with_console
 from dispatcher.agents.foreman import Foreman
 from dispatcher.agents.holdings import Holdings
 from dispatcher.agents.identity import StoredIdentity
@@ -29,6 +31,7 @@ from dispatcher.agents.protocol import Enrol, Facts, Held, RunOrder, dump
 from dispatcher.agents.scratch import SCRATCH, discard
 from dispatcher.agents.spool import Spool
 from dispatcher.agents.task_run import WORK
+from dispatcher.core.console import Console
 from dispatcher.core.errors import InvalidValue
 from dispatcher.core.networks import PRIVATE, Networks
 from dispatcher.core.ports import Now
@@ -98,7 +101,9 @@ class _Agent:
         if not self._dispatchers:
             raise InvalidValue("dispatchers", "the URL of at least one is needed")
         premises.save(home, _premises(settings, self._dispatchers))
-        self._facts = facts = read_facts(self._dispatchers[0], settings.facts)
+        self._watch = Watch(read_session, now)
+        self._watch.look()
+        self._facts = facts = read_facts(self._dispatchers[0], settings.facts, self._watch.seen)
         self._reporting = self._connection()
         self._foreman = Foreman(
             home,
@@ -152,6 +157,7 @@ class _Agent:
         if self._settings.local:
             self._foreman.end_with(sys.stdin.fileno())
         self._poller.start()
+        self._watch.look_for_ever(self._tell)
         self._foreman.serve()
         self._poller.stop()
         self._delivery.stop(LAST_REPORT_S)
@@ -176,6 +182,10 @@ class _Agent:
         identity.save(self._home, known)
         log.info("agent.enrolled agent_id=%s name=%r", known.agent_id, known.name)
         return known
+
+    def _tell(self, console: Console) -> None:
+        self._facts = with_console(self._facts, console)
+        self._poller.tell(self._facts)
 
     def _refused(self, error: Refused) -> None:
         log.error("agent.refused error=%s", error.message)

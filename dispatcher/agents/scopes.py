@@ -32,7 +32,10 @@ class Scopes:
         return self._modules[index] if project is None else project
 
     def begin(self, index: int) -> None:
-        """Give the module, which begins, the values that it takes from its project."""
+        """Give the module, which begins, the values that it takes from its project.
+
+        :raises InvalidValue: if one is none of the choices of the parameter that takes it.
+        """
         project = self._project(index)
         if project is not None:
             self._modules[index] = definitions.link(self._modules[index], self._order.modules[index].links, project)
@@ -47,7 +50,10 @@ class Scopes:
             self._note_changed(index, by_name)
 
     def end(self, index: int) -> None:
-        """Give the project the values that it takes from the module, which has ended."""
+        """Give the project the values that it takes from the module, which has ended.
+
+        :raises InvalidValue: if one is none of the choices of the parameter that takes it.
+        """
         project, get = self._project(index), self._order.modules[index].get
         if project is not None:
             self._projects[self._order.modules[index].what] = definitions.take(project, get, self._modules[index])

@@ -36,6 +36,8 @@ from dispatcher.tasks.types import TaskEnding, TaskState
 
 #: How much a run may give out, in bytes of its report.
 MAX_OUTPUTS_BYTES = MAX_REPORT_BYTES // 2
+#: How much a run says of why it has ended, in characters.
+_MAX_REASON = 10_000
 _GOOD = frozenset({"completed", "completed_with_errors"})
 
 
@@ -79,6 +81,7 @@ class SlotRun:
         self._scopes = Scopes(message.order)
         self._ended: list[Ended] = []
         self._previous = TaskEnding("skipped")
+        self._problem = ""  #: why the run goes no further, although no task has stopped it
         self._is_begun = message.is_begun
         self._cleared: int | None = None  #: the position of the last task whose start is on disk
 
@@ -94,7 +97,9 @@ class SlotRun:
         state = run_state(self._ended, len(order.tasks), len(order.modules))
         if self._host.is_aborted and len(self._ended) < len(order.tasks):
             state = "aborted"
-        self._end(state, self._host.reason if state == "aborted" else "")
+        elif self._problem and state in (*_GOOD, "skipped"):
+            state = "failed"
+        self._end(state, self._host.reason if state == "aborted" else self._problem)
 
     def _end(self, state: RunState, reason: str) -> None:
         given = self._scopes.outputs()
@@ -107,13 +112,12 @@ class SlotRun:
 
     @property
     def _is_over(self) -> bool:
-        return self._host.is_aborted or bool(self._ended and self._ended[-1].stopped)
+        return self._host.is_aborted or bool(self._problem or (self._ended and self._ended[-1].stopped))
 
     def _do_module(self, index: int, tasks: list[TaskOrder]) -> None:
         verdict = Verdict("run")
         if not self._is_over:
-            self._scopes.begin(index)
-            verdict = self._judge(self._order.modules[index].condition, self._scopes.project(index))
+            verdict = self._begin(index)
         if verdict.decision != "run":
             self._leave_out(tasks, verdict)
             return
@@ -121,7 +125,25 @@ class SlotRun:
         for task in tasks:
             self._do_task(task)
         if has_begun:
+            self._conclude(index)
+
+    def _begin(self, index: int) -> Verdict:
+        """Find out whether the module is done now; give it its values then."""
+        verdict = self._judge(self._order.modules[index].condition, self._scopes.project(index))
+        try:
+            if verdict.decision == "run":
+                self._scopes.begin(index)
+        except InvalidValue as error:
+            return Verdict("fail", error.message)
+        return verdict
+
+    def _conclude(self, index: int) -> None:
+        """Let the project take the values of the module; without them nothing may follow."""
+        try:
             self._scopes.end(index)
+        except InvalidValue as error:
+            problem = f"module {self._order.modules[index].name}: {error.message}"
+            self._problem = Masker(self._scopes.secrets).text(problem)[:_MAX_REASON]
 
     def _leave_out(self, tasks: list[TaskOrder], verdict: Verdict) -> None:
         """Skip the *tasks* of a module, the first of which has failed if the condition says so.
@@ -130,7 +152,11 @@ class SlotRun:
         """
         first, *others = tasks
         state: TaskState = "failed" if verdict.decision == "fail" else "skipped"
-        self._note(first, TaskEnding(state, message=verdict.reason))
+        ending = TaskEnding(state, message=verdict.reason)
+        if self._is_begun and not self._may_go(first):  # its start is being written down: the end comes after that
+            ending = TaskEnding("aborted")
+        self._is_begun = False
+        self._note(first, ending)
         for task in others:
             ending = TaskEnding("skipped", message=verdict.reason)
             if self._is_over:

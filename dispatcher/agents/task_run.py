@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from dispatcher.agents import worker_order
 from dispatcher.agents.protocol import RunOrder, TaskOrder, Value
 from dispatcher.agents.supervisor import ProcessEnd, Supervisor
 from dispatcher.core import references
+from dispatcher.core.durations import in_words
 from dispatcher.core.errors import DispatcherError
 from dispatcher.tasks import outputs
 from dispatcher.tasks.registry import task_type
@@ -108,9 +110,8 @@ class TaskRun:
         if end.cause == "stopped":
             return TaskEnding("aborted", code, _with_survivors("", end), killed)
         if end.cause == "timed_out":
-            return TaskEnding(
-                "timed_out", code, _with_survivors(f"not done after {self.task.timeout_s:g} s", end), killed
-            )
+            late = f"not done after {in_words(timedelta(seconds=self.task.timeout_s or 0))}"
+            return TaskEnding("timed_out", code, _with_survivors(late, end), killed)
         noun = "process" if len(killed) == 1 else "processes"
         left = f"left {len(killed)} {noun} in the background: killed" if killed else ""
         if code not in success_codes:

@@ -8,6 +8,7 @@ from uuid import UUID
 from dispatcher.agents import protocol
 from dispatcher.agents.values import to_parameter, to_value
 from dispatcher.core.conditions import ConditionDocument
+from dispatcher.core.console import Console
 from dispatcher.core.definitions import PlannedModule, TaskDocument
 from dispatcher.core.states import Event
 from dispatcher.services import reporting
@@ -43,6 +44,7 @@ def to_facts(facts: protocol.Facts) -> Facts:
         version=facts.version,
         time_zone=facts.time_zone,
         boot_id=facts.boot_id,
+        console=Console(facts.console_user, facts.last_console_user, facts.console_user_at),
         extra=facts.extra,
     )
 

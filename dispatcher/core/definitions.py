@@ -110,9 +110,10 @@ class StepOptions(TypedDict, total=False):
 class StepDocument(TypedDict):
     """A step of a run book: ``what`` is a document of kind ``kind`` (``core.jobs.WhatKind``).
 
-    ``who`` lists ``{"agent": id}``, ``{"team": id}``, ``{"parameter": name}`` or ``{"ask": true}``. ``parameters``
-    maps parameters of ``what`` to values or texts with ``$[links]`` to those of the run book, ``get`` outputs of
-    ``what`` to the parameters of the run book that take them.
+    ``who`` lists ``{"agent": id}``, ``{"team": id}``, ``{"parameter": name}`` or ``{"ask": true}``; ``RunBookWho`` may
+    have ``by`` (``core.console.By``; ``computer`` without). ``parameters`` maps parameters of ``what`` to values or
+    texts with ``$[links]`` to those of the run book, ``get`` outputs of ``what`` to the parameters of the run book that
+    take them.
     """
 
     name: str
@@ -194,14 +195,15 @@ def plan(
 ) -> list[PlannedModule]:
     """Return the modules that a run of *document*, number *what* of its job, does, in order, with *values* linked down.
 
-    *values* are the parameters of the module or project itself, secrets open.
+    *values* are the parameters of the module or project itself, secrets open. Choices are not checked: the agent links
+    anew when a module begins, with the values of then.
     """
     if kind is WhatKind.MODULE:
         return [PlannedModule(cast("ModuleDocument", document), list(values), what)]
     return [
         PlannedModule(
             linked["module"],
-            link(to_parameters(linked["module"]["parameters"], unseal), linked["parameters"], values),
+            _link(to_parameters(linked["module"]["parameters"], unseal), linked["parameters"], values),
             what,
             linked["parameters"],
             linked.get("get", {}),
@@ -215,7 +217,17 @@ def link(declared: Sequence[Parameter], links: Mapping[str, str], outer: Sequenc
     """Return *declared* with the texts of *links* in place, each ``$[Name]`` in them replaced from *outer*.
 
     A link that is one reference and nothing else carries a credential's password along.
+
+    :raises InvalidValue: if a value is none of the choices of the parameter that takes it.
     """
+    linked = _link(declared, links, outer)
+    for before, after in zip(declared, linked, strict=True):
+        if after is not before:
+            check_choice(after, after.value1)
+    return linked
+
+
+def _link(declared: Sequence[Parameter], links: Mapping[str, str], outer: Sequence[Parameter]) -> list[Parameter]:
     by_name = {parameter.name: parameter for parameter in outer}
     return [
         _linked(parameter, links[parameter.name], by_name) if parameter.name in links else parameter
@@ -235,21 +247,11 @@ def take(outer: Sequence[Parameter], get: Mapping[str, str], inner: Sequence[Par
     """Return *outer* with the values that *get* takes from *inner*: ``{name in inner: name in outer}``.
 
     Credentials are taken as a whole. What *inner* does not have changes nothing.
+
+    :raises InvalidValue: as ``link``.
     """
     names = {parameter.name for parameter in inner}
     return link(outer, {taker: f"$[{name}]" for name, taker in get.items() if name in names}, inner)
-
-
-def take_checked(outer: Sequence[Parameter], get: Mapping[str, str], inner: Sequence[Parameter]) -> list[Parameter]:
-    """Return what ``take`` does.
-
-    :raises InvalidValue: if a value is none of the choices of the parameter that takes it.
-    """
-    taken = take(outer, get, inner)
-    for before, after in zip(outer, taken, strict=True):
-        if after is not before:
-            check_choice(after, after.value1)
-    return taken
 
 
 def outputs_of(parameters: Iterable[Parameter]) -> list[Parameter]:

@@ -1,7 +1,8 @@
 """Run book who: whom parameters of a run book name, and the one parameter ``RunBookWho``.
 
-By that one a run book works on one agent that is chosen at scheduling: its value is the name or the id of the agent. A
-run book that is scheduled without a value takes the agent that it is scheduled on.
+By that one a run book works on one agent that is chosen when it begins: its value is the name or the id of the agent,
+or a user at the agent's console (``core.console.By``). A run book that is scheduled without a value takes the agent
+that it is scheduled on.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from dispatcher.core import definitions
+from dispatcher.core.console import PARAMETER, By, chooses_agent
 from dispatcher.core.errors import InvalidValue
 from dispatcher.core.jobs import Who, WhoKind
 from dispatcher.core.parameters import Parameter
@@ -21,8 +23,6 @@ from dispatcher.services.plans import Plans
 from dispatcher.services.starting import to_who
 from dispatcher.services.topology import Target, Topology
 
-#: The parameter, in any case of letters.
-NAME = "RunBookWho"
 #: How many agents an error names.
 _TOLD = 3
 
@@ -41,9 +41,9 @@ class RunBookWho:
 
         :raises InvalidValue: if it names nothing, or a name that several agents share.
         """
-        name = _name_in(document)
+        name, by = _name_in(document)
         text = next((parameter.value1 for parameter in values if parameter.name == name), "")
-        return self._topology.resolve_names(session, text, f"Parameters/{name}")
+        return self._topology.resolve_names(session, text, f"Parameters/{name}", by)
 
     def check(
         self,
@@ -62,14 +62,16 @@ class RunBookWho:
         defaults = {parameter.name: parameter.value1 for parameter in declared}
         naming = _naming(document)
         for parameter in values:
-            if parameter.name in naming and parameter.value1.strip() not in ("", defaults[parameter.name]):
-                for node in self._nodes(session, parameter):
+            if parameter.value1.strip() in ("", defaults[parameter.name]):
+                continue
+            for by in naming.get(parameter.name, ()):
+                for node in self._nodes(session, parameter, by):
                     caller.require(Right.READ, node)
 
-    def _nodes(self, session: Session, parameter: Parameter) -> set[Node]:
+    def _nodes(self, session: Session, parameter: Parameter, by: By) -> set[Node]:
         """Return the nodes of the agents and teams that the value names; both if that is not known."""
         try:
-            found = self._topology.resolve_names(session, parameter.value1, parameter.name)
+            found = self._topology.resolve_names(session, parameter.value1, parameter.name, by)
         except InvalidValue:
             return {Node.AGENTS, Node.TEAMS}
         return {Node.AGENTS if one.kind is WhoKind.AGENT else Node.TEAMS for one in found}
@@ -77,42 +79,52 @@ class RunBookWho:
     def taken(self, session: Session, job: Row) -> dict[str, Any]:
         """Return what changes in the run book *job*, which begins: its parameters, if they take the agent from it.
 
+        A user becomes the agent's id: all steps work where the first one does, wherever the user goes meanwhile, and
+        run books inside cannot take it for another user.
+
         :raises InvalidValue: if the value, or without one the job, is for more than one agent, or for an unknown one.
         """
-        name = _name_in(self._plans.document(session, job["what"][0]))
+        name, by = _name_in(self._plans.document(session, job["what"][0]))
         values = job["parameters"][0]
         if name is None or name not in values:
             return {}
         text = values[name][0].strip()
-        chosen = self._topology.resolve_names(session, text, name) if text else [to_who(who) for who in job["who"]]
+        chosen = self._topology.resolve_names(session, text, name, by) if text else [to_who(who) for who in job["who"]]
         targets = self._topology.targets_of(session, chosen)
         if len(targets) > 1:
             told = ", ".join(target.name for target in targets[:_TOLD]) + (", …" if len(targets) > _TOLD else "")
             raise InvalidValue(name, f"is for one agent, not for {len(targets)}: {told}")
-        if text or not targets:
+        if not targets or (text and by is By.COMPUTER):
             return {}
-        return {"parameters": [{**values, name: [self._shortest(session, targets[0])]}, job["parameters"][-1]]}
+        told = self._shortest(session, targets[0]) if by is By.COMPUTER else str(targets[0].id)
+        return {"parameters": [{**values, name: [told]}, job["parameters"][-1]]}
 
     def _shortest(self, session: Session, target: Target) -> str:
         """Return the name of *target*, else, if something else has it too, its id."""
         try:
-            is_known = self._topology.resolve_name(session, target.name, NAME).id == target.id
+            is_known = self._topology.resolve_name(session, target.name, PARAMETER).id == target.id
         except InvalidValue:
             is_known = False
         return target.name if is_known else str(target.id)
 
 
-def _naming(document: Mapping[str, Any]) -> set[str]:
+def _naming(document: Mapping[str, Any]) -> dict[str, set[By]]:
     """Return the parameters of *document* by which its steps, or those of run books in it, name whom they run on."""
-    found: set[str] = set()
+    found: dict[str, set[By]] = {}
+    for name, by in _named_by(document):
+        found.setdefault(name, set()).add(by)
     for step in document.get("steps", ()):
-        found.update(who["parameter"] for who in step["who"] if "parameter" in who)
-        inner = _naming(step["what"])
-        found.update(name for key in inner for name in definitions.links_in(step["parameters"].get(key, "")))
+        for key, all_by in _naming(step["what"]).items():
+            for name in definitions.links_in(step["parameters"].get(key, "")):
+                found.setdefault(name, set()).update(all_by)
     return found
 
 
-def _name_in(document: Mapping[str, Any]) -> str | None:
-    """Return how *document* spells the parameter, if a step runs on it."""
-    names = [who["parameter"] for step in document.get("steps", ()) for who in step["who"] if "parameter" in who]
-    return next((name for name in names if name.casefold() == NAME.casefold()), None)
+def _name_in(document: Mapping[str, Any]) -> tuple[str | None, By]:
+    """Return how *document* spells the parameter, if a step runs on it, and what its value is."""
+    return next(((name, by) for name, by in _named_by(document) if chooses_agent(name)), (None, By.COMPUTER))
+
+
+def _named_by(document: Mapping[str, Any]) -> list[tuple[str, By]]:
+    entries = [who for step in document.get("steps", ()) for who in step["who"] if "parameter" in who]
+    return [(who["parameter"], By(who.get("by", By.COMPUTER))) for who in entries]

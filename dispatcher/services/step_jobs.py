@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from dispatcher.core import conditions, definitions
+from dispatcher.core.console import By
 from dispatcher.core.definitions import StepDocument, StepOptions
 from dispatcher.core.errors import DispatcherError
 from dispatcher.core.jobs import Invoker, Options, WhatKind, Who, WhoChoice, WhoKind
@@ -119,7 +120,8 @@ class StepJobs:
         for entry in step["who"] or [{"ask": True}]:
             if "parameter" in entry:
                 name = entry["parameter"]
-                targets += self._topology.resolve_names(session, by_name.get(name, ""), f"parameter {name}")
+                by = By(entry.get("by", By.COMPUTER))
+                targets += self._topology.resolve_names(session, by_name.get(name, ""), f"parameter {name}", by)
             elif "ask" in entry:
                 targets += [to_who(who) for who in job["who"]]
             else:

@@ -165,7 +165,7 @@ class Steps:
             inner = [parameter for parameter in inner if parameter.name in given]
             step: StepDocument = document["steps"][at]
             try:
-                values = definitions.take_checked(values, step["get"], inner)
+                values = definitions.take(values, step["get"], inner)
             except InvalidValue as error:
                 raise InvalidValue(f"step {step['name']}", error.message) from None
         job["parameters"] = [self._plans.seal(values), job["parameters"][-1]]

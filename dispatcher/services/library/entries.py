@@ -13,6 +13,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from dispatcher.core import windows
+from dispatcher.core.console import By
 from dispatcher.core.errors import InvalidValue
 
 #: The longest time that may be set for a step or a pause: a year, in seconds.
@@ -178,11 +179,12 @@ class ProjectEntry(FiledEntry):
 
 
 class WhoEntry(Entry):
-    """Whom a step runs on: exactly one of the members."""
+    """Whom a step runs on: exactly one of the members; ``by`` says what the value of the parameter is."""
 
     agent: Name | None = None
     team: Name | None = None
     parameter: ParameterName | None = None
+    by: By = By.COMPUTER
     ask: bool = False
 
 

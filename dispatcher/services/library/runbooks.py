@@ -7,6 +7,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from dispatcher.core.conditions import OF_STEPS
+from dispatcher.core.console import By, chooses_agent
 from dispatcher.core.definitions import StepOptions
 from dispatcher.core.jobs import WhatKind
 from dispatcher.core.parameters import Parameter
@@ -53,6 +54,7 @@ class RunBookSection(WhatSection):
             for number, who in enumerate(step.who):
                 if len(_who(who)) != 1:
                     item.problem("has one of agent, team, parameter and ask: true", "steps", place, "who", number)
+            _check_by(item, step, place)
             if not step.who:
                 item.problem("names nobody; write ask: true to ask at scheduling", "steps", place, "who")
             if step.parallel and place == 0:
@@ -123,8 +125,21 @@ class RunBookSection(WhatSection):
                 item.problem(f"there is no parameter {text!r}", *path)
             elif names[text].type.is_secret:
                 item.problem(f"parameter {text!r} is secret: it names nobody", *path)
-            return {"parameter": text}
+            by = item.entry.steps[place].who[number].by
+            return {"parameter": text, **({} if by is By.COMPUTER else {"by": by.value})}
         return {member: str(importing.find(f"{member}s", text, item, *path))}
+
+
+def _check_by(item: Item[RunBookEntry], step: StepEntry, place: int) -> None:
+    """Note a ``by`` that has no place, or is another one than at the first step that has the parameter."""
+    others = [who for other in item.entry.steps for who in other.who if chooses_agent(who.parameter or "")]
+    for number, who in enumerate(step.who):
+        path = ("steps", place, "who", number, "by")
+        if chooses_agent(who.parameter or ""):
+            if who.by is not others[0].by:
+                item.problem("a step before this one chooses otherwise", *path)
+        elif who.by is not By.COMPUTER:
+            item.problem("only the parameter RunBookWho has this", *path)
 
 
 def _check_batch(item: Item[RunBookEntry], step: StepEntry, place: int) -> None:
@@ -156,7 +171,7 @@ def _whats(step: StepEntry) -> dict[str, str]:
 
 
 def _who(entry: WhoEntry) -> dict[str, Any]:
-    return {name: value for name, value in entry if value}
+    return {name: value for name, value in entry if value and name != "by"}
 
 
 def _to_row(step: StepEntry, what_id: UUID, who: Sequence[Row]) -> Row:
@@ -187,7 +202,7 @@ def _dump_step(exporting: Exporting, row: Row) -> Row:
 
 
 def _dump_who(exporting: Exporting, who: Row) -> Row:
-    ((member, value),) = who.items()
+    member, value = next(iter(who.items()))
     if member in ("agent", "team"):
         return {member: exporting.names[f"{member}s"].shortest(UUID(value))}
     return who

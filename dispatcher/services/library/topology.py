@@ -30,7 +30,8 @@ class AgentSection:
 
     def names(self, session: Session) -> Names:
         """Return the stored agents."""
-        return Names("agent", [(key, "", name) for key, name in session.execute(select(Agent.id, Agent.name))])
+        present = select(Agent.id, Agent.name).where(Agent.removed_at.is_(None))
+        return Names("agent", [(key, "", name) for key, name in session.execute(present)])
 
     def check(self, item: Item[AgentEntry]) -> None:
         """Note aliases that agents cannot have."""
@@ -50,7 +51,7 @@ class AgentSection:
         if wanted is not None and wanted in names:
             item.row = importing.session.scalars(select(Agent).where(Agent.id == wanted)).one()
         else:
-            item.row, item.outcome = Agent(id=wanted or importing.ports.new_id()), Outcome.CREATED
+            item.row, item.outcome = _new_agent(importing, wanted), Outcome.CREATED
         importing.claimed.add(item.row.id)
         names.put(item.row.id, "", entry.name)
         if assign(item.row, name=entry.name):
@@ -86,6 +87,18 @@ class AgentSection:
             entry["launch_window"] = row.launch_window
         entry["aliases"] = aliases.dump(exporting.aliases.get(key, {}))
         return entry
+
+
+def _new_agent(importing: Importing, wanted: UUID | None) -> Agent:
+    """Return an agent that has never enrolled, with the id *wanted* if there is one: perhaps a removed one's."""
+    if wanted is None:
+        return Agent(id=importing.ports.new_id())
+    removed = importing.session.scalars(select(Agent).where(Agent.id == wanted)).one_or_none()
+    if removed is None:
+        return Agent(id=wanted)
+    removed.removed_at = removed.enrolled_at = None
+    removed.boot_id = ""
+    return removed
 
 
 class TeamSection:

@@ -249,6 +249,50 @@ def test_values_go_from_module_to_module_through_the_project(gateway, done, an_o
     assert [[(one.name, one.value) for one in given] for given in end.outputs] == [[("Text", "<new>")]]
 
 
+def a_choice(name: str, value: str = "low") -> Value:
+    return output(name, value, type=LIST, choices=["low", "high"])
+
+
+def test_value_that_is_no_choice_of_the_project_ends_the_run_with_the_module(gateway, done, an_order) -> None:
+    order = a_project(an_order, out("Line=medium"), "echo never", scope=[a_choice("Text")])
+    for module in order.modules:
+        module.links = {}
+    end, tasks = done(order)
+    assert [one.state for one in tasks] == ["completed", "skipped"]
+    assert (end.state, end.reason) == ("failed", "module module 0: Parameters/Text: 'medium' is none of low, high")
+    assert gateway.output(order.run_id, 1) == b""
+    assert end.outputs == [[]]
+
+
+def test_reason_for_that_has_no_secret_in_it(done, an_order) -> None:
+    order = a_project(an_order, out("Line=$PARAM_Word"), scope=[a_choice("Text")])
+    order.modules[0].links = {}
+    order.modules[0].values.append(Value(name="Word", value="s3cret-word", type=PASSWORD))
+    end, _ = done(order)
+    assert end.reason == "module module 0: Parameters/Text: '********' is none of low, high"
+
+
+@pytest.mark.parametrize(("on_error", "second"), [("stop", "skipped"), ("continue", "completed")])
+def test_value_that_is_no_choice_of_the_module_fails_it(gateway, done, an_order, on_error: str, second: str) -> None:
+    order = a_project(an_order, "echo never", "true", scope=[Value(name="Text", value="medium")])
+    order.tasks[0].on_error = on_error
+    order.modules[0].values, order.modules[1].links, order.modules[1].get = [a_choice("Line")], {}, {}
+    order.modules[0].links = {"Line": "$[Text]"}
+    end, tasks = done(order)
+    assert [one.state for one in tasks] == ["failed", second]
+    assert tasks[0].message == "Parameters/Line: 'medium' is none of low, high"
+    assert end.state == ("stopped" if on_error == "stop" else "completed_with_errors")
+    assert gateway.output(order.run_id, 0) == b""
+
+
+def test_module_that_is_skipped_needs_no_right_value(done, an_order) -> None:
+    order = a_project(an_order, "echo never", scope=[Value(name="Text", value="medium")])
+    order.modules[0].values = [a_choice("Line")]
+    order.modules[0].condition = Condition(rule="false")
+    _, tasks = done(order)
+    assert [one.state for one in tasks] == ["skipped"]
+
+
 def test_run_that_gives_out_too_much_has_failed(done, an_order) -> None:
     values = tuple(output(f"P{number}") for number in range(5))
     large = [

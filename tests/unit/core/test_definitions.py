@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.core.definitions import MAX_MERGED, link, merge_outputs, outputs_of, take
+from dispatcher.core.errors import InvalidValue
 from dispatcher.core.parameters import Parameter, ParameterType
 
 TYPES = ParameterType
@@ -35,6 +37,22 @@ def test_taking_gives_back_what_linking_gave() -> None:
     outer = [Parameter("A", value1="1"), Parameter("B", TYPES.CREDENTIALS), Parameter("C", TYPES.PASSWORD, "c")]
     taken = take(outer, {"Text": "A", "Login": "B", "Lost": "C"}, [TEXT, LOGIN])
     assert values(taken) == {"A": ("x", ""), "B": ("me", "s3cret"), "C": ("c", "")}
+
+
+LEVEL = Parameter("Level", TYPES.LIST, "low", "low;high")
+
+
+@pytest.mark.parametrize("value", ["medium", "", "LOW"])
+def test_a_list_takes_its_choices_only(value: str) -> None:
+    with pytest.raises(InvalidValue, match="is none of low, high"):
+        link([LEVEL], {"Level": "$[Text]"}, [Parameter("Text", value1=value)])
+    with pytest.raises(InvalidValue, match="is none of low, high"):
+        take([LEVEL], {"Text": "Level"}, [Parameter("Text", value1=value)])
+
+
+def test_what_no_link_changes_is_not_looked_at() -> None:
+    odd = Parameter("Level", TYPES.LIST, "of an earlier version", "low;high")
+    assert link([odd], {}, [TEXT]) == take([odd], {"Lost": "Level"}, [TEXT]) == [odd]
 
 
 def test_values_that_look_like_links_are_not_followed() -> None:

@@ -102,6 +102,26 @@ def test_a_value_that_is_no_choice_of_what_takes_it_fails_the_run_book(
     assert [one.value1 for one in world.jobs()["R"].parameters[0].parameters] == ["a"]
 
 
+@pytest.mark.parametrize(("link", "value"), [("Choice", "c"), ("Several", "a;d"), ("Choice", "")])
+def test_a_value_that_is_no_choice_of_what_it_is_linked_to_fails_the_step(
+    world: World, load_library: Load, link: str, value: str
+) -> None:
+    steps = a_step("a", "on_error: continue", **{link: "$[T]"}), a_step("b")
+    load_library(a_library(a_book(*steps, parameters="{name: T}")))
+    world.start(values={"T": value})
+    world.end("b")
+    assert world.states() == {"R": "completed_with_errors", "a": "failed", "b": "completed"}
+    wrong, choices = value.split(";")[-1], "a, b, c" if link == "Several" else "a, b"
+    assert world.jobs()["a"].reason == f"Parameters/{link}: {wrong!r} is none of {choices}"
+
+
+def test_a_step_that_is_skipped_needs_no_right_value(world: World, load_library: Load) -> None:
+    step = a_step("a", "condition: '$[T] == \"a\"'", Choice="$[T]")
+    load_library(a_library(a_book(step, parameters="{name: T, value: c}")))
+    world.start()
+    assert world.states() == {"R": "skipped", "a": "skipped"}
+
+
 def test_a_step_that_was_skipped_gives_nothing(world: World, load_library: Load) -> None:
     book = a_book(
         a_step("a", "get: {Text: T}, condition: 'false'"),

@@ -118,6 +118,51 @@ def test_mistakes_are_told_at_their_place(load_library: Load, more: str, problem
     assert problem in line
 
 
+RUN_BOOK_WHO = "parameter: RunBookWho, by: most_recent"
+
+
+def test_what_chooses_the_agent_is_frozen_and_exported(load_library: Load, datastore: Datastore) -> None:
+    steps = a_step("a", who=RUN_BOOK_WHO), a_step("b", who=RUN_BOOK_WHO)
+    load_library(a_library(a_book(*steps, parameters="{name: RunBookWho}")))
+    who = [{"parameter": "RunBookWho", "by": "most_recent"}]
+    assert [step["who"] for step in steps_of(datastore)] == [who, who]
+    text = export(datastore)
+    assert [step["who"] for step in yaml.safe_load(text)["runbooks"][0]["steps"]] == [who, who]
+    load_library(text)
+    assert export(datastore) == text
+
+
+def test_the_computer_chooses_where_nothing_else_is_said(load_library: Load, datastore: Datastore) -> None:
+    steps = a_step("a", who="parameter: runbookwho"), a_step("b", who="parameter: runbookwho, by: computer")
+    load_library(a_library(a_book(*steps, parameters="{name: runbookwho}")))
+    assert [step["who"] for step in steps_of(datastore)] == [[{"parameter": "runbookwho"}]] * 2
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "problem"),
+    [
+        (
+            "ask: true",
+            "parameter: RunBookWho, by: somebody",
+            "steps[1].who[0].by: should be 'computer', 'console_user'",
+        ),
+        ("ask: true", "parameter: T, by: console_user", "steps[1].who[0].by: only the parameter RunBookWho has this"),
+        ("ask: true", "ask: true, by: console_user", "steps[1].who[0].by: only the parameter RunBookWho has this"),
+        (RUN_BOOK_WHO, "parameter: RunBookWho", "steps[1].who[0].by: a step before this one chooses otherwise"),
+        ("parameter: RunBookWho", RUN_BOOK_WHO, "steps[1].who[0].by: a step before this one chooses otherwise"),
+    ],
+)
+def test_a_choice_that_means_nothing_is_told_at_its_place(
+    load_library: Load, first: str, second: str, problem: str
+) -> None:
+    book = a_book(a_step("a", who=first), a_step("b", who=second), parameters="{name: RunBookWho}, {name: T}")
+    with pytest.raises(LibraryErrors) as caught:
+        load_library(a_library(book))
+    [line] = str(caught.value).splitlines()
+    assert line.startswith("library.yaml:19: ")
+    assert problem in line
+
+
 def test_a_secret_names_no_agents(load_library: Load) -> None:
     book = a_book(a_step("a", who="parameter: S"), parameters="{name: S, type: password}")
     with pytest.raises(LibraryErrors, match=r"who\[0\]\.parameter: parameter 'S' is secret: it names nobody"):
