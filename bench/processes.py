@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
 import signal
@@ -12,15 +13,24 @@ from pathlib import Path
 from types import TracebackType
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_PR_SET_PDEATHSIG = 1
+#: Loaded before anything is forked: a new process may not wait for locks of others.
+_LIBC = ctypes.CDLL(None)
 #: How long a server may take to stop, in seconds, before it is killed.
 STOP_S = 15
 
 
 class Server:
-    """A server process, pinned to one core together with whatever it starts. A context manager: it ends with it."""
+    """A server process, pinned to one core together with whatever it starts. A context manager: it ends with it.
+
+    It is also asked to end when the thread that started it ends, however that happens.
+    """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], core: int | None, log: Path) -> None:
-        def pin() -> None:
+        parent = os.getpid()
+
+        def settle() -> None:
+            _end_with(parent)
             _allow_many_files()
             if core is not None:
                 os.sched_setaffinity(0, {core})
@@ -33,7 +43,7 @@ class Server:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=pin,
+                preexec_fn=settle,
             )
         self._log = log
 
@@ -76,6 +86,13 @@ class Server:
 def cpu_s(root: int) -> float:
     """Return the seconds of processor time that the process *root* and all below it have used so far."""
     return sum(_ticks(pid) for pid in _tree(root)) / TICKS_PER_S
+
+
+def _end_with(parent: int) -> None:
+    """Have the kernel ask this process to end when *parent* does: a benchmark that is killed leaves nothing running."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if os.getppid() != parent:  # it has ended already
+        os._exit(1)
 
 
 def _allow_many_files() -> None:

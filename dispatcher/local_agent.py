@@ -130,16 +130,18 @@ class LocalAgent:
             return False
 
 
-def command_line(url: str, home: Path, slots: int, tls_cert: str, allowed_targets: Sequence[str]) -> list[str]:
+def command_line(
+    url: str, home: Path, slots: int, tls_cert: str, allowed_targets: Sequence[str], log_level: str, log_format: str
+) -> list[str]:
     """Return the command that starts an agent of the server at *url*, whose certificate file is *tls_cert* ("": none).
 
-    *allowed_targets* are the networks that its tasks may call.
+    *allowed_targets* are the networks that its tasks may call. It logs as the server does, into the same stream.
 
     :raises OSError: if the certificate cannot be read.
     :raises ValueError: if the file holds none.
     """
     command = [sys.executable, "-m", "dispatcher", "agent", "--local", "--dispatcher", url]
-    command += ["--home", str(home), "--slots", str(slots)]
+    command += ["--home", str(home), "--slots", str(slots), "--log-level", log_level, "--log-format", log_format]
     for network in allowed_targets or [NO_NETWORK]:
         command += ["--allowed-target", network]
     return [*command, "--pin", fingerprint(Path(tls_cert))] if tls_cert else command

@@ -156,9 +156,10 @@ class Connection:
         """Give up the call that is under way, and every other until ``allow``."""
         # In this order: whatever connects after this line sees it, and what has connected before is cut.
         self._is_interrupted = True
-        if self._socket is not None:
+        in_use = self._socket
+        if in_use is not None:
             try:
-                self._socket.shutdown(socket.SHUT_RDWR)
+                in_use.shutdown(socket.SHUT_RDWR)
             except OSError:
                 return  # not connected any more
 
@@ -203,16 +204,19 @@ class Connection:
             self._routes[target] = self._route(target)
         pool, path = self._routes[target]
         timeout = Timeout(connect=_CONNECT_TIMEOUT_S, read=wait_s + _ANSWER_TIMEOUT_S)
-        return pool.urlopen(
-            "POST",
-            path,
-            body=body,
-            headers=self._headers,
-            timeout=timeout,
-            redirect=False,
-            retries=False,
-            assert_same_host=False,  # a proxy is another one
-        )
+        try:
+            return pool.urlopen(
+                "POST",
+                path,
+                body=body,
+                headers=self._headers,
+                timeout=timeout,
+                redirect=False,
+                retries=False,
+                assert_same_host=False,  # a proxy is another one
+            )
+        finally:
+            self._socket = None
 
     def _route(self, target: str) -> tuple[HTTPConnectionPool, str]:
         """Return the connections to *target*, or to the proxy before it, and what to ask for there."""
@@ -233,11 +237,11 @@ class Connection:
         # With a pin the certificate itself is the identity; nobody else vouches for it.
         session.verify = not self._pin and (self._ca_file or True)
         for scheme in ("http://", "https://"):
-            session.mount(scheme, _Adapter(self._connected, self._pin, len(self._dispatchers)))
+            session.mount(scheme, _Adapter(self._use, self._pin, len(self._dispatchers)))
         return session
 
-    def _connected(self, connected: socket.socket) -> None:
-        self._socket = connected
+    def _use(self, used: socket.socket) -> None:
+        self._socket = used
         if self._is_interrupted:
             raise OSError("interrupted")
 
@@ -261,10 +265,10 @@ class Backoff:
 
 
 class _Adapter(HTTPAdapter):
-    """Keeps connections alive while they wait, and tells of each socket it opens."""
+    """Keeps connections alive while they wait, and tells of the socket that each call uses."""
 
-    def __init__(self, connected: Callable[[socket.socket], None], pin: str, dispatchers: int) -> None:
-        self._connected = connected
+    def __init__(self, use: Callable[[socket.socket], None], pin: str, dispatchers: int) -> None:
+        self._use = use
         self._pin = pin
         # One for each, at least: the connection keeps them, and one too many would be closed.
         super().__init__(pool_connections=dispatchers + 1, pool_maxsize=1)
@@ -275,18 +279,23 @@ class _Adapter(HTTPAdapter):
             options["assert_fingerprint"] = self._pin
         super().init_poolmanager(*args, socket_options=_socket_options(), **options)
         self.poolmanager.pool_classes_by_scheme = {
-            "http": _telling(HTTPConnectionPool, self._connected),
-            "https": _telling(HTTPSConnectionPool, self._connected),
+            "http": _telling(HTTPConnectionPool, self._use),
+            "https": _telling(HTTPSConnectionPool, self._use),
         }
 
 
-def _telling(pool: type[HTTPConnectionPool], connected: Callable[[socket.socket], None]) -> type[HTTPConnectionPool]:
-    """Return *pool* with connections that call *connected* with their socket."""
+def _telling(pool: type[HTTPConnectionPool], use: Callable[[socket.socket], None]) -> type[HTTPConnectionPool]:
+    """Return *pool* with connections that call *use* with their socket, when it is new and before it is used again."""
 
     class Telling(pool.ConnectionCls):  # type: ignore[misc, name-defined]
         def connect(self) -> None:
             super().connect()
-            connected(self.sock)
+            use(self.sock)
+
+        def request(self, *args: Any, **options: Any) -> None:
+            if self.sock is not None:
+                use(self.sock)
+            super().request(*args, **options)
 
     return type(f"Telling{pool.__name__}", (pool,), {"ConnectionCls": Telling})
 

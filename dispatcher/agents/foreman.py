@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import operator
-import os
 import selectors
 import signal
 import time
@@ -24,6 +23,7 @@ from pydantic import TypeAdapter
 
 from dispatcher.agents import processes, recovery, scratch
 from dispatcher.agents.holdings import Holdings
+from dispatcher.agents.pipes import Bell, Inflow
 from dispatcher.agents.protocol import Held, Message, RunEvent, RunFinished, RunOrder, RunStarted, TaskStarted, dump
 from dispatcher.agents.slot_messages import Abort, Do, Go
 from dispatcher.agents.slot_process import Assignment, SlotProcess
@@ -85,39 +85,31 @@ class Foreman:
         self._has_urgent_news = False
         self._stop_by: float | None = None
         self._selector = selectors.DefaultSelector()
-        self._bell, self._bell_end = os.pipe()
-        for end in (self._bell, self._bell_end):
-            os.set_blocking(end, False)
-        self._selector.register(self._bell, selectors.EVENT_READ, self._answer_bell)
+        self._bell = Bell()
+        self._selector.register(self._bell, selectors.EVENT_READ, self._bell.silence)
 
     def post(self, work: Callable[[], None]) -> None:
         """Have *work* done by the foreman's thread, soon. May be called from any thread and from signal handlers."""
         self._posted.append(work)
-        self._wake()
-
-    def _wake(self) -> None:
-        """Have the foreman's thread go round once more."""
-        try:
-            os.write(self._bell_end, b"!")
-        except BlockingIOError:
-            return  # so full that it will ring anyway
+        self._bell.ring()
 
     def end_on_signals(self) -> None:
         """Stop when the process is asked to end. Only in the main thread."""
         # A signal may reach another thread: the bell wakes this one whichever it is.
-        signal.set_wakeup_fd(self._bell_end, warn_on_full_buffer=False)
+        self._bell.ring_on_signals()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.post(lambda: self.stop("the agent was stopped")))
 
     def end_with(self, descriptor: int) -> None:
         """Stop when *descriptor* is closed at its other end: this agent belongs to another process."""
+        inflow = Inflow(descriptor)
 
         def read() -> None:
-            if not os.read(descriptor, 4096):
-                self._selector.unregister(descriptor)
+            if not inflow.read():
+                self._selector.unregister(inflow)
                 self.stop("the dispatcher that started this agent ended")
 
-        self._selector.register(descriptor, selectors.EVENT_READ, read)
+        self._selector.register(inflow, selectors.EVENT_READ, read)
 
     def serve(self) -> None:
         """Serve until ``stop``, then kill what runs, and return when that is reported or time is up."""
@@ -127,6 +119,7 @@ class Foreman:
                 key.data()
             while self._posted:
                 self._posted.popleft()()
+            self._kill_late_slots()
             # While the disk is full nothing begins; a stop, an abort and the end of a run are heeded all the same.
             if self._write():
                 self._assign()
@@ -195,7 +188,7 @@ class Foreman:
 
     def _abort(self, slot: SlotProcess, why: str = "") -> None:
         if slot.assignment is not None:
-            slot.assignment.is_aborted = True
+            slot.assignment.abort()
             slot.send(Abort(run_id=slot.assignment.order.run_id, reason=why))
 
     def _assign(self) -> None:
@@ -227,12 +220,12 @@ class Foreman:
     def _go(self, slot: SlotProcess, assignment: Assignment, position: int) -> None:
         # It may have died meanwhile: then nothing has begun, whatever was written down.
         if slot in self._slots and slot.send(Go(run_id=assignment.order.run_id, position=position)):
-            assignment.has_begun = True
+            assignment.begin(position)
 
     def _start_slot(self) -> SlotProcess:
         slot = SlotProcess.start(self._home, self._lock)
         self._slots.append(slot)
-        self._selector.register(slot.descriptor, selectors.EVENT_READ, lambda: self._listen(slot))
+        self._selector.register(slot.events, selectors.EVENT_READ, lambda: self._listen(slot))
         return slot
 
     def _listen(self, slot: SlotProcess) -> None:
@@ -256,6 +249,8 @@ class Foreman:
 
     def _follow(self, slot: SlotProcess, assignment: Assignment, event: RunEvent) -> None:
         self._has_urgent_news = self._has_urgent_news or event.kind in ("task_finished", "run_finished")
+        if event.kind == "task_finished":
+            assignment.end()
         if isinstance(event, TaskStarted):
             position = event.position
             self._after_sync.append(lambda: self._go(slot, assignment, position))
@@ -272,9 +267,15 @@ class Foreman:
         self._holdings.ended(order.run_id, order.fence)
         self._freed()
 
+    def _kill_late_slots(self) -> None:
+        """Kill the slots that stand still. They are buried when what they have told has been read."""
+        for slot in self._slots:
+            if slot.kill_if_late():
+                log.error("slot.late pid=%d", slot.pid)
+
     def _bury(self, slot: SlotProcess) -> None:
         """Make an end of a slot that has died or is not needed any more, and of all that it has left behind."""
-        self._selector.unregister(slot.descriptor)
+        self._selector.unregister(slot.events)
         code = slot.end()
         self._slots.remove(slot)
         killed = processes.kill(time.sleep, spare=frozenset(other.pid for other in self._slots))
@@ -283,6 +284,7 @@ class Foreman:
         if assignment is not None:
             run_id = assignment.order.run_id
             log.error("slot.died pid=%d code=%d run_id=%s killed=%s", slot.pid, code, run_id, killed.names)
+            assignment.killed += killed.names
             # Afterwards, because what to say depends on what the spool has heard of the run.
             self._dead.append(slot)
             self._after_sync.append(lambda: self._cut_off(slot, assignment))
@@ -297,12 +299,9 @@ class Foreman:
         assignment.attempts += 1
         if not (assignment.has_begun or assignment.is_aborted) and assignment.attempts < MAX_ATTEMPTS:
             self._waiting.appendleft(assignment)
-            self._wake()
+            self._bell.ring()
             return
-        words = recovery.last_words(
-            run, "the slot died", self._now(), is_aborted=assignment.is_aborted, has_begun=assignment.has_begun
-        )
-        for event in words:
+        for event in recovery.last_words_of(assignment, run, self._now()):
             self._add(event)
         self._ended(order)
 
@@ -364,6 +363,7 @@ class Foreman:
             moments.append(self._retry_at)
         if self._sync_by is not None:
             moments.append(max(self._sync_by, self._retry_at))
+        moments += [slot.end_by for slot in self._slots if slot.end_by is not None]
         return max(0.0, min(moments) - time.monotonic()) if moments else None
 
     def _is_over(self) -> bool:
@@ -371,12 +371,6 @@ class Foreman:
             return False
         is_done = not self._unwritten and all(slot.assignment is None for slot in self._slots)
         return is_done or time.monotonic() >= self._stop_by
-
-    def _answer_bell(self) -> None:
-        try:
-            os.read(self._bell, 4096)
-        except BlockingIOError:
-            return  # rung for something that has been done already
 
 
 def _begins_with_a_task(order: RunOrder) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import select
 from collections import deque
 
+from dispatcher.agents.pipes import Inflow
 from dispatcher.agents.slot_messages import SLOT_MESSAGE, Abort, Do, Go
 
 
@@ -17,16 +17,20 @@ class Inlet:
     """Reads messages from a pipe."""
 
     def __init__(self, descriptor: int) -> None:
-        self.descriptor = descriptor
+        self._inflow = Inflow(descriptor)
         self._rest = b""
         self._messages: deque[Do | Go | Abort] = deque()
+
+    def fileno(self) -> int:
+        """Return what a selector waits for."""
+        return self._inflow.fileno()
 
     def read(self) -> list[Do | Go | Abort]:
         """Wait for at least a part of a message; return the whole ones that have come, in order.
 
         :raises AgentGone: at the end of the pipe.
         """
-        data = os.read(self.descriptor, 65536)
+        data = self._inflow.read()
         if not data:
             raise AgentGone
         *lines, self._rest = (self._rest + data).split(b"\n")
@@ -40,7 +44,7 @@ class Inlet:
 
     def can_be_read(self, timeout_s: float) -> bool:
         """Wait until there is something to read, at most *timeout_s*; return whether there is."""
-        return bool(select.select([self.descriptor], [], [], timeout_s)[0])
+        return bool(select.select([self._inflow], [], [], timeout_s)[0])
 
     def next(self) -> Do | Go | Abort:
         """Wait for the next message and return it.

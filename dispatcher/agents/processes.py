@@ -1,8 +1,9 @@
 """Processes: starting one, watching it and leaving nothing of it behind.
 
 A slot makes itself the *subreaper* of what it starts (Linux): a process whose parent dies becomes its child, so that
-neither a new session nor a double fork nor a cleaned environment hides one. Elsewhere descendants and the members of
-the task's session are found; a process that leaves both escapes.
+neither a new session nor a double fork nor a cleaned environment hides one. Windows has job objects for that (see
+``job_processes``). Elsewhere descendants and the members of the task's session are found; a process that leaves both
+escapes.
 """
 
 from __future__ import annotations
@@ -14,23 +15,64 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import psutil
 
+from dispatcher.agents.pipes import Bell
+
 _PR_SET_CHILD_SUBREAPER = 36
 #: How long processes that were sent SIGKILL may take to disappear, in seconds.
 KILL_TIMEOUT_S = 5.0
+#: How long new processes may keep appearing before those that were found are killed, in seconds.
+STOP_TIMEOUT_S = 2.0
 #: How many processes are named as killed; more are counted only.
 MAX_NAMED = 500
 
 
 def become_subreaper() -> bool:
     """Make this process the parent of all its orphaned descendants; return whether the system can do that."""
-    if sys.platform != "linux":
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None, use_errno=True)
+        return bool(libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
+    else:  # noqa: RET505 - the type checker knows what it must not look at
         return False
-    libc = ctypes.CDLL(None, use_errno=True)
-    return bool(libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
+
+
+class Family:
+    """One process at a time, and all that come from it. *bell* rings when one of them ends.
+
+    It must be made in the main thread, and owns SIGCHLD.
+    """
+
+    def __init__(self, bell: Bell) -> None:
+        self._is_subreaper = become_subreaper()
+        self._session: int | None = None
+        bell.ring_on_signals()
+        if sys.platform != "win32":
+            # A handler, not SIG_IGN: an ignored signal would stay ignored in every task.
+            signal.signal(signal.SIGCHLD, lambda *_: None)
+
+    def start(self, command_line: list[str] | str, directory: str, environment: Mapping[str, str], output: int) -> int:
+        """Start a process (see ``start``)."""
+        pid = start(command_line, directory, environment, output)
+        self._session = None if self._is_subreaper else pid
+        return pid
+
+    def reap(self) -> tuple[dict[int, int], bool]:
+        """Take leave of every child that has ended; return their wait statuses, and whether something is left."""
+        ended, others = reap()
+        # Whatever lost its parent is a child of this process by now, if this is a subreaper.
+        return ended, others if self._is_subreaper else bool(descendants(self._session))
+
+    def terminate(self) -> list[str]:
+        """Ask all that is left to end; return it as "pid name"."""
+        return terminate(self._session)
+
+    def kill(self, wait: Callable[[float], None]) -> Killed:
+        """Kill all that is left (see ``kill``)."""
+        return kill(wait, self._session)
 
 
 def start(command_line: list[str] | str, directory: str, environment: Mapping[str, str], output: int) -> int:
@@ -49,7 +91,6 @@ def start(command_line: list[str] | str, directory: str, environment: Mapping[st
         stdout=output,
         stderr=output,
         start_new_session=True,
-        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
     )
     process.returncode = 0  # reaped here, not by this object
     return process.pid
@@ -58,14 +99,17 @@ def start(command_line: list[str] | str, directory: str, environment: Mapping[st
 def reap() -> tuple[dict[int, int], bool]:
     """Take leave of every child that has ended; return their wait statuses, and whether others are left."""
     ended: dict[int, int] = {}
-    while True:
-        try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return ended, False
-        if pid == 0:
-            return ended, True
-        ended[pid] = status
+    if sys.platform == "win32":
+        return ended, False  # there nothing waits for that
+    else:  # noqa: RET505 - the type checker knows what it must not look at
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return ended, False
+            if pid == 0:
+                return ended, True
+            ended[pid] = status
 
 
 def name_of(process: psutil.Process) -> str:
@@ -90,11 +134,11 @@ def descendants(session: int | None = None, spare: frozenset[int] = frozenset())
 
     With *session*, also the members of that session (for systems without subreapers).
     """
-    found = {}
-    for child in psutil.Process().children():
-        if child.pid not in spare:
-            found[child.pid] = child
-            found.update((one.pid, one) for one in _children(child))
+    found = {process.pid: process for process in psutil.Process().children(recursive=True)}
+    for pid in spare:
+        if pid in found:
+            for process in [found[pid], *_children(found[pid])]:
+                found.pop(process.pid, None)
     if session is not None:
         for process in psutil.process_iter():
             if _session_of(process.pid) == session:
@@ -120,7 +164,7 @@ def kill(wait: Callable[[float], None], session: int | None = None, spare: froze
     seconds for a child to end. Gives up on what does not die within ``KILL_TIMEOUT_S``.
     """
     killed = Killed()
-    deadline = time.monotonic() + KILL_TIMEOUT_S
+    deadline: float | None = None
     named: set[psutil.Process] = set()
     while found := _stopped_descendants(session, spare):
         for process in found - named:
@@ -128,6 +172,8 @@ def kill(wait: Callable[[float], None], session: int | None = None, spare: froze
         named |= found
         for process in found:
             _signal(process, getattr(signal, "SIGKILL", signal.SIGTERM))
+        # From here on: to find and stop a whole crowd may take longer.
+        deadline = deadline or time.monotonic() + KILL_TIMEOUT_S
         _reap_these(spare)
         rest = descendants(session, spare)
         if rest and time.monotonic() > deadline:
@@ -136,9 +182,14 @@ def kill(wait: Callable[[float], None], session: int | None = None, spare: froze
         if rest:
             wait(0.05)
     _reap_these(spare)
-    if len(killed.names) > MAX_NAMED:
-        killed.names[MAX_NAMED:] = [f"and {len(killed.names) - MAX_NAMED} more"]
+    killed.names = limited(killed.names)
     return killed
+
+
+def limited(names: list[str]) -> list[str]:
+    """Return the first ``MAX_NAMED`` of *names*, and how many more there are."""
+    more = len(names) - MAX_NAMED
+    return names if more <= 0 else [*names[:MAX_NAMED], f"and {more} more"]
 
 
 def kill_marked(variable: str, prefix: str) -> Killed:
@@ -172,7 +223,8 @@ def _environment(process: psutil.Process) -> dict[str, str]:
 
 def _stopped_descendants(session: int | None, spare: frozenset[int]) -> set[psutil.Process]:
     stopped: set[psutil.Process] = set()
-    while new := set(descendants(session, spare)) - stopped:
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    while (new := set(descendants(session, spare)) - stopped) and time.monotonic() < deadline:
         for process in new:
             if sys.platform != "win32":
                 _signal(process, signal.SIGSTOP)
@@ -186,7 +238,7 @@ def _reap_these(spare: frozenset[int]) -> None:
         reap()
         return
     for child in psutil.Process().children():
-        if child.pid not in spare:
+        if child.pid not in spare and sys.platform != "win32":
             os.waitpid(child.pid, os.WNOHANG)
 
 
@@ -205,10 +257,10 @@ def _is_alive(process: psutil.Process) -> bool:
 
 
 def _session_of(pid: int) -> int | None:
-    try:
-        return os.getsid(pid)
-    except (ProcessLookupError, PermissionError):
-        return None
+    if sys.platform != "win32":
+        with suppress(ProcessLookupError, PermissionError):
+            return os.getsid(pid)
+    return None
 
 
 def _signal(process: psutil.Process, number: int) -> None:

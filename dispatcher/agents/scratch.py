@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 import stat
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -55,9 +56,10 @@ class Scratch:
     def _is_private(self) -> bool:
         """Whether it is a directory of ours, and no link to one, that a run has not opened to others."""
         found = self.path.lstat()
-        if os.name == "nt":
-            return stat.S_ISDIR(found.st_mode)
-        return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and found.st_mode & 0o777 == 0o700
+        is_private = stat.S_ISDIR(found.st_mode)
+        if sys.platform != "win32":
+            is_private = is_private and found.st_uid == os.geteuid() and found.st_mode & 0o777 == 0o700
+        return is_private
 
     def _is_empty(self) -> bool:
         with os.scandir(self.path) as entries:

@@ -36,7 +36,7 @@ class Slot:
         self._outlet = outlet
         self._home = home
         self._now = now
-        self.supervisor = Supervisor(inlet.descriptor, self._hear)
+        self.supervisor = Supervisor(inlet, self._hear)
         self.is_aborted = False
         self.reason = ""
         self._run_id: UUID | None = None

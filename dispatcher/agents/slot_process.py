@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import BaseModel
 
 import dispatcher
+from dispatcher.agents.deadlines import END_S, longest_s
+from dispatcher.agents.pipes import Inflow
 from dispatcher.agents.protocol import RunOrder
 
 _CHUNK = 1 << 18
@@ -25,15 +28,42 @@ class Assignment:
     is_lost: bool = False  #: nothing of it is reported any more
     has_begun: bool = False  #: a task may have done something
     attempts: int = 0  #: slots that died with it
+    end_by: float | None = None  #: when its slot must be done with what it does now, of the monotonic clock
+    is_late: bool = False  #: its slot was not, and has been killed
+    killed: list[str] = field(default_factory=list)  #: what its slot has left behind, as "pid name"
+
+    def begin(self, position: int) -> None:
+        """Note that the task at *position* begins."""
+        longest = longest_s(self.order.tasks[position])
+        self.has_begun = True
+        if not self.is_aborted:
+            self.end_by = None if longest is None else time.monotonic() + longest
+
+    def end(self) -> None:
+        """Note that a task has ended."""
+        if not self.is_aborted:
+            self.end_by = None
+
+    def abort(self) -> None:
+        """Note that the run has to end."""
+        if not self.is_aborted:
+            self.is_aborted, self.end_by = True, time.monotonic() + END_S
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class SlotProcess:
     """A slot, and the run it does."""
 
     process: subprocess.Popen[bytes]
     assignment: Assignment | None = None
     _rest: list[bytes] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Take over the end of its events."""
+        assert self.process.stdout is not None  # noqa: S101 - made with a pipe
+        with self.process.stdout as stdout:
+            #: What to wait on for its events.
+            self.events = Inflow(os.dup(stdout.fileno()))
 
     @classmethod
     def start(cls, home: Path, keep_open: int) -> SlotProcess:
@@ -61,10 +91,9 @@ class SlotProcess:
         return self.process.pid
 
     @property
-    def descriptor(self) -> int:
-        """What to wait on for its events."""
-        assert self.process.stdout is not None  # noqa: S101 - made with a pipe
-        return self.process.stdout.fileno()
+    def end_by(self) -> float | None:
+        """When it must be done with what it does now, of the monotonic clock; None if that may take for ever."""
+        return None if self.assignment is None else self.assignment.end_by
 
     def send(self, message: BaseModel) -> bool:
         """Tell the slot something; return False if it is dead, which shows at the other end and is dealt with there."""
@@ -81,7 +110,7 @@ class SlotProcess:
 
     def read(self) -> list[bytes] | None:
         """Return the events that have come, each as JSON; None when the slot has ended."""
-        data = os.read(self.descriptor, _CHUNK)
+        data = self.events.read(_CHUNK)
         if not data:
             return None
         *lines, rest = data.split(b"\n")
@@ -91,11 +120,20 @@ class SlotProcess:
         self._rest.append(rest)
         return lines
 
+    def kill_if_late(self) -> bool:
+        """Kill the slot if it should be done by now; return whether it was. What it has told can still be read."""
+        assignment = self.assignment
+        if assignment is None or assignment.end_by is None or time.monotonic() < assignment.end_by:
+            return False
+        assignment.is_late, assignment.end_by = True, None
+        self.process.kill()
+        return True
+
     def end(self) -> int:
         """Kill the slot, if it still lives, and return its exit code. What it had started is not touched."""
         self.process.kill()
         code = self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout):
-            if stream is not None:
-                stream.close()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        self.events.close()
         return code

@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import re
+import sys
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 from uuid import UUID
+
+from dispatcher.agents.positions import read_at, stream_from, write_at
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +72,7 @@ class Spool:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._lock = Lock()
-        self._descriptor = os.open(file, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+        self._descriptor = _open(file)
         self._open_runs: dict[UUID, OpenRun] = {}
         self._confirmed = 0
         self._size = 0
@@ -213,7 +216,7 @@ class Spool:
             elif letter == b"C":
                 self._open_runs.pop(UUID(body.decode()), None)
             self._size = end
-        if os.pread(self._descriptor, size - self._size, self._size).strip(b"\0"):
+        if read_at(self._descriptor, size - self._size, self._size).strip(b"\0"):
             log.warning("spool.cut file=%s kept=%d bytes", self._file, self._size)
         os.ftruncate(self._descriptor, self._size)
         self._allocated = self._size
@@ -228,7 +231,7 @@ class Spool:
         # The number has a fixed width, so that the length of its own line is known.
         head += _line(b"A", b"%012d" % (len(head) + len(_line(b"A", b"%012d" % 0))))
         temporary = self._file.with_suffix(".new")
-        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0), 0o600)
+        descriptor = _open(temporary, os.O_TRUNC)
         try:
             _write(descriptor, head, 0)
             size = len(head)
@@ -238,22 +241,45 @@ class Spool:
                     _write(descriptor, line, size)
                     size += len(line)
             _sync(descriptor)
-            temporary.replace(self._file)
         except OSError:
             os.close(descriptor)
             raise
-        before, self._descriptor, self._confirmed = self._descriptor, descriptor, len(head)
+        self._replace(temporary, descriptor)
+        self._confirmed = len(head)
         self._size = self._allocated = size
         self._unwritten_mark = b""
         self._is_renamed = True
-        os.close(before)
         self._sync_name()
+
+    def _replace(self, temporary: Path, descriptor: int) -> None:
+        """Have the file *temporary*, open as *descriptor*, in place of the one so far."""
+        if sys.platform == "win32":
+            # There an open file can be neither renamed nor replaced.
+            os.close(self._descriptor)
+            os.close(descriptor)
+            try:
+                temporary.replace(self._file)
+            finally:
+                self._descriptor = _open(self._file)
+        else:
+            try:
+                temporary.replace(self._file)
+            except OSError:
+                os.close(descriptor)
+                raise
+            os.close(self._descriptor)
+            self._descriptor = descriptor
 
     def _sync_name(self) -> None:
         """Have the name of a new file on disk: until then the old one would be back after a power failure."""
         if self._is_renamed:
             _sync_directory(self._file.parent)
             self._is_renamed = False
+
+
+def _open(file: Path, flags: int = 0) -> int:
+    flags |= os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    return os.open(file, flags, 0o600)
 
 
 def _line(letter: bytes, body: bytes) -> bytes:
@@ -263,8 +289,7 @@ def _line(letter: bytes, body: bytes) -> bytes:
 
 def _lines(descriptor: int, start: int, end: int) -> Iterator[tuple[int, bytes, bytes]]:
     """Return where each line ends, its letter and its body, up to the first that is not whole."""
-    with os.fdopen(os.dup(descriptor), "rb") as stream:
-        stream.seek(start)
+    with stream_from(descriptor, start) as stream:
         while start < end:
             line = stream.readline()
             record = line[8:-1]
@@ -276,7 +301,7 @@ def _lines(descriptor: int, start: int, end: int) -> Iterator[tuple[int, bytes, 
 
 def _write(descriptor: int, data: bytes, position: int) -> None:
     while data:
-        written = os.pwrite(descriptor, data, position)
+        written = write_at(descriptor, data, position)
         data, position = data[written:], position + written
 
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import selectors
-import signal
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
-from dispatcher.agents import processes
+from dispatcher.agents.pipes import Bell, Inflow
 from dispatcher.agents.processes import Killed
+
+if sys.platform == "win32":
+    from dispatcher.agents.job_processes import JobProcesses as Processes
+else:
+    from dispatcher.agents.processes import Family as Processes
 
 #: How long processes may take to end after SIGTERM before they are killed, in seconds.
 TERMINATE_GRACE_S = 2.0
@@ -27,25 +32,26 @@ class ProcessEnd:
     killed: Killed = field(default_factory=Killed)
 
 
+class Readable(Protocol):
+    """What a selector can wait for."""
+
+    def fileno(self) -> int: ...  # noqa: D102
+
+
 class Supervisor:
     """Runs one process at a time and leaves nothing of it behind.
 
-    *hear* is called when *inlet* can be read; it returns whether the process has to stop. Single-threaded: it must be
-    made in the main thread, and owns SIGCHLD.
+    *hear* is called when *inlet* can be read; it returns whether the process has to stop. It must be made and used in
+    the main thread.
     """
 
-    def __init__(self, inlet: int, hear: Callable[[], bool], grace_s: float = TERMINATE_GRACE_S) -> None:
+    def __init__(self, inlet: Readable, hear: Callable[[], bool], grace_s: float = TERMINATE_GRACE_S) -> None:
         self._hear = hear
         self._grace_s = grace_s
-        self._is_subreaper = processes.become_subreaper()
-        self._alarm, alarm_end = os.pipe()
-        for end in (self._alarm, alarm_end):
-            os.set_blocking(end, False)
-        signal.set_wakeup_fd(alarm_end, warn_on_full_buffer=False)
-        # A handler, not SIG_IGN: an ignored signal would stay ignored in every task.
-        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self._bell = Bell()
+        self._processes = Processes(self._bell)
         self._selector = selectors.DefaultSelector()
-        self._selector.register(self._alarm, selectors.EVENT_READ)
+        self._selector.register(self._bell, selectors.EVENT_READ)
         self._selector.register(inlet, selectors.EVENT_READ)
 
     def run(
@@ -65,34 +71,34 @@ class Supervisor:
         :raises ValueError: if an argument or variable cannot be passed on.
         """
         reading, writing = os.pipe()
+        output = Inflow(reading, blocking=False)
         try:
-            os.set_blocking(reading, False)
             try:
-                pid = processes.start(command_line, directory, environment, writing)
+                pid = self._processes.start(command_line, directory, environment, writing)
             finally:
                 os.close(writing)
-            self._selector.register(reading, selectors.EVENT_READ)
-            watch = _Watch(pid, reading, write)
+            self._selector.register(output, selectors.EVENT_READ)
+            watch = _Watch(pid, output, write)
             try:
                 self._until_end(watch, None if timeout_s is None else time.monotonic() + timeout_s)
                 self._clean_up(watch)
                 self._drain(watch)
             finally:
                 if watch.is_open:
-                    self._selector.unregister(reading)
+                    self._selector.unregister(output)
             return watch.end
         finally:
-            os.close(reading)
+            output.close()
 
     def kill_everything(self) -> Killed:
         """Kill every descendant at once."""
-        return processes.kill(self._wait_for_child)
+        return self._processes.kill(self._wait_for_child)
 
     def _until_end(self, watch: _Watch, deadline: float | None) -> None:
         """Return when the process has ended, has to stop or has used up its time; note which."""
         while True:
             must_stop = self._wait(watch, deadline)
-            ended, _ = processes.reap()
+            ended, _ = self._processes.reap()
             watch.end.status = ended.get(watch.pid)
             if watch.end.status is not None:
                 return
@@ -108,34 +114,29 @@ class Supervisor:
         if not self._is_something_left(watch):
             return
         end = watch.end
-        end.killed.names = processes.terminate(self._session(watch))
+        end.killed.names = self._processes.terminate()
         deadline = time.monotonic() + self._grace_s
         while self._is_something_left(watch):
             if time.monotonic() >= deadline:
-                killed = processes.kill(self._wait_for_child, self._session(watch))
+                killed = self._processes.kill(self._wait_for_child)
                 end.killed.names += [name for name in killed.names if name not in end.killed.names]
                 end.killed.survivors = killed.survivors
                 return
             self._wait(watch, deadline)
 
     def _is_something_left(self, watch: _Watch) -> bool:
-        ended, others = processes.reap()
+        ended, others = self._processes.reap()
         watch.end.status = ended.get(watch.pid, watch.end.status)
-        if self._is_subreaper:
-            return others  # whatever lost its parent is a child of this process by now
-        return bool(processes.descendants(watch.pid))
-
-    def _session(self, watch: _Watch) -> int | None:
-        return None if self._is_subreaper else watch.pid
+        return others
 
     def _wait(self, watch: _Watch, deadline: float | None) -> bool:
         """Wait for something to happen and pass output on; return whether the process has to stop."""
         timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
         must_stop = False
         for key, _ in self._selector.select(timeout):
-            if key.fd == self._alarm:
-                self._silence()
-            elif key.fd == watch.output:
+            if key.fileobj is self._bell:
+                self._bell.silence()
+            elif key.fileobj is watch.output:
                 watch.pass_on()
                 if not watch.is_open:
                     self._selector.unregister(watch.output)
@@ -146,28 +147,23 @@ class Supervisor:
     def _drain(self, watch: _Watch) -> None:
         """Pass on what is still in the pipe. Nobody is left who could write more."""
         was_open = watch.is_open
+        watch.output.expect_end()
         while watch.is_open and watch.pass_on():
             pass
         if was_open and not watch.is_open:
             self._selector.unregister(watch.output)
 
-    def _silence(self) -> None:
-        try:
-            os.read(self._alarm, 4096)
-        except BlockingIOError:
-            return  # a drained alarm is what is wanted
-
     def _wait_for_child(self, timeout_s: float) -> None:
         with selectors.DefaultSelector() as selector:
-            selector.register(self._alarm, selectors.EVENT_READ)
+            selector.register(self._bell, selectors.EVENT_READ)
             if selector.select(timeout_s):
-                self._silence()
+                self._bell.silence()
 
 
 @dataclass(slots=True)
 class _Watch:
     pid: int
-    output: int
+    output: Inflow
     write: Callable[[bytes], None]
     is_open: bool = True
     end: ProcessEnd = field(default_factory=lambda: ProcessEnd(None, "ended"))
@@ -175,7 +171,7 @@ class _Watch:
     def pass_on(self) -> bool:
         """Pass on what can be read now; return whether there was something."""
         try:
-            data = os.read(self.output, _CHUNK)
+            data = self.output.read(_CHUNK)
         except BlockingIOError:
             return False
         self.is_open = bool(data)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import platform
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -72,6 +71,20 @@ _TOKEN_VARIABLE = "DISPATCHER_ENROL_TOKEN"  # noqa: S105 - a name
     help="How long work goes on while no dispatcher answers, in seconds.",
 )
 @click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+    help="What is logged, to standard error.",
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(["auto", "console", "json"]),
+    default="console",
+    show_default=True,
+    help="For people or as JSON; auto is for people at a terminal, else JSON.",
+)
+@click.option(
     "--config",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     is_eager=True,
@@ -95,6 +108,8 @@ def agent(
     allowed_targets: tuple[str, ...],
     cache_mib: int,
     local: bool,
+    log_level: Literal["debug", "info", "warning", "error"],
+    log_format: Literal["auto", "console", "json"],
     **settings: Any,
 ) -> None:
     """Run work for a dispatcher on this computer, until Ctrl-C.
@@ -106,6 +121,7 @@ def agent(
       dispatcher agent --dispatcher http://127.0.0.1:3163 --enrol-token TOKEN --name web-01
     """
     # Here, so that the other commands do not load what only the agent needs.
+    from dispatcher import logs
     from dispatcher.agents.runner import AgentSettings, run
     from dispatcher.real_ports import now
 
@@ -126,7 +142,7 @@ def agent(
         cache_bytes=cache_mib << 20,
         **settings,
     )
-    logging.getLogger().setLevel(logging.INFO)
+    logs.configure(log_level, log_format)
     sys.exit(run(whole, now))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -124,5 +125,10 @@ def test_fingerprint_needs_a_certificate(tmp_path) -> None:
 
 @pytest.mark.parametrize(("networks", "told"), [(("10.0.0.0/8", "::1"), ["10.0.0.0/8", "::1"]), ((), ["none"])])
 def test_is_told_what_its_tasks_may_call(tmp_path, networks, told) -> None:
-    command = command_line("http://127.0.0.1:1", tmp_path, 2, "", networks)
+    command = command_line("http://127.0.0.1:1", tmp_path, 2, "", networks, "info", "auto")
     assert [command[place + 1] for place, one in enumerate(command) if one == "--allowed-target"] == told
+
+
+def test_logs_as_its_server_does(tmp_path) -> None:
+    command = command_line("http://127.0.0.1:1", tmp_path, 2, "", [], "warning", "json")
+    assert {("--log-level", "warning"), ("--log-format", "json")} <= set(itertools.pairwise(command))

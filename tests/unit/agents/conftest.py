@@ -222,6 +222,15 @@ def gateway() -> Iterator[StandIn]:
     stand_in.close()
 
 
+@pytest.fixture
+def other_gateway(gateway: StandIn) -> Iterator[StandIn]:
+    """Another one that knows the same agent."""
+    stand_in = StandIn()
+    stand_in.agent_id = gateway.agent_id
+    yield stand_in
+    stand_in.close()
+
+
 @pytest.fixture(scope="module")
 def shared_gateway() -> Iterator[StandIn]:
     """A gateway for tests that leave it as it was."""

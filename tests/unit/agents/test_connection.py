@@ -163,6 +163,33 @@ def test_poll_is_given_up_at_once_and_may_be_repeated(gateway) -> None:
     assert connection.poll(dump(Poll(free=0, wait_s=0)), 0).runs == []
 
 
+def test_interrupt_cuts_the_call_that_waits_on_a_connection_kept_from_before(
+    gateway, other_gateway, monkeypatch
+) -> None:
+    connection = Connection([gateway.url, other_gateway.url])
+    connection.identify(gateway.agent_id, gateway.secret)
+    poll = dump(Poll(free=0, wait_s=0))
+    connection.poll(poll, 0)
+    gateway.is_down = True
+    connection.poll(poll, 0)
+    gateway.is_down, other_gateway.is_down = False, True
+
+    def interrupt() -> None:
+        gateway.wait(lambda: len(gateway.polls) == 2)
+        connection.interrupt()
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(Interrupted):
+        connection.poll(dump(Poll(free=0, wait_s=30)), 30)
+    # The one that nobody waited on can be used again.
+    connection.allow()
+    gateway.is_down, other_gateway.is_down = True, False
+    opened = []
+    monkeypatch.setattr(other_gateway.server, "verify_request", lambda *_: opened.append(1) or True)
+    connection.poll(poll, 0)
+    assert opened == []
+
+
 def test_interrupt_before_the_first_connection(gateway) -> None:
     connection = connected(gateway)
     connection.interrupt()

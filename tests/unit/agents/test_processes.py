@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -55,3 +56,82 @@ def test_name_that_is_no_text_is_replaced(tmp_path) -> None:
     finally:
         process.kill()
         process.wait()
+
+
+@pytest.fixture
+def family():
+    """Three children of this process, each with a child of its own."""
+    script = "sleep 300 & echo; wait"
+    parents = [subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE) for _ in range(3)]
+    for parent in parents:
+        parent.stdout.readline()
+    yield parents
+    for parent in parents:
+        for process in [*psutil.Process(parent.pid).children(), parent]:
+            process.kill()
+        with parent:
+            parent.wait()
+
+
+def test_descendants_are_found_by_one_look_however_many_there_are(family, monkeypatch) -> None:
+    looks = []
+    children = psutil.Process.children
+    monkeypatch.setattr(psutil.Process, "children", lambda *given, **how: looks.append(how) or children(*given, **how))
+    expected = {parent.pid for parent in family}
+    expected |= {process.pid for parent in family for process in children(psutil.Process(parent.pid))}
+    assert {process.pid for process in processes.descendants()} >= expected
+    assert len(looks) == 1
+
+
+def test_what_is_below_a_spared_child_is_spared_too(family) -> None:
+    spared, *others = [parent.pid for parent in family]
+    found = {process.pid for process in processes.descendants(spare=frozenset([spared]))}
+    assert found >= set(others)
+    assert found.isdisjoint([spared, *(process.pid for process in psutil.Process(spared).children())])
+
+
+class Stranger:
+    """A process that heeds no signal."""
+
+    pid = 0
+
+    def send_signal(self, _number: int) -> None: ...
+
+    def name(self) -> str:
+        return "stranger"
+
+
+@pytest.fixture
+def clock(monkeypatch) -> list[float]:
+    """The time that ``processes`` sees, in seconds."""
+    shown = [0.0]
+    monkeypatch.setattr(processes, "time", SimpleNamespace(monotonic=lambda: shown[0]))
+    return shown
+
+
+def test_time_to_die_begins_when_all_have_been_found(monkeypatch, clock) -> None:
+    found, left = [{Stranger()}], [[Stranger()]]
+
+    def find(*_: object) -> set[Stranger]:
+        clock[0] += 10 * processes.KILL_TIMEOUT_S
+        return found.pop() if found else set()
+
+    monkeypatch.setattr(processes, "_stopped_descendants", find)
+    monkeypatch.setattr(processes, "descendants", lambda *_: left.pop())
+    waited: list[float] = []
+    killed = processes.kill(waited.append)
+    assert (killed.names, killed.survivors, len(waited)) == (["0 stranger"], [], 1)
+
+
+def test_those_that_are_found_are_killed_although_new_ones_keep_appearing(monkeypatch, clock) -> None:
+    known: list[Stranger] = []
+
+    def appear(*_: object) -> list[Stranger]:
+        clock[0] += 0.5
+        known.append(Stranger())
+        return list(known)
+
+    monkeypatch.setattr(processes, "descendants", appear)
+    killed = processes.kill(lambda _: None)
+    assert len(killed.names) > 5
+    assert killed.survivors

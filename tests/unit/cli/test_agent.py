@@ -11,6 +11,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from dispatcher import logs
 from dispatcher.agents import runner
 from dispatcher.cli.agent import agent
 from dispatcher.cli.agent_settings import names_of
@@ -22,7 +23,15 @@ URL = "http://127.0.0.1:3163"
 
 
 @pytest.fixture
-def run(monkeypatch: Any, tmp_path: Path) -> Any:
+def log_settings(monkeypatch: Any) -> list[tuple[str, str]]:
+    """Level and format of the log, of each time that it was set up."""
+    found: list[tuple[str, str]] = []
+    monkeypatch.setattr(logs, "configure", lambda level, format: found.append((level, format)))  # noqa: A006
+    return found
+
+
+@pytest.fixture
+def run(monkeypatch: Any, tmp_path: Path, log_settings: Any) -> Any:
     """Run the command; give the settings that the agent gets, or what is said instead."""
     given: list[runner.AgentSettings] = []
     monkeypatch.setattr(runner, "run", lambda settings, now: given.append(settings) or 0)
@@ -76,3 +85,9 @@ def test_sample_holds_every_setting_with_its_default(run: Any) -> None:
         if isinstance(default, bool | int | tuple) and default:
             assert documented[name] == (list(default) if isinstance(default, tuple) else default), name
     assert run("--dispatcher", URL, file=text) == run("--dispatcher", URL)
+
+
+def test_logs_what_it_is_told_to(run: Any, log_settings: Any) -> None:
+    run("--dispatcher", URL)
+    run("--dispatcher", URL, "--log-level", "warning", file='log_format = "json"')
+    assert log_settings == [("info", "console"), ("warning", "json")]
