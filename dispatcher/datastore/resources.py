@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dispatcher.datastore.base import Base, Digest, Id, Name, Number, Updated
@@ -24,6 +24,9 @@ class Resource(Updated, Base):
     description: Mapped[str]
     file_name: Mapped[Name]
     sha256: Mapped[bytes] = mapped_column(Digest, index=True)
+    #: What the Ivanti dialect knows of a resource; no task heeds it.
+    parse_variables: Mapped[bool] = mapped_column(default=False, server_default=false())
+    skip_environment_variables: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class Content(Base):
@@ -34,7 +37,8 @@ class Content(Base):
     sha256: Mapped[bytes] = mapped_column(Digest, primary_key=True)
     size: Mapped[int] = mapped_column(BigInteger)
     is_complete: Mapped[bool]
-    created_at: Mapped[datetime]
+    created_at: Mapped[datetime]  #: when it was stored, or last needed
+    created_by: Mapped[Name] = mapped_column(default="system", server_default="system")  #: the login that brought it
 
 
 class ContentChunk(Base):

@@ -16,11 +16,13 @@ from typing import BinaryIO, cast
 from uuid import UUID
 
 import structlog
-from sqlalchemy import CursorResult, delete, exists, insert, or_, select, update
+from sqlalchemy import CursorResult, delete, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from dispatcher.core.errors import Conflict, InvalidValue, NotFound
+from dispatcher.core.contents import Content as MeasuredContent
+from dispatcher.core.errors import Conflict, InvalidValue, NotFound, QuotaExceeded
+from dispatcher.core.permissions import SYSTEM
 from dispatcher.core.ports import Ports
 from dispatcher.datastore import revisions
 from dispatcher.datastore.folders import Folder
@@ -49,6 +51,15 @@ class DamagedContent(Conflict):
     """What was stored is not what was given."""
 
     code = "resource.damaged"
+
+
+class QuotaReached(QuotaExceeded):
+    """A login has brought as much as it may."""
+
+    code = "resource.quota_reached"
+
+    def __init__(self, quota_bytes: int) -> None:
+        super().__init__(f"the contents that a login has brought may have {quota_bytes} bytes in all")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +107,21 @@ class Resources:
         for data in _chunks(stream):
             digest.update(data)
             size += len(data)
-        if not self._begin(digest.digest(), size):
-            stream.seek(start)
-            for position, data in enumerate(_chunks(stream)):
-                self._add(digest.digest(), position, data)
-            self._finish(digest.digest(), size)
+        stream.seek(start)
+        self.put(MeasuredContent(stream, size, digest.digest()))
         return digest.hexdigest()
+
+    def put(self, content: MeasuredContent, by: str = SYSTEM.name, quota_bytes: int | None = None) -> None:
+        """Store *content* in the name of the login *by*, unless it is stored already; not inside a transaction.
+
+        :raises QuotaReached: if all that *by* has brought would be more than *quota_bytes*.
+        :raises DamagedContent: if the stream gives something else than what was measured.
+        """
+        if self._begin(content, by, quota_bytes):
+            return
+        for position, data in enumerate(_chunks(content.stream)):
+            self._add(content.sha256, position, data)
+        self._finish(content.sha256, content.size)
 
     def read(self, sha256: str, offset: int, length: int) -> bytes:
         """Return at most *length* bytes of a complete content from *offset* on; nothing behind its end.
@@ -153,14 +173,16 @@ class Resources:
                 log.info("content.removed", sha256=sha256.hex())
         return removed
 
-    def _begin(self, sha256: bytes, size: int) -> bool:
+    def _begin(self, content: MeasuredContent, by: str, quota_bytes: int | None) -> bool:
         """Note that a content is being stored, or used again; return whether it is there already."""
         try:
             with self._datastore.begin() as session:
-                is_complete = touch(session, sha256, self._ports)
+                is_complete = touch(session, content.sha256, self._ports)
                 if is_complete is None:
-                    values = {"sha256": sha256, "size": size, "is_complete": False, "created_at": self._ports.now()}
-                    session.execute(insert(Content).values(values))
+                    values = {"sha256": content.sha256, "size": content.size, "is_complete": False, "created_by": by}
+                    session.execute(insert(Content).values({**values, "created_at": self._ports.now()}))
+                    if quota_bytes is not None and brought_by(session, by) > quota_bytes:
+                        raise QuotaReached(quota_bytes)
                 return bool(is_complete)
         except IntegrityError:  # another process has begun to store the same
             return False
@@ -220,6 +242,12 @@ def touch(session: Session, sha256: bytes, ports: Ports) -> bool | None:
     mine = Content.sha256 == sha256
     session.execute(update(Content).where(mine).values(created_at=ports.now()))
     return session.scalar(select(Content.is_complete).where(mine))
+
+
+def brought_by(session: Session, login: str) -> int:
+    """Return how many bytes the contents have that *login* has brought, as long as they are kept."""
+    total = session.scalar(select(func.sum(Content.size)).where(Content.created_by == login))
+    return int(total or 0)
 
 
 def _found(session: Session) -> dict[UUID, FoundResource]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from html import escape
+from typing import TypeVar
 from urllib.parse import unquote_to_bytes
 from uuid import UUID
 
@@ -19,9 +20,12 @@ from dispatcher.web.health import Health
 from dispatcher.web.origins import is_foreign, may_be_rebound
 from dispatcher.web.receiving import HungUp, Receive, Refused, Scope, Send, read_body, read_headers
 from dispatcher.web.sending import send_response
-from dispatcher.wire.http import Binding, Request, Response
+from dispatcher.web.uploads import AnsweredEarly, UploadLimits, Uploads, send_early
+from dispatcher.wire.http import Admission, Binding, Request, Response, UploadBinding
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 #: Where a server says that it lives.
 LIVE = "/health/live"
@@ -39,6 +43,7 @@ class Limits:
     threads: int = 16
     max_waiting: int = 1024
     any_host: bool = False
+    uploads: UploadLimits = field(default_factory=UploadLimits)
 
 
 class WebApp:
@@ -47,6 +52,7 @@ class WebApp:
     def __init__(
         self, bindings: Sequence[Binding], security: Security, health: Health, new_id: NewId, limits: Limits
     ) -> None:
+        self._uploading = [binding for binding in bindings if isinstance(binding, UploadBinding)]
         self._bindings = [(prefix, binding) for binding in bindings for prefix in binding.prefixes]
         self._security = security
         self._health = health
@@ -54,6 +60,9 @@ class WebApp:
         self._limits = limits
         self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix="web")
         self._waiting = 0
+        self.uploads = Uploads(
+            limits.uploads, limits.deadline_s, admit=self.admit, respond=self.respond_to_admitted, refuse=self.refuse
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -67,6 +76,9 @@ class WebApp:
         try:
             response = await self._answer(request, scope, receive)
         except HungUp:
+            return
+        except AnsweredEarly as early:
+            await send_early(send, receive, early.response)
             return
         except Refused as refused:
             response = _refuse(request, binding, refused.status, refused.message)
@@ -87,29 +99,56 @@ class WebApp:
         return _refuse(request, self._find(request.path), status, reason)
 
     def close(self) -> None:
-        """Let the threads end when what they work on is done."""
+        """Let the threads end when what they work on is done, but for uploads."""
+        self.uploads.close()
         self._pool.shutdown()
+
+    def upload_binding(self, request: Request) -> UploadBinding | None:
+        """Return the binding of *request*, of which the head is there, if its body belongs into a file."""
+        binding = self._find(request.path)
+        return next((one for one in self._uploading if one is binding and one.is_upload(request)), None)
 
     def respond(self, request: Request, address: str) -> Response:
         """Answer *request* from *address*, in the calling thread. Never raises."""
         binding = self._find(request.path)
+        return self._guarded(request, lambda: self._meet(request, binding, address) or self._serve(request, binding))
+
+    def admit(self, request: Request, address: str) -> Admission | Response:
+        """Return whether the body of an upload from *address* may come, or the answer if not. Never raises."""
+        binding = self.upload_binding(request)
+        if binding is None:
+            return self.refuse(request, 404, "there is no such upload")
+        return self._guarded(request, lambda: self._meet(request, binding, address) or binding.admit(request))
+
+    def respond_to_admitted(self, request: Request) -> Response:
+        """Answer *request*, an upload that was admitted and has come, in the calling thread. Never raises."""
+        return self._guarded(request, lambda: self._serve(request, self._find(request.path)))
+
+    def _guarded(self, request: Request, work: Callable[[], T]) -> T | Response:
         try:
-            if reason := self._suspicion(request, binding, address):
-                # The status is for a browser, whatever the dialect's faults have.
-                return replace(_refuse(request, binding, 403, reason), status=403)
-            if binding is None:
-                return self._own_page(request)
-            try:
-                request.caller = self._security.authenticate(request.headers.get("authorization"), address)
-            except NotAuthenticated:
-                if not binding.is_public(request):
-                    return binding.unauthenticated(request)
-            return binding(request)
+            return work()
         except Unavailable as error:
-            return _refuse(request, binding, 503, error.message)
+            return self.refuse(request, 503, error.message)
         except Exception:
             log.exception("web.failed", request=request.id, method=request.method, path=request.path)
-            return _refuse(request, binding, 500, f"unexpected error {request.id}")
+            return self.refuse(request, 500, f"unexpected error {request.id}")
+
+    def _meet(self, request: Request, binding: Binding | None, address: str) -> Response | None:
+        """Find out who sends *request*; return the answer if it goes no further."""
+        if reason := self._suspicion(request, binding, address):
+            # The status is for a browser, whatever the dialect's faults have.
+            return replace(_refuse(request, binding, 403, reason), status=403)
+        if binding is None:
+            return None
+        try:
+            request.caller = self._security.authenticate(request.headers.get("authorization"), address)
+        except NotAuthenticated:
+            if not binding.is_public(request):
+                return binding.unauthenticated(request)
+        return None
+
+    def _serve(self, request: Request, binding: Binding | None) -> Response:
+        return self._own_page(request) if binding is None else binding(request)
 
     async def _answer(self, request: Request, scope: Scope, receive: Receive) -> Response:
         request.headers = headers = read_headers(scope["headers"])
@@ -119,9 +158,12 @@ class WebApp:
         client = scope.get("client")
         self._waiting += 1
         try:
+            address = client[0] if client else ""
+            if self.upload_binding(request) is not None:
+                return await self.uploads.answer(request, address, receive, self._pool)
             request.body = await read_body(receive, headers, self._limits.max_body_bytes, self._limits.deadline_s)
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._pool, self.respond, request, client[0] if client else "")
+            return await loop.run_in_executor(self._pool, self.respond, request, address)
         finally:
             self._waiting -= 1
 

@@ -15,14 +15,32 @@ from dispatcher.web.connections import HEAD_DEADLINE_S, BoundedProtocol
 
 #: How long open requests may take to end when the server stops, in seconds.
 GRACE_S = 5
+#: How often a server sets the date that its answers have, in seconds.
+TICK_S = 1.0
 
 
 class _Server(uvicorn.Server):
-    """A uvicorn server whose signals are somebody else's business: several of them share one process."""
+    """A uvicorn server whose signals are somebody else's business: several of them share one process.
+
+    It is told to end: uvicorn's own look for that ten times a second, which is most of what they do when idle.
+    """
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._stopped = asyncio.Event()
+
+    def stop(self) -> None:
+        self.should_exit = True
+        self._stopped.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def main_loop(self) -> None:
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopped.wait(), TICK_S)
 
 
 def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
@@ -85,7 +103,7 @@ async def serve(
     await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
     await stopping()
     for server in servers:
-        server.should_exit = True
+        server.stop()
     await asyncio.gather(*tasks)
 
 

@@ -80,7 +80,7 @@ async def read_body(receive: Receive, headers: MutableMapping[str, str], max_byt
     :raises HungUp: if the client goes away before.
     """
     read_length(headers.get("content-length", "0"), max_bytes)
-    message = await _next(receive, deadline_s)
+    message = await next_part(receive, deadline_s)
     if not message.get("more_body"):
         body: bytes = message.get("body", b"")
         if len(body) > max_bytes:
@@ -94,7 +94,7 @@ async def _rest(receive: Receive, first: bytes, max_bytes: int, deadline_s: floa
     deadline = loop.time() + deadline_s
     parts, size, more = [first], len(first), True
     while more:
-        message = await _next(receive, deadline - loop.time())
+        message = await next_part(receive, deadline - loop.time())
         part = message.get("body", b"")
         size += len(part)
         if size > max_bytes:
@@ -104,7 +104,12 @@ async def _rest(receive: Receive, first: bytes, max_bytes: int, deadline_s: floa
     return b"".join(parts)
 
 
-async def _next(receive: Receive, left_s: float) -> MutableMapping[str, Any]:
+async def next_part(receive: Receive, left_s: float) -> MutableMapping[str, Any]:
+    """Return the next piece of a body.
+
+    :raises Refused: 408 if it does not come within *left_s*.
+    :raises HungUp: if the client goes away before.
+    """
     try:
         async with asyncio.timeout(max(left_s, 0.0)):
             message = await receive()

@@ -17,8 +17,8 @@ def headers_of(response: Response) -> list[tuple[str, str]]:
     return headers
 
 
-async def send_response(send: Send, response: Response) -> None:
-    """Send *response* over ASGI."""
+async def send_response(send: Send, response: Response, *, is_last: bool = True) -> None:
+    """Send *response* over ASGI. Unless *is_last*, the message that ends it is still to be sent."""
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers_of(response)]
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": response.body})
+    await send({"type": "http.response.body", "body": response.body, "more_body": not is_last})

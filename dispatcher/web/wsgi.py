@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from werkzeug.wsgi import LimitedStream
 
+from dispatcher.core.errors import Unavailable
 from dispatcher.web.app import WebApp
 from dispatcher.web.receiving import Refused, read_length
 from dispatcher.web.sending import headers_of
+from dispatcher.web.uploads import PIECE_BYTES, UploadFile
 from dispatcher.wire.http import Request, Response
 
 if TYPE_CHECKING:
@@ -38,12 +40,35 @@ def _respond(web: WebApp, environ: WSGIEnvironment) -> Response:
         host=environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}",
         id=web.new_request_id(),
     )
+    address, declared = environ.get("REMOTE_ADDR", ""), environ.get("CONTENT_LENGTH") or "0"
     try:
-        length = read_length(environ.get("CONTENT_LENGTH") or "0", web.max_body_bytes)
+        if web.upload_binding(request) is not None:
+            return _upload(web, request, address, environ["wsgi.input"], declared)
+        length = read_length(declared, web.max_body_bytes)
     except Refused as refused:
         return web.refuse(request, refused.status, refused.message)
     request.body = LimitedStream(environ["wsgi.input"], length).read()
-    return web.respond(request, environ.get("REMOTE_ADDR", ""))
+    return web.respond(request, address)
+
+
+def _upload(web: WebApp, request: Request, address: str, stream: IO[bytes], declared: str) -> Response:
+    admitted = web.admit(request, address)
+    if isinstance(admitted, Response):
+        return admitted
+    body = LimitedStream(stream, read_length(declared, web.uploads.limits.max_bytes))
+    if admitted.max_bytes is not None and body.limit > admitted.max_bytes:
+        raise Refused(413, admitted.too_large)
+    if not admitted.is_kept:
+        body.exhaust()
+        return web.respond_to_admitted(request)
+    try:
+        with UploadFile(web.uploads.limits.directory) as file:
+            while piece := body.read(PIECE_BYTES):
+                file.write(piece)
+            request.content = file.content()
+            return web.respond_to_admitted(request)
+    except Unavailable as error:
+        raise Refused(503, error.message) from None
 
 
 def _decoded(path: str) -> str:

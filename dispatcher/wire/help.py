@@ -19,7 +19,7 @@ from dispatcher.wire.json_codec import encode_json
 from dispatcher.wire.operations import Operation
 from dispatcher.wire.samples import Samples
 from dispatcher.wire.xml_codec import encode_xml
-from dispatcher.wire.xsd import Schema
+from dispatcher.wire.xsd import SERIALIZATION, XS, Schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class Message:
     xml: str = ""
     json: str = ""
     schema: str = ""
+    is_stream: bool = False
 
     @property
     def anchor(self) -> str:
@@ -38,7 +39,10 @@ class Message:
 
 
 class HelpPages:
-    """The pages of one service. Base addresses end in a slash; they come from the request's Host header."""
+    """The pages of one service. Base addresses end in a slash; they come from the request's Host header.
+
+    *has_soap*: whether the operations are offered over SOAP, too.
+    """
 
     def __init__(
         self,
@@ -46,11 +50,14 @@ class HelpPages:
         samples: Samples,
         schemas: Sequence[Schema],
         limits: Mapping[str, str],
+        *,
+        has_soap: bool = True,
     ) -> None:
         self._operations = operations
         self._samples = samples
         self._schemas = schemas
         self._limits = limits
+        self._has_soap = has_soap
         # Help pages are deliberately no well-formed XML: PowerShell would parse them (contract section 5.1).
         templates = Environment(
             loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -67,7 +74,7 @@ class HelpPages:
         """Return the page that lists all operations, sorted by path; equal paths share one cell."""
         by_path = sorted(self._operations.values(), key=lambda one: (_path(one), one.route.verb))
         groups = [(path, list(group)) for path, group in groupby(by_path, key=_path)]
-        return self._index.render(base_uri=base_uri, groups=groups, limits=self._limits)
+        return self._index.render(base_uri=base_uri, groups=groups, limits=self._limits, has_soap=self._has_soap)
 
     def operation(self, name: str, base_uri: str) -> str | None:
         """Return the page of the operation *name*, in any case; None if there is none."""
@@ -77,8 +84,11 @@ class HelpPages:
         return self._operation.render(base_uri=base_uri, operation=found, messages=self._messages[found.name])
 
     def _messages_of(self, operation: Operation) -> tuple[Message, Message]:
-        body = dict(operation.arguments).get(operation.route.body or "")
-        return self._message("Request", body), self._message("Response", operation.returns)
+        if operation.route.is_stream:
+            request = Message("Request", is_stream=True)
+        else:
+            request = self._message("Request", dict(operation.arguments).get(operation.route.body or ""))
+        return request, self._message("Response", operation.returns)
 
     def _message(self, direction: str, declared: Any) -> Message:
         if declared is None:
@@ -92,7 +102,10 @@ class HelpPages:
         )
 
     def _schema_of(self, declared: Any) -> str:
-        schema = next(one for one in self._schemas if one.namespace == declared.get_namespace())
+        namespace = declared.get_namespace()
+        if namespace == XS:  # of primitives WCF shows the elements that they are written as
+            namespace = SERIALIZATION
+        schema = next(one for one in self._schemas if one.namespace == namespace)
         return _indented_xml(schema.extract(declared.get_type_name()))
 
 
@@ -101,6 +114,8 @@ def _path(operation: Operation) -> str:
 
 
 def _indented_xml(root: etree._Element) -> str:
+    if not len(root):
+        etree.cleanup_namespaces(root)  # a primitive: the answer itself names no namespace that it does not use
     etree.indent(root)
     return etree.tostring(root, encoding="unicode")
 

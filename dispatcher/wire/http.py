@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from dispatcher.core.contents import Content
 from dispatcher.core.permissions import NOBODY, Caller
 
 #: The header of answers that say "not now" (statuses 503, and SOAP's faults for the same).
@@ -14,7 +15,7 @@ RETRY_AFTER = ("Retry-After", "5")
 
 @dataclass(slots=True)
 class Request:
-    """A request whose body has been received whole, within the quotas.
+    """A request whose body has been received whole, within the quotas: into memory, or an upload's into a file.
 
     Header names are lower-case; ``path`` is percent-decoded, ``query`` is not; ``host`` includes the port as
     the client sent it (without any path).
@@ -25,6 +26,8 @@ class Request:
     query: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    #: The body of an upload (see ``UploadBinding``); None for all others.
+    content: Content | None = None
     scheme: str = "http"
     host: str = "localhost"
     caller: Caller = NOBODY
@@ -76,3 +79,23 @@ class Binding(Protocol):
 
     def __call__(self, request: Request) -> Response:
         """Answer *request*. Never raises for bad input."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """An upload may come. More than ``max_bytes`` (None: than any upload may have) is refused with ``too_large``."""
+
+    max_bytes: int | None = None
+    too_large: str = ""
+    is_kept: bool = True  #: else it is read and thrown away
+
+
+@runtime_checkable
+class UploadBinding(Binding, Protocol):
+    """A binding some of whose requests have bodies that are too large for memory."""
+
+    def is_upload(self, request: Request) -> bool:
+        """Whether *request*, of which only the head is there, is such a one."""
+
+    def admit(self, request: Request) -> Admission | Response:
+        """Return whether the body of the upload *request*, whose caller is known, may come, or the answer if not."""

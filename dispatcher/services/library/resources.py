@@ -28,6 +28,7 @@ from dispatcher.services.resources import DamagedContent, Resources
 from dispatcher.tasks.registry import task_type
 
 _NO_FILE_NAME = re.compile(r'[/\\:*?"<>|]|^\.\.?$')
+_FLAGS = ("parse_variables", "skip_environment_variables")
 
 
 def _is_file_name(value: str) -> str:
@@ -45,6 +46,9 @@ class ResourceEntry(NamedEntry):
     file_name: Annotated[Name, AfterValidator(_is_file_name)] | None = None
     sha256: Annotated[str, Field(pattern="^[0-9A-Fa-f]{64}$"), AfterValidator(str.lower)] | None = None
     size: Annotated[int, Field(ge=0)] | None = None  #: written by export, for people
+    #: Kept for the dialects that know them.
+    parse_variables: bool = False
+    skip_environment_variables: bool = False
 
 
 class ResourceSection:
@@ -105,7 +109,8 @@ class ResourceSection:
         name = entry.file_name or (PurePath(entry.file).name if entry.file else row.file_name or entry.name)
         if _NO_FILE_NAME.search(name):
             item.problem("is needed: the name of the resource is no name of a file", "file_name")
-        if assign(row, description=entry.description, file_name=name, sha256=sha256):
+        flags = {flag: getattr(entry, flag) for flag in _FLAGS}
+        if assign(row, description=entry.description, file_name=name, sha256=sha256, **flags):
             item.changed(importing.now)
         if item.row.updated_at == importing.now:
             revisions.bump(importing.session, revisions.LIBRARY)
@@ -126,6 +131,7 @@ class ResourceSection:
             "file_name": row.file_name,
             "sha256": row.sha256.hex(),
             "size": size,
+            **{flag: getattr(row, flag) or None for flag in _FLAGS},
         }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from dispatcher.web import listeners
 from dispatcher.web.listeners import listen, serve
 from dispatcher.web.receiving import HANG_UP
 
@@ -207,3 +208,21 @@ def test_a_connection_that_waits_for_its_answer_holds_little() -> None:
         assert each < 6_000
 
     with_server(talk)
+
+
+def test_a_server_is_told_to_end_and_does_not_look_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[int] = []
+    usual = listeners._Server.on_tick
+
+    async def on_tick(self: listeners._Server, counter: int) -> bool:
+        looks.append(counter)
+        return await usual(self, counter)
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert await answers(reader, 1) == [b"0 bytes"]
+
+    monkeypatch.setattr(listeners, "TICK_S", 3600.0)
+    monkeypatch.setattr(listeners._Server, "on_tick", on_tick)
+    with_server(talk)
+    assert len(looks) == 2  # at the beginning and in the end

@@ -1,0 +1,161 @@
+"""Resource headers: every spelling that a client may send, and nothing that would lead out of the library."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dispatcher.bindings.ivanti_automation.resource_headers import decode, to_resource_id, to_upload
+from dispatcher.core.errors import InvalidValue
+from dispatcher.services.uploads import Upload
+
+KEY = UUID("5cf59e5a-343c-4d85-a83c-8b18e4731040")
+OTHER = UUID("5cf59e5a-343c-4d85-a83c-8b18e4731041")
+BRACED = "{5CF59E5A-343C-4D85-A83C-8B18E4731040}"
+
+
+def upload(**headers: str) -> Upload:
+    return to_upload({name.replace("_", "-").lower(): value for name, value in headers.items()})
+
+
+@pytest.mark.parametrize("name", ["resourceid", "resourceguid", "guid", "id", "resource-id", "resource_guid"])
+@pytest.mark.parametrize("value", [BRACED, str(KEY), f" {BRACED} ", "%7B5cf59e5a-343c-4d85-a83c-8b18e4731040%7D"])
+def test_resource_is_named_in_many_ways(name: str, value: str) -> None:
+    assert to_resource_id({name: value}) == KEY
+    assert to_upload({name: value}).resource_id == KEY
+
+
+@pytest.mark.parametrize("headers", [{}, {"id": ""}, {"id": " "}, {"guid": "{00000000-0000-0000-0000-000000000000}"}])
+def test_no_resource_is_a_new_one(headers: dict[str, str]) -> None:
+    assert to_upload(headers).resource_id is None
+    with pytest.raises(InvalidValue, match="ResourceID"):
+        to_resource_id(headers)
+
+
+def test_several_resources_are_refused_unless_they_are_the_same() -> None:
+    assert to_resource_id({"id": BRACED, "guid": str(KEY)}) == KEY
+    with pytest.raises(InvalidValue, match="several are given"):
+        to_resource_id({"id": BRACED, "guid": str(OTHER)})
+    with pytest.raises(InvalidValue, match="is no GUID"):
+        to_resource_id({"id": f"{BRACED}, {BRACED}"})
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("tool.exe", "tool.exe"),
+        (r"C:\temp\tool.exe", "tool.exe"),
+        ("/etc/cron.d/tool", "tool"),
+        (r"..\..\tool.exe", "tool.exe"),
+        ("../../../tool", "tool"),
+        ("..%2F..%2Ftool", "tool"),
+        ("..%5Ctool", "tool"),
+        (r"\\server\share\tool", "tool"),
+        ("=?utf-8?B?Li4vLi4vdG9vbA==?=", "tool"),
+        ("Gr\xfc\xdfe.txt", "Gr\xfc\xdfe.txt"),
+        ("Gr\u00fc\u00dfe.txt".encode().decode("latin-1"), "Gr\xfc\xdfe.txt"),
+        ("Gr%C3%BC%C3%9Fe.txt", "Gr\xfc\xdfe.txt"),
+        ("Gr%FC%DFe.txt", "Gr\xfc\xdfe.txt"),
+        ("=?utf-8?q?Gr=C3=BC=C3=9Fe.txt?=", "Gr\xfc\xdfe.txt"),
+        ("=?iso-2022-jp?B?GyRCRnxLXBsoQi50eHQ=?=", "\u65e5\u672c.txt"),
+        ("100%.txt", "100%.txt"),
+        (" two words ", "two words"),
+        (".profile", ".profile"),
+        ("=?klingon?B?dG9vbA==?=".replace("?", "!"), "=!klingon!B!dG9vbA==!="),
+    ],
+)
+def test_only_the_name_of_the_file_is_kept(text: str, name: str) -> None:
+    assert upload(filename=text).file_name == name
+    assert upload(file_name=text).file_name == name
+
+
+NO_NAMES = ["..", ".", "a/..", "..%2F..", "a/", "C:", "a:b", "a*", "a?", 'a"', "a|b", "%00", "a%0D%0AX-Evil:%201"]
+
+
+@pytest.mark.parametrize("text", [*NO_NAMES, "a\tb", "x" * 256, "=?klingon?B?dG9vbA==?=", "=?utf-8?B?!!!?="])
+def test_what_is_no_name_of_a_file_is_refused(text: str) -> None:
+    with pytest.raises(InvalidValue, match="Filename"):
+        upload(filename=text)
+
+
+@pytest.mark.parametrize("text", [None, "", "  "])
+def test_file_without_a_name_is_none(text: str | None) -> None:
+    assert to_upload({} if text is None else {"filename": text}).file_name is None
+
+
+@pytest.mark.parametrize(
+    ("headers", "folder", "folder_id"),
+    [
+        ({}, None, None),
+        ({"folder": ""}, "", None),
+        ({"folderpath": r"Tools\Old"}, "Tools/Old", None),
+        ({"folder": r"\ Tools \\ Old \ "}, "Tools/Old", None),
+        ({"folder": "Tools/Old"}, "Tools/Old", None),
+        ({"folderguid": BRACED}, None, KEY),
+        ({"folderguid": BRACED, "folder": "A"}, "A", KEY),
+        ({"folderguid": "{00000000-0000-0000-0000-000000000000}"}, "", None),
+        ({"folderguid": ""}, None, None),
+    ],
+)
+def test_folder(headers: dict[str, str], folder: str | None, folder_id: UUID | None) -> None:
+    found = to_upload(headers)
+    assert (found.folder, found.folder_id) == (folder, folder_id)
+
+
+@pytest.mark.parametrize(
+    "headers", [{"folder": r"..\up"}, {"folder": "a/./b"}, {"folder": "x" * 701}, {"folderguid": "A"}]
+)
+def test_folder_that_is_none(headers: dict[str, str]) -> None:
+    with pytest.raises(InvalidValue, match="Folder"):
+        to_upload(headers)
+
+
+@pytest.mark.parametrize(
+    ("text", "flag"),
+    [
+        ("true", True),
+        ("True", True),
+        ("1", True),
+        ("YES", True),
+        ("false", False),
+        ("0", False),
+        ("no", False),
+        ("", None),
+    ],
+)
+def test_flags(text: str, flag: bool | None) -> None:
+    assert upload(parsevariables=text).parse_variables is flag
+    assert upload(parsefilecontent=text).parse_variables is flag
+    assert upload(skipenvironmentvariables=text).skip_environment_variables is flag
+    assert upload(overwrite=text).overwrite is (flag or False)
+    with pytest.raises(InvalidValue, match="Overwrite: '2' is neither true nor false"):
+        upload(overwrite="2")
+
+
+@pytest.mark.parametrize("name", ["description", "comment", "comments"])
+def test_description(name: str) -> None:
+    assert to_upload({name: "caf\xe9"}).description == "caf\xe9"
+    assert to_upload({name: ""}).description == ""
+    assert to_upload({}).description is None
+
+
+@given(st.text(st.characters(max_codepoint=255), max_size=60))
+def test_any_header_is_understood_or_refused(text: str) -> None:
+    for name in ("filename", "folder", "description", "id", "folderguid", "overwrite"):
+        try:
+            found: Any = to_upload({name: text})
+        except InvalidValue:
+            continue
+        assert not set("/\\\0\r\n") & set(found.file_name or "")
+        assert ".." not in (found.folder or "").split("/")
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30))
+def test_utf_8_comes_through_in_every_encoding(text: str) -> None:
+    from urllib.parse import quote
+
+    assert decode(quote(text, safe="")) == text
