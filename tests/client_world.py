@@ -14,6 +14,8 @@ MISTAKEN = "mistaken"
 LOGIN, PASSWORD = "élodie", "pa:ss wörd"
 COUNT = "{00000000-0000-4000-8000-0000000000AA}"
 SLEEP = "{00000000-0000-4000-8000-0000000000BB}"
+TWICE = "{00000000-0000-4000-8000-0000000000CC}"
+TEAM = "{00000000-0000-4000-8000-0000000000DD}"
 LIBRARY = """
 modules:
   - name: Count
@@ -23,6 +25,16 @@ modules:
   - name: Sleep
     id: 00000000-0000-4000-8000-0000000000bb
     tasks: [{type: command, name: sleep, settings: {command: 'sleep 60'}}]
+runbooks:
+  - name: Twice
+    id: 00000000-0000-4000-8000-0000000000cc
+    steps: [{name: first, module: Count, who: [{ask: true}]}, {name: second, module: Count, who: [{ask: true}]}]
+teams:
+  - {name: Ring 1, id: 00000000-0000-4000-8000-0000000000dd}
+agents:
+  - {name: spare of zeep 1.1}
+  - {name: spare of zeep 1.2}
+  - {name: spare of suds}
 """
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -27,6 +27,10 @@ class Route:
     body: str | None = None
     #: Shown on help pages; empty gives WCF's default sentence.
     description: str = ""
+    #: Whether the body is a byte stream, which the types say nothing of.
+    is_stream: bool = False
+    #: What its own headers mean, by name.
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

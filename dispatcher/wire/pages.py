@@ -39,7 +39,9 @@ _SEE_HELP = (
 def request_error(status: int, message: str, help_url: str) -> Response:
     """Return the "Request Error" page, with *message* in it."""
     text = f"The server encountered an error processing the request. {_see(help_url)}"
-    detail = f"</p>\n      <p>The exception message is '{_shown(message)}'."
+    # Quotes as they are, as in WCF's page: PowerShell shows its text as the error, and takes out tags alone.
+    shown = escape(without_forbidden(message), quote=False)
+    detail = f"</p>\n      <p>The exception message is '{shown}'."
     return _response(status, "Request Error", text + detail)
 
 

@@ -27,6 +27,8 @@ from spyne.model.enum import EnumBase  # noqa: E402
 
 #: The namespace of all data types (contract section 12).
 DATA_NAMESPACE = "http://schemas.datacontract.org/2004/07/Dispatcher.WebApi"
+#: The namespace of lists of texts, numbers and so on, and of their items (contract section 8.6).
+ARRAYS_NAMESPACE = "http://schemas.microsoft.com/2003/10/Serialization/Arrays"
 
 Text = Unicode
 Bytes = ByteArray
@@ -43,7 +45,10 @@ _Model = TypeVar("_Model")
 
 def array_of(item: type) -> Any:
     """Return the Spyne type of a list of *item*, named ``ArrayOf<item>``."""
-    return Array(item)
+    array: Any = Array(item)
+    if kind_of(item) not in (Kind.RECORD, Kind.ENUM, Kind.ARRAY):
+        array.__namespace__ = ARRAYS_NAMESPACE
+    return array
 
 
 class DataContract(ComplexModel):  # type: ignore[misc]  # Spyne has no annotations

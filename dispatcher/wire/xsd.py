@@ -105,8 +105,7 @@ def _primitives() -> Schema:
 
 def _data(name: str, source: etree._Element, numbers: Mapping[str, Mapping[str, int]]) -> Schema:
     namespace = source.get("targetNamespace", "")
-    # Numbers of enumerations are noted in WCF's own namespace.
-    imports = (SERIALIZATION,) if numbers else ()
+    imports = tuple(sorted(_namespaces_in(source) - {namespace, XS}))
     root = _root(namespace, imports)
     for declared in sorted(source, key=lambda node: node.get("name", "")):
         type_name = declared.get("name", "")
@@ -119,6 +118,13 @@ def _data(name: str, source: etree._Element, numbers: Mapping[str, Mapping[str, 
             continue
         etree.SubElement(root, f"{{{XS}}}element", name=type_name, nillable="true", type=f"tns:{type_name}")
     return Schema(name, namespace, imports, root)
+
+
+def _namespaces_in(source: etree._Element) -> set[str]:
+    """Return the namespaces that the types of *source* need; numbers of enumerations are noted in one of WCF's own."""
+    parts = source.iter(f"{{{XS}}}element")
+    used = {part.nsmap[part.get("type", "").partition(":")[0]] for part in parts if ":" in part.get("type", "")}
+    return used | ({SERIALIZATION} if source.find(f"{{{XS}}}simpleType") is not None else set())
 
 
 def _enumeration(name: str, members: Mapping[str, int]) -> etree._Element:

@@ -6,7 +6,7 @@ import warnings
 from typing import Any
 
 import pytest
-from client_world import COUNT, LOGIN, MISTAKEN, PASSWORD, SLEEP, document_of, wait_until
+from client_world import COUNT, LOGIN, MISTAKEN, PASSWORD, SLEEP, TEAM, TWICE, document_of, wait_until
 from suds import WebFault
 from suds.client import Client
 from suds.transport.http import HttpAuthenticated
@@ -55,6 +55,35 @@ def test_job_that_is_aborted(service: Any, agent: str) -> None:
     service.UpdateJobStatus(scheduled.JobID, {"Type": "Aborting"})
 
     wait_until(lambda: str(service.GetJob(scheduled.JobID).Status.Type), "Aborted")
+
+
+def test_run_book_job_and_what_ran(service: Any, agent: str) -> None:
+    scheduled = service.ScheduleJob(job(TWICE, agent, What={"JobWhat": [{"ID": TWICE, "Type": "RunBook"}]}))
+    wait_until(lambda: str(service.GetRunBookJob(scheduled.JobID).Status.Type), "Completed")
+    found = service.GetRunBookJob(scheduled.JobID)
+    start, stop = (f"{moment:%Y%m%d%H%M%S}" for moment in (found.Status.StartDateTime, found.Status.StopDateTime))
+
+    assert [str(step.Description) for step in found.Jobs.Job] == ["first", "second"]
+    assert scheduled.JobID in [one.JobID for one in service.GetJobUsageReport(start, stop).JobUsage]
+
+
+def test_agent_joins_and_leaves_a_team_and_stays_while_it_is_online(service: Any, agent: str) -> None:
+    joined = service.ChangeAgentMembership({"AgentID": agent, "AddTeams": {"string": [TEAM]}})
+    assert [who.ID for who in joined.JobWho] == [TEAM]
+    (team,) = service.GetTeamsReport().TeamReport
+    assert [who.ID for who in team.Agents.JobWho] == [agent]
+    change = {"Action": "Remove", "ID": agent}
+    left = service.ChangeTeamMembership({"Team": {"ID": TEAM}, "Agents": {"TeamChange": [change]}})
+    assert [who.ID for who in left.JobWho] == [agent]
+    with pytest.raises(WebFault, match="cannot be removed: it is online"):
+        service.RemoveAgent({"AgentID": agent})
+
+
+def test_agent_is_removed(server: Any) -> None:
+    service = connect(f"{server.service}/?wsdl").service
+
+    assert [str(who.Name) for who in service.RemoveAgent({"Name": "spare of suds"}).JobWho] == ["spare of suds"]
+    assert "spare of suds" not in [who.Name for who in service.GetWho().JobWho]
 
 
 def test_fault_has_our_text(service: Any, agent: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import requests
 import zeep
-from client_world import COUNT, LOGIN, MISTAKEN, PASSWORD, SLEEP, document_of, wait_until
+from client_world import COUNT, LOGIN, MISTAKEN, PASSWORD, SLEEP, TEAM, TWICE, document_of, wait_until
 from requests.auth import HTTPBasicAuth
 from zeep.transports import Transport
 
@@ -72,6 +72,46 @@ def test_job_that_is_aborted(service: Any, agent: str) -> None:
 
     assert changed.Status.Type in ("Aborting", "Aborted")
     wait_until(lambda: str(service.GetJob(scheduled.JobID).Status.Type), "Aborted")
+
+
+def test_run_book_job_and_what_ran(service: Any, agent: str) -> None:
+    scheduled = service.ScheduleJob(job(TWICE, agent, What={"JobWhat": [{"ID": TWICE, "Type": "RunBook"}]}))
+    wait_until(lambda: str(service.GetRunBookJob(scheduled.JobID).Status.Type), "Completed")
+    found = service.GetRunBookJob(scheduled.JobID)
+    start, stop = (f"{moment:%Y%m%d%H%M%S}" for moment in (found.Status.StartDateTime, found.Status.StopDateTime))
+    ran = [one.JobID for one in service.GetJobUsageReport(start, stop)]
+
+    assert [step.Description for step in found.Jobs.Job] == ["first", "second"]
+    assert {step.Status.Type for step in found.Jobs.Job} == {"Completed"}
+    assert scheduled.JobID in ran
+    assert not {step.JobID for step in found.Jobs.Job} & set(ran)
+
+
+def test_agent_joins_and_leaves_a_team(service: Any, agent: str) -> None:
+    def members() -> list[str]:
+        teams = {team.ID: team.Agents for team in service.GetTeamsReport()}
+        return [who.ID for who in teams[TEAM].JobWho] if teams[TEAM] else []
+
+    change = {"Action": "Add", "ID": TEAM, "SetAsPrimary": True}
+    joined = service.ChangeAgentMembership({"Agent": {"ID": agent}, "Teams": {"TeamChange": [change]}})
+    assert ([who.ID for who in joined], members()) == ([TEAM], [agent])
+    left = service.ChangeTeamMembership({"TeamID": TEAM, "RemoveAgents": {"string": [agent]}})
+    assert ([(who.ID, who.IsOnline) for who in left], members()) == ([(agent, True)], [])
+
+
+def test_agent_that_is_online_is_not_removed(service: Any, agent: str) -> None:
+    with pytest.raises(zeep.exceptions.Fault, match="cannot be removed: it is online") as refused:
+        service.RemoveAgent({"ID": agent})
+    assert refused.value.detail.findtext(".//{*}Type") == "agent.busy"
+
+
+@pytest.mark.parametrize("version", BINDINGS)
+def test_agent_is_removed(server: Any, version: str) -> None:
+    service = zeep.Client(f"{server.service}/?wsdl").bind("SchedulingService", BINDINGS[version])
+    name = f"spare of zeep {version}"
+
+    assert [who.Name for who in service.RemoveAgent({"Agent": {"Name": name}, "RemoveJobHistory": True})] == [name]
+    assert name not in [who.Name for who in service.GetWho()]
 
 
 def test_fault_has_our_text_and_its_detail(service: Any, agent: str) -> None:

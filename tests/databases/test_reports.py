@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from job_world import LIBRARY, a_request, on
+from job_world import LIBRARY, a_request, lease, on
 from sqlalchemy import select
 
 from dispatcher.agents import protocol
@@ -74,7 +74,7 @@ def test_the_same_is_stored_however_news_is_cut_and_repeated(
     found = []
     for starts, back in CUTS:
         job = hall.scheduling.submit(a_request(who=on(agent)), SYSTEM)
-        [run] = hall.leasing.lease(agent, 1)
+        [run] = lease(hall, agent, 1)
         events = story(clock())
         for begin, end in zip([0, *starts], [*starts, len(events)], strict=True):
             tell(hall, agent, run, events[max(0, begin - back) : end])
@@ -105,7 +105,7 @@ def test_a_report_of_several_runs_ends_each_of_them_once(
 ) -> None:
     agent = enrol("one")
     jobs = [hall.scheduling.submit(a_request(who=on(agent)), SYSTEM).id for _ in range(4)]
-    runs = hall.leasing.lease(agent, 4)
+    runs = lease(hall, agent, 4)
     by_event = [
         News(run.id, run.fence, event)
         for events in zip(*[story(clock())] * 4, strict=True)
@@ -123,7 +123,7 @@ def test_a_task_that_ends_before_its_run_was_said_to_start_starts_it_once(
 ) -> None:
     agent = enrol("one")
     job = hall.scheduling.submit(a_request(who=on(agent)), SYSTEM)
-    [run] = hall.leasing.lease(agent, 1)
+    [run] = lease(hall, agent, 1)
     skipped = TaskFinished(0, clock(), Event.SKIP, message="its condition is not met")
     tell(hall, agent, run, [skipped])
     tell(hall, agent, run, [skipped, skipped, RunFinished(clock(), Event.COMPLETE)])
@@ -137,7 +137,7 @@ def test_what_a_stopped_agent_did_is_forgotten_or_kept_with_what_came_in_the_sam
 ) -> None:
     agent = enrol("one")
     begun, waiting = (hall.scheduling.submit(a_request(who=on(agent)), SYSTEM).id for _ in range(2))
-    first, second = hall.leasing.lease(agent, 2)
+    first, second = lease(hall, agent, 2)
     stopped = RunFinished(clock(), Event.CONFIRM_ABORT)
     news = [RunStarted(clock()), TaskStarted(0, clock()), Output(0, 0, b"half"), stopped, Output(0, 4, b" more")]
     tell(hall, agent, first, news)
@@ -155,7 +155,7 @@ def test_a_nul_in_what_an_agent_says_is_replaced(
 ) -> None:
     agent = enrol("one")
     job = hall.scheduling.submit(a_request(who=on(agent)), SYSTEM)
-    [run] = hall.leasing.lease(agent, 1)
+    [run] = lease(hall, agent, 1)
     facts = protocol.Facts.model_validate({"hostname": "p\0c", "extra": {"a\0": "\0"}})
     hall.enrolment.note_facts(agent, to_facts(facts))
     common = {"run_id": run.id, "fence": run.fence, "at": clock()}

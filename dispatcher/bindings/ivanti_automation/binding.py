@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from dispatcher.bindings.ivanti_automation.door import REALM, Door
 from dispatcher.bindings.ivanti_automation.examples import EXAMPLES
 from dispatcher.bindings.ivanti_automation.faults import STATUSES
 from dispatcher.bindings.ivanti_automation.soap import NAMES, Guest, SchedulingService
 from dispatcher.services.submits import SubmitKey
-from dispatcher.wire import pages
 from dispatcher.wire.faults import Log
 from dispatcher.wire.help import HelpPages
 from dispatcher.wire.http import Request, Response
@@ -25,15 +25,12 @@ if TYPE_CHECKING:
     from dispatcher.services.settings import Settings
 
 BASE_PATH = "/Dispatcher/SchedulingService"
-#: A neutral text, as nothing tells the original's (contract section 10).
-REALM = "Dispatcher"
 #: Where SOAP is answered, below the base path (contract section 8.7).
 SOAP_PATHS = frozenset({"", "soap", "basic"})
 _XML = "text/xml; charset=utf-8"
-_HTML = "text/html; charset=utf-8"
 
 
-class IvantiAutomation:
+class IvantiAutomation(Door):
     """The front door of the Ivanti Automation dialect."""
 
     title = "Ivanti Automation: SchedulingService"
@@ -49,31 +46,16 @@ class IvantiAutomation:
         base_path: str,
         realm: str,
     ) -> None:
+        super().__init__(help_pages, settings=settings, base_path=base_path, realm=realm)
         self._soap = soap
         self._rest = rest
         self._wsdl = wsdl
-        self._help = help_pages
-        self._settings = settings
-        self._realm = realm
-        self.home = base_path
-        self.prefixes: tuple[str, ...] = (base_path.lower(),)
-
-    def public_address(self) -> str:
-        """Return the address that help pages and WSDL show; empty if they show the one that the client used."""
-        return self._settings.current().text("webapi.public_address")
 
     def is_public(self, request: Request) -> bool:
-        """Whether *request* reads the WSDL or a schema: tools send no credentials for those (contract section 12).
-
-        A Web API that is switched off asks nobody for anything: there is nothing (contract section 11).
-        """
-        if not self._settings.current().web_api_enabled():
+        """Whether *request* reads the WSDL or a schema: tools send no credentials for those (contract section 12)."""
+        if super().is_public(request):
             return True
         return request.method in ("GET", "HEAD") and self._document(request) is not None
-
-    def unauthenticated(self, request: Request) -> Response:  # noqa: ARG002
-        """Return the challenge that PowerShell waits for; its body is empty, which SOAP clients read best."""
-        return Response(401, headers=[("WWW-Authenticate", f'Basic realm="{self._realm}"')])
 
     def refused(self, request: Request, status: int, reason: str) -> Response:
         """Return a fault to a SOAP client, and to others the Request Error page."""
@@ -83,18 +65,14 @@ class IvantiAutomation:
 
     def __call__(self, request: Request) -> Response:
         """Answer *request*."""
-        settings = self._settings.current()
-        if not settings.web_api_enabled():
-            return Response(404)
-        if address := settings.text("webapi.public_address"):
-            # Behind a proxy: links and WSDL show where clients reach us, not where the proxy does.
-            request.scheme, _, request.host = address.partition("://")
+        if (answer := self._enter(request)) is not None:
+            return answer
         if request.method in ("GET", "HEAD"):
             document = self._document(request)
             if document is not None:
                 return Response(200, document, _XML)
-            if self._below(request).split("/")[0] == "help":
-                return self._help_page(request)
+        if self._asks_for_help(request):
+            return self._help_page(request)
         if self._is_soap(request):
             return self._soap(request)
         return self._rest(request)
@@ -114,29 +92,6 @@ class IvantiAutomation:
             return self._wsdl.xsd(value, address)
         documents = {"wsdl": self._wsdl.wsdl, "singlewsdl": self._wsdl.single_wsdl}
         return documents[name](address) if name in documents else None
-
-    def _help_page(self, request: Request) -> Response:
-        address = self._address(request)
-        match self._below(request).split("/"):
-            case ["help"] if request.path.endswith("/"):
-                # The links of the page are relative, as WCF's are.
-                return Response(301, headers=[("Location", "../help")])
-            case ["help"]:
-                page: str | None = self._help.index(address)
-            case ["help", "operations", name]:
-                page = self._help.operation(name, address)
-            case _:
-                page = None
-        if page is None:
-            return pages.endpoint_not_found(f"{address}help")
-        return Response(200, page.encode(), _HTML)
-
-    def _below(self, request: Request) -> str:
-        return request.path[len(self.home) :].strip("/").lower()
-
-    def _address(self, request: Request) -> str:
-        """Return the service's address as the client knows it: of this request alone."""
-        return f"{request.scheme}://{request.host}{self.home}/"
 
 
 def build(

@@ -5,6 +5,8 @@ Members stand in ordinal order, because DataContract serializers write and expec
 
 from __future__ import annotations
 
+from operator import itemgetter
+
 from dispatcher.core.jobs import Invoker, Stage, WhatKind, WhoKind
 from dispatcher.core.parameters import ParameterType
 from dispatcher.core.states import State
@@ -20,6 +22,7 @@ from dispatcher.wire.types import (
     Number,
     Text,
     array_of,
+    members_of,
 )
 
 #: The names are the vendor's, the numbers those of the core (contract section 3.8).
@@ -77,6 +80,8 @@ JobParameterType = DataContractEnum.of(
         "Password": ParameterType.PASSWORD.value,
     },
 )
+
+TeamChangeAction = DataContractEnum.of("TeamChangeAction", {"Add": 0, "Remove": 1})
 
 
 class JobParameter(DataContract):
@@ -196,6 +201,13 @@ class Job(DataContract):
     Who = array_of(JobWho)
 
 
+class RunBookJob(DataContract):
+    """A ``Job`` of a run book with ``Jobs``, those of its steps that have been started (contract section 2.6)."""
+
+    # Not derived from Job: its members would all stand before this one, and no longer in ordinal order.
+    _type_info = sorted([*members_of(Job).items(), ("Jobs", array_of(Job))], key=itemgetter(0))
+
+
 class JobPage(DataContract):
     """One page of a list of jobs (contract section 3.12)."""
 
@@ -242,3 +254,71 @@ class TaskOutput(DataContract):
     IsComplete = Flag
     Offset = Long
     Total = Long
+
+
+class TeamReport(DataContract):
+    """A team with the agents that belong to it, by list or by rule (contract section 3.9)."""
+
+    Agents = array_of(JobWho)
+    Description = Text
+    ID = Text
+    Name = Text
+
+
+class JobUsage(DataContract):
+    """A job that ran, as a whole (contract section 3.10)."""
+
+    Description = Text
+    JobID = Text
+    JobInvoker = JobInvoker
+    StartDateTime = Moment
+    Status = JobStatusType
+    StopDateTime = MaybeMoment
+    What = array_of(JobWhat)
+    Who = array_of(JobWho)
+
+
+class TeamChange(DataContract):
+    """What changes between an agent and a team, of which this names the other one (contract section 3.11)."""
+
+    Action = TeamChangeAction
+    ID = Text
+    Name = Text
+    SetAsPrimary = Flag
+
+
+class AgentMembership(DataContract):
+    """Which teams an agent joins and leaves (contract section 3.11).
+
+    The agent is given by ``Agent`` or ``AgentID``; changes by ``Teams``, or by IDs alone in ``AddTeams`` and
+    ``RemoveTeams``.
+    """
+
+    AddTeams = array_of(Text)
+    Agent = JobWho
+    AgentID = Text
+    RemoveTeams = array_of(Text)
+    Teams = array_of(TeamChange)
+
+
+class TeamMembership(DataContract):
+    """Which agents join and leave a team (contract section 3.11); given as in ``AgentMembership``."""
+
+    AddAgents = array_of(Text)
+    Agents = array_of(TeamChange)
+    RemoveAgents = array_of(Text)
+    Team = JobWho
+    TeamID = Text
+
+
+class RemoveAgent(DataContract):
+    """Which agent goes, and whether its history goes, too (contract section 3.11).
+
+    The agent is given by ``Agent``, by ``AgentID``, or by ``ID`` or ``Name``.
+    """
+
+    Agent = JobWho
+    AgentID = Text
+    ID = Text
+    Name = Text
+    RemoveJobHistory = Flag

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from dispatcher.bindings.ivanti_automation import contract
+from dispatcher.core.jobs import WhoKind
 from dispatcher.core.states import State
 from dispatcher.wire.guids import NO_GUID
+from dispatcher.wire.types import new
 
 _WHAT_ID = "{5CF59E5A-343C-4D85-A83C-8B18E4731040}"
+_AGENT_ID = "{6AE2E5B5-D5C8-4728-A10A-12E25BD5F995}"
+_TEAM_ID = "{6AE2E5B5-D5C8-4728-A10A-12E25BD5F9AA}"
+_TEAM = {"ID": _TEAM_ID, "Name": "Ring 1"}
 
 #: By ``Type.Member``, or by member for all types.
 EXAMPLES: Mapping[str, object] = {
+    "AddAgents": None,
+    "AddTeams": None,
+    "AgentID": None,
+    "AgentMembership.Teams": [new(contract.TeamChange, **_TEAM, Action=0, SetAsPrimary=True)],
     "BatchPercent": None,
     "BatchSize": None,
     "CurrentPage": 1,
@@ -37,7 +47,7 @@ EXAMPLES: Mapping[str, object] = {
     "JobStatus.Type": State.ABORTING.value,
     "JobWhat.Description": "",
     "JobWhat.Name": "Patch",
-    "JobWho.ID": "{6AE2E5B5-D5C8-4728-A10A-12E25BD5F995}",
+    "JobWho.ID": _AGENT_ID,
     "JobWho.Name": "PC-042",
     "LaunchTimeoutSeconds": None,
     "MisfireRule": "once",
@@ -55,15 +65,28 @@ EXAMPLES: Mapping[str, object] = {
     "PausedUntil": None,
     "Reason": "",
     "Recurrence": None,
+    "RemoveAgent.ID": None,
+    "RemoveAgent.Name": None,
+    "RemoveAgents": None,
+    "RemoveJobHistory": False,
+    "RemoveTeams": None,
     "RecurringJobID": None,
     "RecurringSchedule": None,
     "ScheduleInParallel": False,
     "SelectOneAgent": False,
+    "SetAsPrimary": False,
     "Selection": "",
     "StopAtFailedPercent": None,
     "Tags": None,
     "TaskContainerGuid": _WHAT_ID,
     "TaskContainerName": "Patch",
+    "TeamChange.ID": _AGENT_ID,
+    "TeamChange.Name": "PC-042",
+    "TeamID": None,
+    "TeamMembership.Team": new(contract.JobWho, **_TEAM, IsLicensed=False, IsOnline=False, Type=WhoKind.TEAM.value),
+    "TeamReport.Description": "",
+    "TeamReport.ID": _TEAM_ID,
+    "TeamReport.Name": "Ring 1",
     "TimeoutSeconds": None,
     "Total": 6,
     "TotalCount": 1,

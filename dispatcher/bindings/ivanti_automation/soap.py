@@ -12,19 +12,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dispatcher.bindings.ivanti_automation import translate
+from dispatcher.bindings.ivanti_automation import memberships, reports, translate
 from dispatcher.bindings.ivanti_automation.contract import (
+    AgentMembership,
     Job,
     JobPage,
     JobResults,
     JobStage,
     JobStatus,
+    JobUsage,
     JobWhat,
     JobWhatType,
     JobWho,
     OccurrencePage,
     ParameterContainer,
+    RemoveAgent,
+    RunBookJob,
     TaskOutput,
+    TeamMembership,
+    TeamReport,
 )
 from dispatcher.bindings.ivanti_automation.recurrence import to_wire_ledger
 from dispatcher.bindings.ivanti_automation.results import to_document
@@ -105,7 +111,7 @@ class SchedulingService(ServiceBase):  # type: ignore[misc]  # Spyne has no anno
     def GetJob(ctx: Guest, jobId: Any) -> Any:
         """Return a job (contract section 2.3)."""
         job_id = parse_guid(jobId, "jobId")
-        return translate.to_wire_job(ctx.hall.jobs.get(job_id, ctx.caller))
+        return translate.to_kept_job(ctx.hall.jobs.get(job_id, ctx.caller))
 
     @operation(
         Route(
@@ -138,6 +144,16 @@ class SchedulingService(ServiceBase):  # type: ignore[misc]  # Spyne has no anno
         job_id, overview, detailed = parse_guid(jobId, "jobId"), bool(includeOverview), bool(includeDetailed)
         results = ctx.hall.results.collect(job_id, detailed, ctx.caller)
         return translate.to_wire_results(to_document(results, overview, detailed))
+
+    @operation(
+        Route("GET", "runbookjobs/{JOBID}", {"JOBID": "jobId"}, description="Shows a run book job with its steps."),
+        Text,
+        returns=RunBookJob,
+    )
+    def GetRunBookJob(ctx: Guest, jobId: Any) -> Any:
+        """Return a run book job and the jobs of its steps (contract section 2.6)."""
+        job_id = parse_guid(jobId, "jobId")
+        return reports.to_wire_runbook_job(ctx.hall.runbook_jobs.get(job_id, ctx.caller))
 
     @operation(
         Route(
@@ -297,3 +313,57 @@ class SchedulingService(ServiceBase):  # type: ignore[misc]  # Spyne has no anno
         """Return agents and teams (contract section 2.9)."""
         query = translate.to_who_query(agents, teams, online, licensed, search)
         return [translate.to_wire_who(who) for who in ctx.hall.topology.who(*query, ctx.caller)]
+
+    @operation(
+        Route("GET", "report/teams", {}, description="Reports which agents belong to each team, by list or by rule."),
+        returns=array_of(TeamReport),
+    )
+    def GetTeamsReport(ctx: Guest) -> Any:
+        """Return the teams with their agents (contract section 2.10)."""
+        return reports.to_wire_team_reports(ctx.hall.team_reports.teams(ctx.caller))
+
+    @operation(
+        Route(
+            "GET",
+            "report/jobusage?start={START}&stop={STOP}",
+            {"START": "start", "STOP": "stop"},
+            description="Reports which jobs ran between two moments, yyyyMMddHHmmss in the site's time.",
+        ),
+        Text,
+        Text,
+        returns=array_of(JobUsage),
+    )
+    def GetJobUsageReport(ctx: Guest, start: Any, stop: Any) -> Any:
+        """Return the jobs that ran in an interval (contract section 2.11)."""
+        interval = reports.to_interval(start, stop, ctx.hall.settings.site_zone())
+        return [reports.to_wire_usage(job) for job in ctx.hall.usage_reports.jobs(*interval, ctx.caller)]
+
+    @operation(
+        Route("POST", "agentmembership", {}, "membership", "Lets an agent join and leave teams."),
+        AgentMembership,
+        returns=array_of(JobWho),
+    )
+    def ChangeAgentMembership(ctx: Guest, membership: Any) -> Any:
+        """Change an agent's teams and return those that have changed (contract section 2.12)."""
+        request = memberships.to_agent_membership(membership)
+        return [translate.to_wire_who(who) for who in ctx.hall.memberships.change(*request, ctx.caller)]
+
+    @operation(
+        Route("POST", "teammembership", {}, "membership", "Lets agents join and leave a team."),
+        TeamMembership,
+        returns=array_of(JobWho),
+    )
+    def ChangeTeamMembership(ctx: Guest, membership: Any) -> Any:
+        """Change a team's agents and return those that have changed (contract section 2.12)."""
+        request = memberships.to_team_membership(membership)
+        return [translate.to_wire_who(who) for who in ctx.hall.memberships.change(*request, ctx.caller)]
+
+    @operation(
+        Route("POST", "removeagent", {}, "removal", "Removes an agent that is offline, also with its job history."),
+        RemoveAgent,
+        returns=array_of(JobWho),
+    )
+    def RemoveAgent(ctx: Guest, removal: Any) -> Any:
+        """Remove an agent and return it (contract section 2.12)."""
+        request = memberships.to_removal(removal)
+        return [translate.to_wire_who(ctx.hall.removals.remove(*request, ctx.caller))]

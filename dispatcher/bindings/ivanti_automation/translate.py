@@ -31,6 +31,7 @@ from dispatcher.core.jobs import (
 from dispatcher.core.parameters import GivenValue, Parameter
 from dispatcher.core.states import State
 from dispatcher.wire.guids import NO_GUID, find_guid, format_guid, parse_guid
+from dispatcher.wire.once import Once
 from dispatcher.wire.types import new
 
 if TYPE_CHECKING:
@@ -108,12 +109,20 @@ def to_wire_job(job: Job) -> Any:
     )
 
 
+def to_kept_job(job: Job) -> Any:
+    """Return what ``to_wire_job`` does, made and written once for as long as *job* is kept."""
+    kept = job.views.get(contract.Job)
+    if kept is None:
+        kept = job.views[contract.Job] = Once(to_wire_job(job))
+    return kept
+
+
 def to_wire_page(page: JobPage) -> Any:
     """Return *page* as a ``JobPage`` that echoes the page asked for: LUCD stops only beyond the last one."""
     return new(
         contract.JobPage,
         CurrentPage=page.page,
-        Items=[to_wire_job(job) for job in page.items],
+        Items=[to_kept_job(job) for job in page.items],
         PageCount=page.page_count,
         PageSize=page.page_size,
         TotalCount=page.total,
@@ -209,11 +218,19 @@ def to_who_choice(who: Any, member: str) -> WhoChoice:
 
     :raises InvalidValue: if it has neither; names *member*.
     """
-    text, name = (who.ID or "").strip(), (who.Name or "").strip()
-    identifiers = [identifier for identifier in (find_guid(text) or text, name) if identifier]
+    return to_choice(who.ID, who.Name, WhoKind(who.Type or 0), f"{member}/ID")
+
+
+def to_choice(identifier: str | None, name: str | None, kind: WhoKind, member: str) -> WhoChoice:
+    """Return the choice of the agent or team with this *identifier*, a GUID or a name, else with this *name*.
+
+    :raises InvalidValue: if both are missing; names *member*.
+    """
+    text, name = (identifier or "").strip(), (name or "").strip()
+    identifiers = [one for one in (find_guid(text) or text, name) if one]
     if not identifiers:
-        raise InvalidValue(f"{member}/ID", "is missing")
-    return WhoChoice(list(dict.fromkeys(identifiers)), WhoKind(who.Type or 0))
+        raise InvalidValue(member, "is missing")
+    return WhoChoice(list(dict.fromkeys(identifiers)), kind)
 
 
 def to_wire_who(who: Who) -> Any:

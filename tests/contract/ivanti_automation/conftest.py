@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from job_world import lease
 
 from dispatcher.bindings.ivanti_automation.binding import IvantiAutomation, build
 from dispatcher.core.jobs import JobRequest, WhatChoice, WhatKind, When, WhoChoice, WhoKind
@@ -104,7 +105,7 @@ def _do_a_job(hall: Hall, ids: Ids) -> None:
     who = [WhoChoice([AGENT], WhoKind.AGENT)]
     ids.in_line.append(DONE)
     hall.scheduling.submit(JobRequest([WhatChoice(PATCH, WhatKind.MODULE)], who, When(), "Patch ring 1"), API)
-    (run,) = hall.leasing.lease(AGENT, 1)
+    (run,) = lease(hall, AGENT, 1)
     events = [
         RunStarted(STARTED),
         TaskStarted(0, STARTED),

@@ -27,13 +27,14 @@ BASE = "/Dispatcher/SchedulingService"
 DONE = "{55D1E5FD-CD92-481E-ABDB-62ED86288D1F}"
 AGENT = "{6AE2E5B5-D5C8-4728-A10A-12E25BD5F995}"
 PATCH = "{5CF59E5A-343C-4D85-A83C-8B18E4731040}"
+RING = UUID("0a8b2c4d-0000-4000-8000-00000000b00c")
 WSDL_FOLDER = Path(__file__).parents[3] / "wsdl"
 JSON = {"content-type": "application/json"}
 OPERATIONS = operations_of(SchedulingService)
 asking = partial(Request, caller=SYSTEM)
 VALUES = {"JOBID": DONE, "WHATTYPE": "module", "WHATID": PATCH}
 #: What an operation cannot do without.
-QUERIES = {"GetTaskOutput": f"agent={AGENT}"}
+QUERIES = {"GetTaskOutput": f"agent={AGENT}", "GetJobUsageReport": "start=20251009000000&stop=20251009235959"}
 #: What is asked of recurring jobs only.
 OF_RECURRING_JOBS = ("PauseJob", "ResumeJob", "GetOccurrences")
 EVERY_MORNING = "DTSTART;TZID=Europe/Berlin:20260101T060000\nRRULE:FREQ=DAILY"
@@ -44,6 +45,18 @@ def a_recurring_job(hall: Hall) -> UUID:
     when = When(recurrence=RecurrenceRequest(EVERY_MORNING))
     request = JobRequest([WhatChoice(UUID(PATCH), WhatKind.MODULE)], who, when)
     return hall.scheduling.submit(request, SYSTEM).id
+
+
+def a_run_book_job(hall: Hall) -> UUID:
+    who = [WhoChoice(["PC-042"], WhoKind.AGENT)]
+    return hall.scheduling.submit(JobRequest([WhatChoice(RING, WhatKind.RUNBOOK)], who, When()), SYSTEM).id
+
+
+def values_for(hall: Hall, name: str) -> dict[str, str]:
+    """Return what stands in the path of an operation that is asked for something that is there."""
+    if name in OF_RECURRING_JOBS:
+        return VALUES | {"JOBID": str(a_recurring_job(hall))}
+    return VALUES | {"JOBID": str(a_run_book_job(hall))} if name == "GetRunBookJob" else VALUES
 
 
 def get(path: str, query: str = "", **headers: str) -> Request:
@@ -63,12 +76,18 @@ def test_every_operation_of_the_contract_is_there_and_what_is_ours_says_so() -> 
         "GetJob",
         "UpdateJobStatus",
         "ExportJobResults",
+        "GetRunBookJob",
         "GetModules",
         "GetProjects",
         "GetRunBooks",
         "GetInputParameters",
         "GetOutputParameters",
         "GetWho",
+        "GetTeamsReport",
+        "GetJobUsageReport",
+        "ChangeAgentMembership",
+        "ChangeTeamMembership",
+        "RemoveAgent",
     ]
 
 
@@ -98,7 +117,7 @@ def test_address_in_the_wsdl_follows_each_request(binding: IvantiAutomation) -> 
     for host in ("evil.example", "dispatcher.example"):
         answer = binding(asking("GET", f"{BASE}/", "wsdl", scheme="https", host=host))
         assert f"https://{host}{BASE}/soap".encode() in answer.body
-        assert answer.body.count(host.encode()) == 5
+        assert answer.body.count(host.encode()) == 6
 
 
 def test_challenge_is_basic_and_empty(binding: IvantiAutomation) -> None:
@@ -138,7 +157,7 @@ def test_every_example_on_a_help_page_is_a_valid_request(
     hall: Hall, binding: IvantiAutomation, name: str, form: str, media: str
 ) -> None:
     route = OPERATIONS[name].route
-    values = VALUES if name not in OF_RECURRING_JOBS else VALUES | {"JOBID": str(a_recurring_job(hall))}
+    values = values_for(hall, name)
     page = binding(get(f"/help/operations/{name}")).body.decode()
     examples = re.findall(rf'<pre class="request-{form}">(.*?)</pre>', page, re.DOTALL)
     assert len(examples) == (1 if route.body else 0)
@@ -221,6 +240,9 @@ def test_who_is_not_authenticated_does_and_sees_nothing(hall: Hall, binding: Iva
     bodies = {
         "ScheduleJob": b'{"What": [{"ID": "%s", "Type": 0}], "Who": [{"ID": "%s", "Type": 0}]}',
         "UpdateJobStatus": b'{"Type": 2}',
+        "ChangeAgentMembership": b'{"AgentID": "PC-042", "AddTeams": ["Ring 1"]}',
+        "ChangeTeamMembership": b'{"TeamID": "Ring 1", "AddAgents": ["PC-042"]}',
+        "RemoveAgent": b'{"AgentID": "PC-042"}',
     }
     body = bodies.get(name, b"").replace(b"%s", PATCH.encode())
 

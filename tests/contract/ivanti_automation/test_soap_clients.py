@@ -23,6 +23,9 @@ ADDRESS = "http://dispatcher.example/Dispatcher/SchedulingService/"
 DATA = "{http://schemas.datacontract.org/2004/07/Dispatcher.WebApi}"
 PATCH = "{5CF59E5A-343C-4D85-A83C-8B18E4731040}"
 DONE = "{55D1E5FD-CD92-481E-ABDB-62ED86288D1F}"
+AGENT = "{6AE2E5B5-D5C8-4728-A10A-12E25BD5F995}"
+RING_1 = "{6AE2E5B5-D5C8-4728-A10A-12E25BD5F9AA}"
+PATCH_RING = "{0A8B2C4D-0000-4000-8000-00000000B00C}"
 FORMS = ["?wsdl", "?singleWsdl", "soap?WSDL"]
 
 
@@ -120,6 +123,29 @@ def test_zeep_works_over_soap_12_too(zeep_client: zeep.Client) -> None:
         service.GetJob("{00000000-0000-0000-0000-0000000000FF}")
 
 
+def test_zeep_reads_reports_and_run_book_jobs(zeep_client: zeep.Client) -> None:
+    what = {"JobWhat": [{"ID": PATCH_RING, "Type": "RunBook"}]}
+    book = zeep_client.service.ScheduleJob({"What": what, "Who": {"JobWho": [{"ID": AGENT}]}})
+    (team,) = zeep_client.service.GetTeamsReport()
+    (job,) = zeep_client.service.GetJobUsageReport("20251009085320", "20251009085320")[:1]
+    found = zeep_client.service.GetRunBookJob(book.JobID)
+
+    assert (found.JobID, found.IsRunBookJob) == (book.JobID, True)
+    assert [step.Description for step in found.Jobs.Job] == ["first"]
+    assert (team.Name, [agent.Name for agent in team.Agents.JobWho]) == ("Ring 1", ["PC-042"])
+    assert (job.JobID, job.Status, job.What.JobWhat[0].Name) == (DONE, "Completed", "Patch")
+
+
+def test_zeep_changes_memberships_and_removes_an_agent(zeep_client: zeep.Client) -> None:
+    change, service = {"Action": "Remove", "ID": RING_1}, zeep_client.service
+    left = service.ChangeAgentMembership({"Agent": {"ID": AGENT}, "Teams": {"TeamChange": [change]}})
+    joined = service.ChangeTeamMembership({"TeamID": RING_1, "AddAgents": {"string": [AGENT]}})
+
+    assert ([who.Name for who in left], [who.Name for who in joined]) == (["Ring 1"], ["PC-042"])
+    assert [who.ID for who in service.RemoveAgent({"AgentID": AGENT})] == [AGENT]
+    assert [who.Type for who in service.GetWho()] == ["Team"]
+
+
 def test_suds_schedules_and_reads_back(suds_client: Any) -> None:
     job = {
         "Description": "Over suds",
@@ -141,3 +167,22 @@ def test_suds_reads_lists_and_aborts(suds_client: Any) -> None:
     assert [what.Name for what in suds_client.service.GetModules().JobWhat] == ["Patch", "Restart"]
     assert suds_client.service.GetJobs(stage="All").TotalCount == 1
     assert suds_client.service.UpdateJobStatus(DONE, status).Status.Type == "Completed"
+
+
+def test_suds_reads_reports_and_run_book_jobs(suds_client: Any) -> None:
+    what = {"JobWhat": [{"ID": PATCH_RING, "Type": "RunBook"}]}
+    book = suds_client.service.ScheduleJob({"What": what, "Who": {"JobWho": [{"ID": AGENT}]}})
+
+    assert [step.Description for step in suds_client.service.GetRunBookJob(book.JobID).Jobs.Job] == ["first"]
+    assert suds_client.service.GetTeamsReport().TeamReport[0].Agents.JobWho[0].Name == "PC-042"
+    usage = suds_client.service.GetJobUsageReport(start="20251009085320", stop="20251009085320")
+    assert DONE in [job.JobID for job in usage.JobUsage]
+
+
+def test_suds_changes_memberships_and_removes_an_agent(suds_client: Any) -> None:
+    service = suds_client.service
+
+    assert service.ChangeAgentMembership({"AgentID": AGENT, "RemoveTeams": {"string": [RING_1]}}).JobWho[0].ID == RING_1
+    change = {"Action": "Add", "ID": AGENT, "SetAsPrimary": True}
+    assert service.ChangeTeamMembership({"TeamID": RING_1, "Agents": {"TeamChange": [change]}}).JobWho[0].ID == AGENT
+    assert service.RemoveAgent({"Name": "PC-042", "RemoveJobHistory": True}).JobWho[0].ID == AGENT

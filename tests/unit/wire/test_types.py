@@ -9,6 +9,7 @@ import spyne
 from echo_service import Colour, Thing
 
 from dispatcher.wire.types import (
+    ARRAYS_NAMESPACE,
     DATA_NAMESPACE,
     Bytes,
     DataContract,
@@ -62,6 +63,12 @@ def test_lists_are_named_as_wcf_names_them() -> None:
 
     assert array.get_type_name() == "ArrayOfThing"
     assert (name, item.get_type_name()) == ("Thing", "Thing")
+
+
+def test_list_of_texts_has_the_name_and_namespace_that_wcf_gives_it() -> None:
+    array = array_of(Text)
+    assert (array.get_type_name(), array.get_namespace()) == ("ArrayOfstring", ARRAYS_NAMESPACE)
+    assert (item_of(array)[0], kind_of(item_of(array)[1])) == ("string", Kind.TEXT)
 
 
 def test_enumeration_maps_both_ways() -> None:

@@ -7,7 +7,17 @@ import pytest
 from lxml import etree
 
 from dispatcher.wire.operations import Route, operation
-from dispatcher.wire.types import DataContract, DataContractEnum, Flag, MaybeMoment, Moment, Number, Text, array_of
+from dispatcher.wire.types import (
+    ARRAYS_NAMESPACE,
+    DataContract,
+    DataContractEnum,
+    Flag,
+    MaybeMoment,
+    Moment,
+    Number,
+    Text,
+    array_of,
+)
 from dispatcher.wire.wsdl import WsdlDocuments, WsdlNames
 
 from spyne import ServiceBase  # isort: skip
@@ -180,3 +190,18 @@ def test_extract_takes_only_what_a_type_needs(documents: WsdlDocuments) -> None:
         "AnimalKind",
         "AnimalMood",
     }
+
+
+def test_lists_of_texts_have_a_schema_of_their_own_as_in_wcf() -> None:
+    class Herd(DataContract):
+        Names = array_of(Text)
+
+    class HerdService(ServiceBase):
+        @operation(Route("POST", "herds", {}, "herd"), Herd)
+        def AddHerd(ctx: Any, herd: Any) -> Any: ...
+
+    _, _, data, arrays = WsdlDocuments(HerdService, NAMES).schemas
+
+    assert (data.imports, arrays.namespace) == ((ARRAYS_NAMESPACE,), ARRAYS_NAMESPACE)
+    assert found(data.root, "xs:complexType[@name='Herd']//xs:element/@type") == ["q1:ArrayOfstring"]
+    assert found(arrays.root, "xs:complexType[@name='ArrayOfstring']//xs:element/@name") == ["string"]

@@ -1,0 +1,144 @@
+"""Removals: agents go for good. What they have done is kept, unless that is to go, too."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, exists, select, update
+from sqlalchemy.orm import Session
+
+from dispatcher.core.errors import AgentNotFound, Conflict
+from dispatcher.core.jobs import Who, WhoChoice
+from dispatcher.core.permissions import Caller, Node, Right
+from dispatcher.core.ports import Ports
+from dispatcher.core.states import FINISHED, State
+from dispatcher.datastore import revisions
+from dispatcher.datastore.agents import Agent
+from dispatcher.datastore.jobs import JOBS
+from dispatcher.datastore.runs import RUNS
+from dispatcher.datastore.settings import Alias
+from dispatcher.datastore.teams import TeamMember
+from dispatcher.datastore.transactions import Datastore
+from dispatcher.services.activation import Activation
+from dispatcher.services.locking import lock_jobs
+from dispatcher.services.topology import Topology, is_online
+
+#: How long after a removal runs of that agent may still turn up: as long as a transaction may take, and more.
+SETTLING = timedelta(hours=1)
+#: How many agents of which nothing is left are forgotten in one transaction.
+BATCH = 500
+
+_WAITS = (RUNS.c.state == State.PENDING) & RUNS.c.leased_until.is_(None)
+
+
+class AgentBusy(Conflict):
+    """The agent is online, or has a run whose end is not known yet: it cannot be removed."""
+
+    code = "agent.busy"
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"agent {name} cannot be removed: it {why}", agent=name)
+
+
+class Removals:
+    """Removes agents."""
+
+    def __init__(self, datastore: Datastore, ports: Ports, *, topology: Topology, activation: Activation) -> None:
+        self._datastore = datastore
+        self._ports = ports
+        self._topology = topology
+        self._activation = activation
+
+    def remove(self, choice: WhoChoice, with_history: bool, caller: Caller) -> Who:
+        """Remove the agent that *choice* names, and return it as it was.
+
+        In one transaction its secret becomes worthless (should the agent come back, it has to enrol, and is another
+        one), it leaves all teams, and its runs that still wait are cancelled. What it did is kept; *with_history* its
+        runs go with their output, but for those of jobs that have not ended: what becomes of these depends on them.
+
+        :raises InvalidValue: if there is no such agent, or a name fits several.
+        :raises AgentBusy: if it is online, or has a run that it has not reported the end of.
+        """
+        caller.require(Right.MODIFY, Node.AGENTS)
+        with self._datastore.read() as session:
+            agent_id = self._topology.resolve_one(session, choice, "Agent/ID").id
+        with self._datastore.begin() as session:
+            # Jobs are locked before agents: whoever ends a run and starts the next step has them in this order.
+            jobs = set(session.scalars(select(RUNS.c.job_id).where(RUNS.c.agent_id == agent_id, _WAITS)))
+            lock_jobs(session, jobs)
+            agent = self._lock(session, agent_id)
+            who = self._topology.who_of(agent)
+            self._mark(session, agent, caller)
+            self._cancel(session, agent.id, f"agent {agent.name} was removed", jobs)
+            if with_history:
+                _remove_history(session, agent_id)
+        return who
+
+    def settle(self) -> int:
+        """Cancel runs that were being made for agents while these were removed; return how many there were."""
+        recently = Agent.removed_at > self._ports.now() - SETTLING
+        with self._datastore.read() as session:
+            removed = session.execute(select(Agent.id, Agent.name).where(recently)).all()
+            late = [one for one in removed if _has_waiting(session, one.id)]
+        for agent_id, name in late:
+            with self._datastore.begin() as session:
+                self._cancel(session, agent_id, f"agent {name} was removed", set())
+        return len(late)
+
+    def forget(self) -> int:
+        """Remove what is kept of removed agents of which no run is left; return how many there were."""
+        nothing_left = (Agent.removed_at < self._ports.now() - SETTLING) & ~exists().where(RUNS.c.agent_id == Agent.id)
+        with self._datastore.begin() as session:
+            gone = session.scalars(select(Agent.id).where(nothing_left).order_by(Agent.id).limit(BATCH)).all()
+            session.execute(delete(Agent).where(Agent.id.in_(gone)))
+        return len(gone)
+
+    def _lock(self, session: Session, agent_id: UUID) -> Agent:
+        """Return the agent if it may go. Nobody lends it a run meanwhile, or makes one for it."""
+        # Its key, too: whoever is making a run for it ends first, or waits until it is removed (see ``settle``).
+        query = select(Agent).where(Agent.id == agent_id, Agent.removed_at.is_(None)).with_for_update()
+        agent = session.scalars(query).one_or_none()
+        if agent is None:
+            raise AgentNotFound(agent_id)
+        if is_online(agent, self._ports.now()):
+            raise AgentBusy(agent.name, "is online")
+        held = RUNS.c.state.in_(sorted(set(State) - FINISHED)) & ~_WAITS
+        if session.scalar(select(RUNS.c.id).where(RUNS.c.agent_id == agent_id, held).limit(1)) is not None:
+            raise AgentBusy(agent.name, "has a run whose end it has not reported yet")
+        return agent
+
+    def _mark(self, session: Session, agent: Agent, caller: Caller) -> None:
+        """Remove the agent from everything but its runs. Whatever notes who removed what is called here."""
+        agent.removed_at = agent.updated_at = self._ports.now()
+        agent.updated_by = caller.name
+        agent.secret_hash, agent.online, agent.primary_team_id, agent.console_key = None, False, None, ""
+        session.flush()
+        session.execute(delete(TeamMember).where(TeamMember.agent_id == agent.id))
+        session.execute(delete(Alias).where(Alias.object_id == agent.id))
+        revisions.bump(session, revisions.TOPOLOGY)
+
+    def _cancel(self, session: Session, agent_id: UUID, reason: str, locked: set[UUID]) -> None:
+        """Cancel the runs that wait for the agent; their jobs go on without it. *locked* are jobs that are."""
+        waiting = select(RUNS.c.id, RUNS.c.job_id).where(RUNS.c.agent_id == agent_id, _WAITS)
+        lock_jobs(session, {run.job_id for run in session.execute(waiting)} - locked)
+        runs = session.execute(waiting.order_by(RUNS.c.id).with_for_update(key_share=True)).all()
+        end = {"state": State.CANCELLED, "reason": reason, "stopped_at": self._ports.now()}
+        for start in range(0, len(runs), BATCH):
+            ids = [run.id for run in runs[start : start + BATCH]]
+            session.execute(update(RUNS).where(RUNS.c.id.in_(ids)).values(**end, hold=None, due_at=None))
+        for job_id, ended in sorted(Counter(run.job_id for run in runs).items()):
+            self._activation.run_ended(session, job_id, ended)
+
+
+def _has_waiting(session: Session, agent_id: UUID) -> bool:
+    return session.scalar(select(RUNS.c.id).where(RUNS.c.agent_id == agent_id, _WAITS).limit(1)) is not None
+
+
+def _remove_history(session: Session, agent_id: UUID) -> None:
+    """Remove the runs of the agent whose jobs have ended; what their tasks did and wrote goes with them."""
+    has_ended = exists().where(JOBS.c.id == RUNS.c.job_id, JOBS.c.state.in_(FINISHED))
+    ended: Any = delete(RUNS).where(RUNS.c.agent_id == agent_id, has_ended)
+    session.execute(ended)
