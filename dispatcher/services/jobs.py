@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from dispatcher.datastore.base import Row
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.job_counts import JobCounts, listed
+from dispatcher.services.kept_jobs import STORED, KeptJobs
 from dispatcher.services.plans import Plans
 from dispatcher.services.recurring import read_schedules
 from dispatcher.services.starting import to_who
@@ -30,12 +32,14 @@ MAX_PAGE_SIZE = 1_000
 
 
 class Jobs:
-    """Shows jobs."""
+    """Shows jobs. What it returns others are shown as well: nobody may change it."""
 
     def __init__(self, datastore: Datastore, plans: Plans) -> None:
         self._datastore = datastore
         self._plans = plans
         self._counts = JobCounts(datastore)
+        self._kept = KeptJobs(datastore)
+        self._by_id = str(_BY_ID.compile(datastore.engine))
 
     def get(self, job_id: UUID, caller: Caller) -> Job:
         """Return the job.
@@ -43,6 +47,9 @@ class Jobs:
         :raises JobNotFound: if there is none with this id.
         """
         caller.require(Right.READ, Node.SCHEDULING)
+        for job in self._kept.find(self._datastore.glance(self._by_id, (job_id.bytes,))):
+            if job is not None:
+                return job
         with self._datastore.read() as session:
             return self.get_in(session, job_id)
 
@@ -51,10 +58,10 @@ class Jobs:
 
         :raises JobNotFound: if there is none with this id.
         """
-        row = session.connection().execute(_BY_ID, {"job_id": job_id}).mappings().first()
-        if row is None:
+        jobs = self._read(session, _BY_ID, {"job_id": job_id})
+        if not jobs:
             raise JobNotFound(job_id)
-        return self._to_jobs(session, [row])[0]
+        return jobs[0]
 
     def page(
         self, stage: Stage, runbook_jobs: bool, recurring_jobs: bool, page: int, page_size: int, caller: Caller
@@ -74,23 +81,29 @@ class Jobs:
         page_size = min(page_size, MAX_PAGE_SIZE)
         if not caller.may(Right.READ, Node.SCHEDULING):
             return JobPage([], page, page_size, 0)
-        condition = listed(stage, runbook_jobs, recurring_jobs)
+        query = _page(stage, runbook_jobs, recurring_jobs)
         with self._datastore.read() as session:
-            connection = session.connection()
             total = self._counts.count(session, stage, runbook_jobs, recurring_jobs)
-            rows = connection.execute(_page(condition, page, page_size)).mappings().all()
-            return JobPage(self._to_jobs(session, rows), page, page_size, total)
+            jobs = self._read(session, query, {"size": page_size, "before": (page - 1) * page_size})
+            return JobPage(jobs, page, page_size, total)
 
     def children(self, session: Session, job_id: UUID) -> list[Job]:
         """Return the steps of a run book job that have been started, in order."""
         rows = session.connection().execute(select(JOBS).where(JOBS.c.parent_id == job_id).order_by(JOBS.c.step))
         return [self.to_job(session, row) for row in rows.mappings().all()]
 
-    def _to_jobs(self, session: Session, rows: Sequence[Row]) -> list[Job]:
-        """Return the jobs that the columns in *rows* describe; how recurring ones occur is read at once for all."""
-        recurring = [row["id"] for row in rows if row["is_recurring"]]
+    def _read(self, session: Session, query: Select[Any], values: Mapping[str, Any]) -> list[Job]:
+        """Return the jobs whose ``STORED`` columns *query* gives; what is not kept of them is read at once for all."""
+        stored = [tuple(row) for row in session.connection().execute(query, values).all()]
+        found = self._kept.find(stored)
+        rows = {place: self._kept.decode(stored[place]) for place, job in enumerate(found) if job is None}
+        recurring = [row["id"] for row in rows.values() if row["is_recurring"]]
         schedules = read_schedules(session, recurring) if recurring else {}
-        return [self.to_job(session, row, recurrence=schedules.get(row["id"])) for row in rows]
+        made = {place: self.to_job(session, row, recurrence=schedules.get(row["id"])) for place, row in rows.items()}
+        for place, job in made.items():
+            if not job.is_recurring:  # how those occur is stored elsewhere
+                self._kept.keep(stored[place], job)
+        return [made[place] if job is None else job for place, job in enumerate(found)]
 
     def to_job(
         self,
@@ -163,17 +176,18 @@ def _asked_for(row: Row) -> datetime | None:
     return local_time.asked_for(local) if local else starts_at
 
 
-_BY_ID = select(JOBS).where(JOBS.c.id == bindparam("job_id"))
+_BY_ID = select(*STORED).where(JOBS.c.id == bindparam("job_id"))
 
 
-def _page(condition: Any, page: int, page_size: int) -> Select[Any]:
+@cache
+def _page(stage: Stage, runbook_jobs: bool, recurring_jobs: bool) -> Select[Any]:
     # The keys first, from the index alone: rows are fetched only for the page itself.
     keys = (
         select(JOBS.c.id)
-        .where(condition)
+        .where(listed(stage, runbook_jobs, recurring_jobs))
         .order_by(JOBS.c.sorted_at.desc(), JOBS.c.id.desc())
-        .limit(page_size)
-        .offset((page - 1) * page_size)
+        .limit(bindparam("size"))
+        .offset(bindparam("before"))
         .subquery()
     )
-    return select(JOBS).join(keys, JOBS.c.id == keys.c.id).order_by(JOBS.c.sorted_at.desc(), JOBS.c.id.desc())
+    return select(*STORED).join(keys, JOBS.c.id == keys.c.id).order_by(JOBS.c.sorted_at.desc(), JOBS.c.id.desc())

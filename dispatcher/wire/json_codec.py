@@ -14,6 +14,7 @@ import orjson
 
 from dispatcher.wire.dates import format_json
 from dispatcher.wire.json_reader import Fraction
+from dispatcher.wire.once import Once
 from dispatcher.wire.scalars import ReadText, WrongValue, read_bytes, read_text, shown, text_reader
 from dispatcher.wire.types import Kind, item_of, kind_of, members_of
 
@@ -40,11 +41,14 @@ def json_decoder(spyne_type: Any) -> Decode:
 def encode_json(spyne_type: Any, value: Any, site_zone: tzinfo = UTC) -> bytes:
     r"""Return *value* as JSON in UTF-8, every ``/`` written as ``\/``: old clients know dates by ``\/Date(``."""
     plain = None if value is None else _encoder(spyne_type)(value, site_zone)
+    return _to_json(plain).replace(b"/", b"\\/")
+
+
+def _to_json(plain: Any) -> bytes:
     try:
-        document = orjson.dumps(plain)
+        return orjson.dumps(plain)
     except TypeError:
-        document = orjson.dumps(_without_surrogates(plain))
-    return document.replace(b"/", b"\\/")
+        return orjson.dumps(_without_surrogates(plain))
 
 
 def _without_surrogates(plain: Any) -> Any:
@@ -203,7 +207,9 @@ def _record_encoder(members: Mapping[str, Any]) -> Encode:
         if kind_of(spyne_type) in (Kind.RECORD, Kind.ARRAY, Kind.MOMENT, Kind.BYTES)
     ]
 
-    def encode(instance: Any, zone: tzinfo) -> dict[str, Any]:
+    def encode(instance: Any, zone: tzinfo) -> Any:
+        if type(instance) is Once:
+            return orjson.Fragment(instance.written(zone, lambda record: _to_json(encode(record, zone))))
         state: dict[str, Any] = instance.__dict__
         if [*state] != names:
             state = {name: getattr(instance, name) for name in names}

@@ -15,14 +15,14 @@ from operator import itemgetter
 from typing import Any
 
 from dispatcher.wire.dates import format_xml
-from dispatcher.wire.types import Kind, item_of, kind_of, members_of
+from dispatcher.wire.once import Once
+from dispatcher.wire.types import ARRAYS_NAMESPACE, Kind, item_of, kind_of, members_of
 
 #: Writes the whole element of a value.
 Encode = Callable[[Any], str]
 
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
 SERIALIZATION = "http://schemas.microsoft.com/2003/10/Serialization/"
-ARRAYS = SERIALIZATION + "Arrays"
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -55,7 +55,7 @@ def root_encoder(spyne_type: Any, root_name: str | None = None) -> Encode:
         item = item_of(spyne_type)[1]
         simple = kind_of(item) not in (Kind.RECORD, Kind.ENUM)
         name = f"ArrayOf{kind_of(item).value}" if simple else spyne_type.get_type_name()
-        namespace = ARRAYS if simple else item.get_namespace()
+        namespace = ARRAYS_NAMESPACE if simple else item.get_namespace()
     else:
         name, namespace = kind.value, SERIALIZATION
     attributes = f' xmlns="{namespace}" xmlns:i="{XSI}"'
@@ -173,7 +173,7 @@ def _array_encoder(place: _Element, spyne_type: Any) -> Encode:
     else:
         # Items of primitive types have a namespace of their own (contract section 8.6).
         prefix = "" if place.is_root else "b:"
-        begin = place.open if place.is_root else f'{place.open[:-1]} xmlns:b="{ARRAYS}">'
+        begin = place.open if place.is_root else f'{place.open[:-1]} xmlns:b="{ARRAYS_NAMESPACE}">'
         item = _inner_encoder(_Element(prefix + kind.value, "", prefix), item_type)
     end, nil = place.close, place.nil
 
@@ -197,6 +197,9 @@ def _record_encoder(place: _Element, model: Any) -> Encode:
     def encode(value: Any) -> str:
         if value is None:
             return nil
+        if type(value) is Once:
+            text: str = value.written(encode, encode)
+            return text
         quick = fast(value.__dict__)
         if quick is not None:
             return quick
