@@ -19,7 +19,7 @@ from dispatcher.core.states import Event, State
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.real_ports import new_id, now
 from dispatcher.services.hall import Hall, build_hall
-from dispatcher.services.leasing import LeasedRun
+from dispatcher.services.leasing import Ask, LeasedRun
 from dispatcher.services.library.importing import import_texts
 from dispatcher.services.reporting import News, RunFinished, RunStarted, TaskFinished, TaskStarted
 from dispatcher.services.secrets import Secrets
@@ -55,7 +55,7 @@ class History:
 
     def claim(self, agent_id: UUID, most: int) -> list[LeasedRun]:
         """Lend at most so many runs to the agent, as its poll would."""
-        runs, _ = self.hall.leasing.orders(agent_id, most, [])
+        [(runs, _)] = self.hall.leasing.orders_of([Ask(agent_id, most, [])])
         return runs
 
     def complete(self, agent_id: UUID, runs: Sequence[LeasedRun]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,6 +17,7 @@ from dispatcher import __version__
 from dispatcher.agents.gateway import Gateway
 from dispatcher.agents.lookout import Lookout
 from dispatcher.bindings.ivanti_automation import binding as ivanti_automation
+from dispatcher.bindings.ivanti_automation import resource_service
 from dispatcher.core.errors import Unavailable
 from dispatcher.core.ports import Ports
 from dispatcher.datastore.transactions import Datastore
@@ -58,6 +59,10 @@ class Bell:
             elsewhere = [agent_id for agent_id in agent_ids if not gateway.is_waiting(agent_id)]
             if elsewhere:
                 self.others.agents(elsewhere)
+
+    def slot(self, agent_id: UUID) -> Callable[[UUID], None] | None:
+        """Take the free slot of the agent, if its poll waits here; return how to tell it which run it was lent."""
+        return None if self.gateway is None else self.gateway.slot(agent_id)
 
     def engine(self) -> None:
         """Let the engine look for what is due."""
@@ -111,9 +116,9 @@ def build_house(datastore: Datastore, secrets: Secrets, *, lease: timedelta, lim
         now,
         first=lambda: _arrive(hall, lease),
         longest_sleep=LONGEST_SLEEP if can_wait else timedelta(seconds=LOOK_EVERY_S),
-        resumed=lambda: hall.leasing.extend_all(2 * lease),
+        resumed=lambda: hall.recovery.extend_all(2 * lease),
     )
-    bindings = [_ivanti_automation(hall, quotas)]
+    bindings = _ivanti_automation(hall, quotas, limits)
     web = WebApp(bindings, hall.security, Health(hall), new_id, limits)
     lookout = None if datastore.traits.single_writer else _lookout(hall, gateway, is_told=notifications is not None)
     return House(ports, hall, gateway, clock, web, AgentsApp(gateway), lookout, notifications)
@@ -125,7 +130,7 @@ def _arrive(hall: Hall, lease: timedelta) -> None:
     if not hall.dispatchers.are_others_alive(host, lambda pid: pid != os.getpid() and psutil.pid_exists(pid)):
         # Leases may have run out while no server was there. Two leases: an agent whose call fails waits up to one
         # before it tries again.
-        hall.leasing.extend_all(2 * lease)
+        hall.recovery.extend_all(2 * lease)
     hall.dispatchers.announce(host, host, os.getpid(), __version__)
 
 
@@ -160,12 +165,21 @@ def _lookout(hall: Hall, gateway: Gateway, *, is_told: bool) -> Lookout:
     )
 
 
-def _ivanti_automation(hall: Hall, quotas: Quotas) -> Binding:
+def _ivanti_automation(hall: Hall, quotas: Quotas, limits: Limits) -> list[Binding]:
     settings = hall.settings.current()
-    return ivanti_automation.build(
+    realm = settings.text("webapi.realm")
+    scheduling = ivanti_automation.build(
         hall,
         log=log.exception,
         base_path=settings.text("webapi.scheduling_base_path"),
-        realm=settings.text("webapi.realm"),
+        realm=realm,
         quotas=quotas,
     )
+    resources = resource_service.build(
+        hall,
+        log=log.exception,
+        base_path=settings.text("webapi.resource_base_path"),
+        realm=realm,
+        max_upload_bytes=limits.uploads.max_bytes,
+    )
+    return [scheduling, resources]

@@ -146,6 +146,9 @@ class Limits(_Section):
     deadline_s: Annotated[float, Field(gt=0, le=3600)] = 30.0
     threads: Annotated[int, Field(ge=1, le=1000)] = 16
     max_waiting: Annotated[int, Field(ge=1, le=100_000)] = 1024
+    max_upload_bytes: Annotated[int, Field(ge=1024, le=1 << 40)] = 2 << 30
+    max_uploads: Annotated[int, Field(ge=1, le=1000)] = 8
+    upload_directory: str = ""
     string_chars: Annotated[int, Field(ge=1024)] = 1 << 20
     xml_depth: Annotated[int, Field(ge=8, le=200)] = 32
     xml_attributes: Annotated[int, Field(ge=8)] = 64
@@ -207,6 +210,11 @@ class Config(BaseSettings):
     def agent_home(self) -> Path:
         """The folder of the local agent: beside a SQLite datastore, else in the data directory."""
         return self._beside(".agent")
+
+    @property
+    def upload_directory(self) -> Path:
+        """Where uploads are kept while they come; by default beside a SQLite datastore, else the data directory."""
+        return Path(self.limits.upload_directory) if self.limits.upload_directory else self._beside("").parent
 
     def _beside(self, suffix: str) -> Path:
         url = self.datastore_url

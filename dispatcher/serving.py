@@ -27,6 +27,7 @@ from dispatcher.local_agent import LocalAgent, command_line
 from dispatcher.services.secrets import Secrets, load_or_create_key
 from dispatcher.web.app import Limits
 from dispatcher.web.listeners import listen, serve
+from dispatcher.web.uploads import UploadLimits
 from dispatcher.wire.quotas import Quotas
 
 log = structlog.get_logger(__name__)
@@ -86,6 +87,7 @@ def build(config: Config, prepare: Prepare, closing: ExitStack) -> House:
         closing.callback(ServerLock(Path(datastore.url.database)).release)
     schema.upgrade(datastore.engine)
     secrets = Secrets(load_or_create_key(config.key_file))
+    config.upload_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     house = _build(config, datastore, secrets)
     closing.callback(house.web.close)
     check_safety(config, house)
@@ -100,6 +102,7 @@ def _build(config: Config, datastore: Datastore, secrets: Secrets) -> House:
         threads=config.limits.threads,
         max_waiting=config.limits.max_waiting,
         any_host=config.web.allow_no_login,
+        uploads=UploadLimits(config.limits.max_upload_bytes, config.limits.max_uploads, config.upload_directory),
     )
     quotas = Quotas(
         message_bytes=config.limits.max_body_bytes,
@@ -186,7 +189,7 @@ def _let_finish(house: House, config: Config) -> None:
     deadline = time.monotonic() + config.engine.drain_s
     try:
         known = identity.load(config.agent_home)
-        while known is not None and time.monotonic() < deadline and house.hall.leasing.is_holding(known.agent_id):
+        while known is not None and time.monotonic() < deadline and house.hall.recovery.is_holding(known.agent_id):
             time.sleep(DRAIN_TICK_S)
     except (ValueError, Unavailable) as error:
         log.warning("server.not_drained", error=str(error))
@@ -205,6 +208,8 @@ def _local_agent(config: Config, house: House, url: str) -> LocalAgent:
             config.local_agent.slots,
             config.web.tls_cert,
             config.network.allowed_targets,
+            config.log.level,
+            config.log.format,
         ),
         config.agent_home,
         new_token=lambda: house.hall.tokens.create_enrol_token(SYSTEM, once=True, hours=1),

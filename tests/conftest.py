@@ -48,13 +48,18 @@ class Clock:
 
 @dataclass
 class RecordingWakeup:
-    """Remembers who was woken, in order."""
+    """Remembers who was woken, and who was handed which run, in order."""
 
     agent_ids: list[UUID] = field(default_factory=list)
     engine_calls: int = 0
+    slots: set[UUID] = field(default_factory=set)  #: agents that wait with a free slot
+    handed: list[tuple[UUID, UUID]] = field(default_factory=list)  #: which agent was lent which run
 
     def agents(self, agent_ids: Collection[UUID]) -> None:
         self.agent_ids.extend(agent_ids)
+
+    def slot(self, agent_id: UUID) -> Callable[[UUID], None] | None:
+        return (lambda run_id: self.handed.append((agent_id, run_id))) if agent_id in self.slots else None
 
     def engine(self) -> None:
         self.engine_calls += 1

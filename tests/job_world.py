@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,8 +10,9 @@ from dispatcher.core.attempts import again
 from dispatcher.core.jobs import JobRequest, WhatChoice, WhatKind, When, WhoChoice, WhoKind
 from dispatcher.core.states import Event
 from dispatcher.services.hall import Hall
-from dispatcher.services.leasing import LeasedRun
+from dispatcher.services.leasing import Ask, LeasedRun
 from dispatcher.services.reporting import News, RunFinished, RunStarted
+from dispatcher.services.standings import Held, Standing
 
 LIBRARY = """
 modules:
@@ -61,10 +62,31 @@ def report(hall: Hall, agent: UUID, run: LeasedRun, *events: Any) -> Any:
     return again(lambda: hall.reporting.report(agent, news, [(run.id, run.fence)]))
 
 
+def orders(hall: Hall, agent: UUID, free: int, held: Held) -> tuple[list[LeasedRun], Standing]:
+    """Ask for orders as the gateway does, for one agent."""
+    return hall.leasing.orders_of([Ask(agent, free, held)])[0]
+
+
+def lease(hall: Hall, agent: UUID, free: int) -> list[LeasedRun]:
+    """Let the agent, which says that it holds nothing, fetch what waits for it."""
+    return orders(hall, agent, free, [])[0]
+
+
+def standing(hall: Hall, agent: UUID, held: Held) -> Standing:
+    """Let the agent hear what has become of what it holds."""
+    return orders(hall, agent, 0, held)[1]
+
+
+def reclaim(hall: Hall, agent: UUID, held: Held, asked_at: datetime | None = None) -> None:
+    """Let the agent say what it holds, and take back what it should; it does so now, unless *asked_at* says when."""
+    now = hall.leasing.until() - timedelta(seconds=hall.leasing.lease_s)
+    hall.leasing.reclaim_of([Ask(agent, 0, held, asked_at or now)])
+
+
 def work_off(hall: Hall, agent: UUID, now: datetime, end: Event = Event.COMPLETE) -> list[LeasedRun]:
     """Let the agent fetch and finish one run after the other, until none is left."""
     done = []
-    while runs := hall.leasing.lease(agent, 1):
+    while runs := lease(hall, agent, 1):
         report(hall, agent, runs[0], RunStarted(now), RunFinished(now, end))
         done += runs
     return done

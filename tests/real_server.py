@@ -9,7 +9,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -102,22 +103,23 @@ class Server:
             time.sleep(0.05)
         raise AssertionError(f"job {job_id} does not end; it is {state}")
 
-    def wait_for_agents(self, count: int) -> list[str]:
-        """Return the ids of the agents once *count* of them are online."""
+    def wait_for_agents(self, count: int, **options: object) -> list[str]:
+        """Return the ids of the agents once *count* of them are online; *options* are of the request that asks."""
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
-            found = self.get("who?agents=True&teams=False&online=True").json()
+            found = self.get("who?agents=True&teams=False&online=True", **options).json()
             if len(found) >= count:
                 return [str(who["ID"]) for who in found]
             time.sleep(0.05)
         raise AssertionError(f"fewer than {count} agents came")
 
 
-def dispatcher(*arguments: str, datastore: str, **environment: str) -> list[str]:
-    """Run a ``dispatcher`` command to its end; return its lines."""
+def dispatcher(*arguments: str, datastore: str, given: str = "", **environment: str) -> list[str]:
+    """Run a ``dispatcher`` command to its end, with *given* as its input; return its lines."""
     done = subprocess.run(
         [sys.executable, "-m", "dispatcher", "--datastore", datastore, *arguments],
         env={**os.environ, **environment},
+        input=given,
         capture_output=True,
         text=True,
         timeout=60,
@@ -125,6 +127,36 @@ def dispatcher(*arguments: str, datastore: str, **environment: str) -> list[str]
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout.splitlines()
+
+
+@contextmanager
+def serving(folder: Path, *options: str, library: str, logins: Mapping[str, str]) -> Iterator[Server]:
+    """Serve *library* from a datastore of its own in *folder*; *logins* maps names to passwords."""
+    datastore, written = f"sqlite:///{folder / 'server.db'}", folder / "library.yaml"
+    written.write_text(library, encoding="utf-8")
+    dispatcher("migrate", datastore=datastore)
+    dispatcher("library", "import", str(written), datastore=datastore)
+    for login, password in logins.items():
+        dispatcher("login", "add", login, "--password-stdin", datastore=datastore, given=password)
+    command = [sys.executable, "-u", "-m", "dispatcher", "--datastore", datastore, "serve"]
+    popen = subprocess.Popen(
+        [*command, "--listen", "127.0.0.1:0", "--agents", "127.0.0.1:0", *options],
+        env=os.environ,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    process = Process(popen)
+    try:
+        url, agents_url = process.wait_for(_READY).groups()
+        yield Server(process, url, agents_url, datastore)
+    finally:
+        family = psutil.Process(popen.pid).children(recursive=True)
+        process.stop()
+        assert psutil.wait_procs(family, timeout=10)[1] == []
+        popen.stdin.close()  # type: ignore[union-attr]
+        popen.stdout.close()  # type: ignore[union-attr]
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from job_world import a_request, on, report
+from job_world import a_request, lease, on, report
 from sqlalchemy import select
 
 from dispatcher.core.attempts import again
@@ -87,7 +87,7 @@ class World:
     def running(self) -> set[str]:
         """Let every agent fetch what there is for it; return the names of the steps that have runs."""
         for agent in self.agents:
-            for run in again(partial(self.hall.leasing.lease, agent, 100)):
+            for run in again(partial(lease, self.hall, agent, 100)):
                 name = next(one.value1 for one in run.modules[0].parameters if one.name == "Step")
                 self.held.setdefault(name, []).append((agent, run))
                 report(self.hall, agent, run, RunStarted(self.now()))

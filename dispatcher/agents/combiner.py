@@ -7,6 +7,7 @@ change of threads.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
@@ -15,8 +16,13 @@ from functools import partial
 from threading import Lock
 from typing import Generic, TypeVar
 
+import structlog
+
 from dispatcher.core.attempts import again
-from dispatcher.core.errors import DispatcherError, Unavailable
+from dispatcher.core.errors import Busy, DispatcherError, Unavailable
+from dispatcher.core.patience import patient_for
+
+log = structlog.get_logger(__name__)
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -27,6 +33,12 @@ MOST = 100
 MOST_BYTES = 1 << 18
 #: How many calls of a batch that failed may find the datastore out of order before the others are told the same.
 _OUT_OF_ORDER = 2
+#: How long a batch waits for what somebody else has locked, in seconds: longer than a database takes to see a deadlock.
+PATIENCE_S = 2.0
+#: The same for a while after one has waited in vain: all that needs what is locked is refused soon, the rest is done.
+HASTE_S = 0.01
+#: How long that while is, in seconds: longer than an agent waits before it tries again.
+WARY_S = 15.0
 
 
 @dataclass(slots=True)
@@ -41,6 +53,7 @@ class Combiner(Generic[Q, A]):
 
     *work* returns for each question, in order, the answer or the error that is this call's alone. If it raises, the
     questions are put to it again one by one: it is repeatable, and what one of them breaks does not touch the others.
+    So whoever needs what another transaction keeps locked is refused, and the others wait for that but once.
     """
 
     def __init__(self, work: Callable[[Sequence[Q]], Sequence[A | DispatcherError]], pool: Executor) -> None:
@@ -48,6 +61,7 @@ class Combiner(Generic[Q, A]):
         self._pool = pool
         self._calls: deque[_Call[Q, A]] = deque()
         self._is_working = False
+        self._wary_until = 0.0
 
     def answer(self, question: Q, size: int = 0) -> asyncio.Future[A]:
         """Return the future answer to *question*, which has *size* bytes or takes as much memory."""
@@ -101,9 +115,20 @@ class Combiner(Generic[Q, A]):
     def _answers(self, questions: Sequence[Q]) -> Sequence[A | Exception]:
         """Return the answers to *questions*, or why there is none. Called in a thread."""
         try:
-            return again(partial(self._work, questions))
+            with patient_for(HASTE_S if time.monotonic() < self._wary_until else PATIENCE_S):
+                answers = again(partial(self._work, questions))
         except Exception as error:  # it belongs to the loop, where somebody waits for it
+            self._note([error], len(questions))
             return [error] if len(questions) == 1 else self._one_by_one(questions)
+        self._note(answers, len(questions))
+        return answers
+
+    def _note(self, answers: Sequence[A | Exception], calls: int) -> None:
+        """Be wary from now on if one of *answers* is that a lock was waited for in vain."""
+        if any(isinstance(answer, Busy) for answer in answers):
+            if time.monotonic() >= self._wary_until:
+                log.warning("batch.busy", calls=calls)
+            self._wary_until = time.monotonic() + WARY_S
 
     def _one_by_one(self, questions: Sequence[Q]) -> list[A | Exception]:
         answers: list[A | Exception] = []
@@ -112,6 +137,6 @@ class Combiner(Generic[Q, A]):
             # Each of them may wait for a datastore that does not answer; nobody is served meanwhile.
             [answer] = refused[-1:] if len(refused) >= _OUT_OF_ORDER else self._answers([question])
             answers.append(answer)
-            if isinstance(answer, Unavailable):
+            if isinstance(answer, Unavailable) and not isinstance(answer, Busy):
                 refused.append(answer)
         return answers

@@ -18,9 +18,10 @@ from pydantic import ValidationError
 from dispatcher.agents import protocol
 from dispatcher.agents.combiner import Combiner
 from dispatcher.agents.contacts import Contacts
+from dispatcher.agents.offers import Offers
 from dispatcher.agents.translate import to_facts, to_orders, to_report
 from dispatcher.core.attempts import again
-from dispatcher.core.errors import BadRequest, DispatcherError, NotAuthenticated, NotFound, Unavailable
+from dispatcher.core.errors import BadRequest, Busy, DispatcherError, NotAuthenticated, NotFound, Unavailable
 from dispatcher.core.ports import Now
 from dispatcher.services.hall import Hall
 from dispatcher.services.leasing import Ask
@@ -31,8 +32,9 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 M = TypeVar("M", bound=protocol.Message)
 
-#: Threads that work for agents: few, so that a crowd of agents never starves the web threads of the machine.
-THREADS = 4
+#: Threads that work for agents, beside one for each combiner: few, so that a crowd of agents never starves the web
+#: threads of the machine.
+THREADS = 2
 #: What a run that is held counts for when looks are gathered: about as much as its message takes.
 _HELD_BYTES = 64
 
@@ -66,6 +68,7 @@ class _Look:
     held: Held
     asked_at: datetime | None
     facts: protocol.Facts | None
+    lent: Sequence[UUID] = ()  #: runs that the agent has been lent for the slot it offers
 
 
 class Gateway:
@@ -77,11 +80,14 @@ class Gateway:
         self._lease_s = hall.leasing.lease_s
         self._no_orders = protocol.dump(protocol.Orders(lease_s=self._lease_s))
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="gateway")
+        # Of their own: an enrolment that waits for a lock keeps no poll and no report waiting.
+        combining = self._combining = ThreadPoolExecutor(3, thread_name_prefix="combiner")
         self._waiting: dict[UUID, asyncio.Future[bool]] = {}
+        self._offers = Offers()
         self._newest: dict[UUID, tuple[str, int]] = {}  #: of each agent, the process and number of its latest poll
-        self._admitting: Combiner[_Letter[Any], tuple[UUID, Any]] = Combiner(self._open, self._pool)
-        self._looking: Combiner[_Look, bytes | None] = Combiner(self._look_all, self._pool)
-        self._reporting: Combiner[_Letter[protocol.Report], tuple[UUID, bytes]] = Combiner(self._report, self._pool)
+        self._admitting: Combiner[_Letter[Any], tuple[UUID, Any]] = Combiner(self._open, combining)
+        self._looking: Combiner[_Look, bytes | None] = Combiner(self._look_all, combining)
+        self._reporting: Combiner[_Letter[protocol.Report], tuple[UUID, bytes]] = Combiner(self._report, combining)
         self._contacts = Contacts(hall.enrolment, now, self._waiting.keys)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = False
@@ -114,7 +120,15 @@ class Gateway:
     async def stop(self) -> None:
         """Store that nobody is reached any more, and end the threads."""
         await self._contacts.stop()
+        self._combining.shutdown()
         self._pool.shutdown()
+
+    def slot(self, agent_id: UUID) -> Callable[[UUID], None] | None:
+        """Take the slot that the agent offers, if its poll waits here; return how to tell it which run it was lent.
+
+        May be called from any thread, and what it returns, too.
+        """
+        return partial(self._hand_over, agent_id) if self._offers.take(agent_id) else None
 
     def wake(self, agent_ids: Collection[UUID]) -> None:
         """Let the polls of *agent_ids* look for orders. May be called from any thread."""
@@ -229,16 +243,20 @@ class Gateway:
         del poll, held
         while True:
             waiting = self._register(agent_id)
+            look.lent = self._offers.collect(agent_id)[: look.free]
             try:
                 orders = await self._looking.answer(look, _HELD_BYTES * len(look.held))
-                look.asked_at = look.facts = None
+                is_first, look.asked_at, look.facts = look.asked_at is not None, None, None
                 left = deadline - self._loop.time()
                 if orders is not None or left <= 0 or self._stopping:
                     return self._tell(orders)
+                if is_first and look.free:
+                    self._offers.make(agent_id)  # once: whoever has taken it may not have told yet
                 is_last = await self._wait(waiting, left, gone)
             finally:
                 if self._waiting.get(agent_id) is waiting:
                     del self._waiting[agent_id]
+                    self._offers.withdraw(agent_id)
             if not is_last:  # a newer poll waits in place of this one
                 return self._tell(None)
             if gone.done():
@@ -268,18 +286,24 @@ class Gateway:
         self._newest[agent_id] = (poll.process, poll.number)
         return False
 
-    def _look_all(self, looks: Sequence[_Look]) -> list[bytes | None]:
-        """Return for each of *looks* the orders of what the agent shall do now, or None if there is nothing."""
+    def _look_all(self, looks: Sequence[_Look]) -> list[bytes | DispatcherError | None]:
+        """Return for each of *looks* the orders of what the agent shall do now, or None if there is nothing.
+
+        Or why there may be something that cannot be given now.
+        """
         # Where two are an agent's, the poll that has come first is over: the newer one waits in its place.
         newest = {look.agent_id: look for look in looks}
         said = {agent_id: to_facts(look.facts) for agent_id, look in newest.items() if look.facts is not None}
         if said:
             self._hall.enrolment.note_facts_of(said)
-        orders = self._orders(newest)
+        handed = [run_id for look in looks for run_id in look.lent]
+        lent = self._hall.leasing.lent(handed) if handed else {}
+        orders = self._orders({agent_id: look for agent_id, look in newest.items() if agent_id not in lent})
+        orders |= {agent_id: self._order(to_orders(runs), Standing([], []), []) for agent_id, runs in lent.items()}
         return [orders.get(look.agent_id) if look is newest[look.agent_id] else None for look in looks]
 
-    def _orders(self, looks: Mapping[UUID, _Look]) -> dict[UUID, bytes]:
-        """Return the orders of those agents that have any."""
+    def _orders(self, looks: Mapping[UUID, _Look]) -> dict[UUID, bytes | DispatcherError]:
+        """Return the orders of those agents that have any, or why they cannot have them now."""
         leasing = self._hall.leasing
         waking = self._hall.waking
         silent = [agent_id for agent_id, look in looks.items() if not look.held and not waking.concerns(agent_id)]
@@ -296,11 +320,13 @@ class Gateway:
         work = iter(to_orders([run for runs, _ in given for run in runs]))
         # Last: should anything before this fail, all is done again.
         wakes = [waking.take(ask.agent_id, protocol.MOST_WAKES) for ask in asks]
-        return {
-            ask.agent_id: self._order([next(work) for _ in runs], standing, macs)
-            for ask, (runs, standing), macs in zip(asks, given, wakes, strict=True)
-            if runs or standing.aborts or standing.lost or macs
-        }
+        orders: dict[UUID, bytes | DispatcherError] = {}
+        for ask, (runs, standing), macs in zip(asks, given, wakes, strict=True):
+            if runs or standing.aborts or standing.lost or macs:
+                orders[ask.agent_id] = self._order([next(work) for _ in runs], standing, macs)
+            elif standing.is_unserved:  # it must not wait for a wake-up that has come already
+                orders[ask.agent_id] = Busy("another transaction has locked this agent")
+        return orders
 
     def _order(self, runs: list[protocol.RunOrder], standing: Standing, wakes: list[str]) -> bytes:
         orders = protocol.Orders(
@@ -316,6 +342,15 @@ class Gateway:
             older.set_result(False)
         future = self._waiting[agent_id] = self._loop.create_future()
         return future
+
+    def _hand_over(self, agent_id: UUID, run_id: UUID) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._fill, agent_id, run_id)
+
+    def _fill(self, agent_id: UUID, run_id: UUID) -> None:
+        # If no poll of it waits now, its next one takes this along, or has it lent again.
+        self._offers.fill(agent_id, run_id)
+        self._wake([agent_id])
 
     def _wake(self, agent_ids: list[UUID]) -> None:
         for agent_id in agent_ids:

@@ -135,3 +135,9 @@ class Deadlock(Unavailable):
     """Two transactions waited for each other, and the database ended this one: done again, it succeeds."""
 
     code = "datastore.deadlock"
+
+
+class Busy(Unavailable):
+    """What this needs has been locked by another transaction for too long: once that one ends, it succeeds."""
+
+    code = "datastore.busy"

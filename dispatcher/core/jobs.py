@@ -192,6 +192,8 @@ class Job:
     recurring_id: UUID | None = None
     options: Options | None = None
     outputs: list[ParameterSet] = field(default_factory=list)  #: what it gave out, once it has ended; secrets masked
+    #: What those who show the job have made of it, by themselves, for as long as it is kept.
+    views: dict[object, object] = field(default_factory=dict, init=False, repr=False, compare=False)
 
 
 @dataclass(slots=True)

@@ -21,6 +21,13 @@ class Wakeup(Protocol):
     def agents(self, agent_ids: Collection[UUID]) -> None:
         """Wake the long polls of *agent_ids*: they have a new run, or one to abort."""
 
+    def slot(self, agent_id: UUID) -> Callable[[UUID], None] | None:
+        """Take the free slot of the agent, if it waits for a run here; return how to tell it which run it was lent.
+
+        Called before the commit; what it returns is called after it, with the id of the run. If that never happens
+        the agent is woken and served like any other.
+        """
+
     def engine(self) -> None:
         """Wake the engine: a job became due, or a run ended."""
 
@@ -30,6 +37,9 @@ class NoWakeup:
 
     def agents(self, agent_ids: Collection[UUID]) -> None:
         """Do nothing."""
+
+    def slot(self, agent_id: UUID) -> None:
+        """Do nothing: no agent waits."""
 
     def engine(self) -> None:
         """Do nothing."""

@@ -9,13 +9,17 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from dispatcher.datastore.base import Base, Digest, Id, LongText, Name, Number, Updated
+from dispatcher.datastore.base import Base, Digest, Id, LongText, Name, Number, Updated, partial_index
 
 
 class Agent(Updated, Base):
-    """An agent. Names may repeat. One that never enrolled has no ``enrolled_at`` and no secret."""
+    """An agent. Names may repeat. One that never enrolled has no ``enrolled_at`` and no secret.
+
+    One that was removed is kept for the sake of its runs, with ``removed_at``: whoever lists agents leaves it out.
+    """
 
     __tablename__ = "agent"
+    __table_args__ = (partial_index("ix_agent_removed_at", "removed_at"),)
 
     number: Mapped[Number]
     id: Mapped[Id]
@@ -39,3 +43,10 @@ class Agent(Updated, Base):
     boot_id: Mapped[str] = mapped_column(String(64), default="", server_default="")
     #: When work may start on it (``core.windows``); None: as its primary team says.
     launch_window: Mapped[str | None] = mapped_column(LongText)
+    #: Who is at its console, who was the last there, and since or until when (``core.console``).
+    console_user: Mapped[str] = mapped_column(String(255), default="", server_default="")
+    last_console_user: Mapped[str] = mapped_column(String(255), default="", server_default="")
+    console_user_at: Mapped[datetime | None]
+    #: By what the last one is found, whatever the case of letters and the domain.
+    console_key: Mapped[str] = mapped_column(String(255), default="", server_default="", index=True)
+    removed_at: Mapped[datetime | None]

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.pool import QueuePool
 
 from dispatcher.core.errors import Conflict
+from dispatcher.core.patience import USUAL_S
 
 
 class DriverMissing(Conflict):
@@ -46,7 +47,22 @@ _TRAITS = {
 }
 
 #: How long a writer waits for another process (a command-line tool, say) to finish, in milliseconds.
-SQLITE_BUSY_MS = 10_000
+SQLITE_BUSY_MS = int(USUAL_S * 1000)
+
+#: How long a transaction may stand still before the database ends it, in seconds: a process that is paused keeps its
+#: locks no longer. Less than a lease: what agents hold is not lost meanwhile.
+STANDSTILL_S = 20
+
+
+#: Where a connection to MariaDB remembers for how long it waits.
+_LOCK_WAIT = "lock_wait_s"
+_POSTGRESQL_SESSION = (
+    "SELECT set_config('lock_timeout', '{wait_s}s', false),"
+    " set_config('idle_in_transaction_session_timeout', '{standstill_s}s', false)"
+)
+_MARIADB_SESSION = (
+    "SET SESSION innodb_lock_wait_timeout = {wait_s} /*M! , SESSION idle_transaction_timeout = {standstill_s} */"
+)
 
 
 def traits_of(engine: Engine) -> Traits:
@@ -68,6 +84,13 @@ def is_deadlock(error: BaseException) -> bool:
     driver = getattr(error, "orig", None)
     # PyMySQL before 1.2 knows the number only.
     return getattr(driver, "sqlstate", None) in _DEADLOCKS or getattr(driver, "args", ())[:1] == (1213,)
+
+
+def is_busy(error: BaseException) -> bool:
+    """Whether *error* is that of a statement that has waited for a lock for as long as it may."""
+    driver = getattr(error, "orig", None)
+    # PostgreSQL by its SQL state, MariaDB by a number: its state says nothing.
+    return getattr(driver, "sqlstate", None) == "55P03" or getattr(driver, "args", ())[:1] == (1205,)
 
 
 def parse_url(text: str) -> URL:
@@ -114,7 +137,22 @@ def open_engine(url: URL, *, pool_size: int = 20) -> Engine:
         raise DriverMissing(error.name or backend, extra) from None
     if backend == "sqlite":
         _prepare_sqlite(engine)
+    else:
+        _prepare_server(engine, _POSTGRESQL_SESSION if backend == "postgresql" else _MARIADB_SESSION)
     return engine
+
+
+def limit_lock_wait(connection: Connection, seconds: float) -> None:
+    """Let the transaction that *connection* has begun wait no longer than *seconds* for each lock.
+
+    MariaDB counts whole seconds: less than one is not at all. SQLite has no locks to wait for inside a transaction.
+    """
+    if connection.dialect.name == "postgresql":
+        if seconds != USUAL_S:  # ends with the transaction
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {max(1, round(seconds * 1000))}")
+    elif connection.dialect.name != "sqlite" and connection.info.get(_LOCK_WAIT, USUAL_S) != seconds:
+        connection.exec_driver_sql(f"SET SESSION innodb_lock_wait_timeout = {int(seconds)}")
+        connection.info[_LOCK_WAIT] = seconds
 
 
 def _make_private(file: Path) -> None:
@@ -136,6 +174,14 @@ def _use_wal(connection: Any) -> None:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
             time.sleep(0.005)
+
+
+def _prepare_server(engine: Engine, statement: str) -> None:
+    @event.listens_for(engine, "connect")
+    def set_limits(connection: Any, _record: object) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(statement.format(wait_s=int(USUAL_S), standstill_s=STANDSTILL_S))
+        connection.commit()
 
 
 def _prepare_sqlite(engine: Engine) -> None:

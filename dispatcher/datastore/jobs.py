@@ -31,6 +31,7 @@ class Job(Base):
         partial_index("ix_job_parent_id_step", "parent_id", "step"),
         partial_index("ix_job_recurring_id", "recurring_id", "number"),
         partial_index("ix_job_ends_by", "ends_by"),
+        partial_index("ix_job_stopped_at_sorted_at", "stopped_at", "sorted_at"),
     )
 
     number: Mapped[Number]

@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, SmallInteger
+from sqlalchemy import BigInteger, ForeignKey, Index, SmallInteger, bindparam, update
 from sqlalchemy.orm import Mapped, mapped_column
 
+from dispatcher.core.states import State
 from dispatcher.datastore.base import Base, KeyId, Small, partial_index
 
 
@@ -73,3 +74,7 @@ class OutputChunk(Base):
 RUNS: Any = Run.__table__
 TASK_RESULTS: Any = TaskResult.__table__
 CHUNKS: Any = OutputChunk.__table__
+#: Runs that their agents may fetch.
+FETCHABLE = (RUNS.c.state == State.PENDING) & RUNS.c.leased_until.is_(None) & RUNS.c.hold.is_(None)
+#: Sets the columns that are named beside ``key``, the run's id.
+SET_RUN = update(RUNS).where(RUNS.c.id == bindparam("key"))

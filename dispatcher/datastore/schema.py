@@ -25,7 +25,12 @@ _KNOWN = sorted(
 #: How the one who changes the schema keeps others from it: the number is as good as any other. MariaDB's locks are
 #: the whole server's, so the database is part of the name.
 _LOCKS = {
-    "postgresql": ("SELECT pg_advisory_lock(4923041180)", "SELECT pg_advisory_unlock(4923041180)"),
+    "postgresql": (
+        # However long it takes: to get the lock, and then to change the schema by another connection.
+        "SELECT set_config('lock_timeout', '0', true), set_config('idle_in_transaction_session_timeout', '0', true),"
+        " pg_advisory_lock(4923041180)",
+        "SELECT pg_advisory_unlock(4923041180)",
+    ),
     "mariadb": (
         "SELECT GET_LOCK(CONCAT('dispatcher.schema.', MD5(DATABASE())), 86400)",
         "SELECT RELEASE_LOCK(CONCAT('dispatcher.schema.', MD5(DATABASE())))",

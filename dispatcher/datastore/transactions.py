@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import structlog
 from sqlalchemy import URL, Connection, PoolProxiedConnection
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from dispatcher.core.errors import Deadlock, Unavailable
+from dispatcher.core.errors import Busy, Deadlock, Unavailable
+from dispatcher.core.patience import USUAL_S, patience_s
 from dispatcher.datastore import revisions
-from dispatcher.datastore.engines import is_deadlock, open_engine, traits_of
+from dispatcher.datastore.engines import is_busy, is_deadlock, limit_lock_wait, open_engine, traits_of
 from dispatcher.datastore.groupcommit import GroupCommit
 
 log = structlog.get_logger(__name__)
 
 _AFTER_COMMIT = "after_commit"
-#: The errors of a database that is away, full or overloaded, or that ended a deadlock: it is worth trying again.
+#: The errors of a database that is away, full or overloaded, or that ended a deadlock or a transaction that stood still
+#: (to PostgreSQL an internal error): it is worth trying again.
 #: Whoever catches everything lets these pass, for they are nobody's defect.
-OUT_OF_ORDER = (OperationalError, InterfaceError, PoolTimeout, sqlite3.OperationalError)
+OUT_OF_ORDER = (OperationalError, InterfaceError, InternalError, PoolTimeout, sqlite3.OperationalError)
 
 
 class Datastore:
@@ -44,6 +47,8 @@ class Datastore:
 
         Inside an open ``begin()`` of the same thread this joins it: the outermost one commits.
         What was given to ``after_commit`` is called once the changes are on the disk.
+
+        :raises Busy: if another transaction has locked something for longer than ``patience_s`` says.
         """
         outer: Session | None = getattr(self._local, "session", None)
         if outer is not None:
@@ -93,12 +98,26 @@ class Datastore:
         if not self.traits.single_writer:
             with self.engine.connect() as connection:
                 return dict(connection.execute(revisions.CURRENT).tuples().all())
+        return dict(self._own_cursor().execute(self._current_sql).fetchall())
+
+    def glance(self, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """Return what the single statement *sql* reads, both in the driver's own words: a tenth of a session's cost.
+
+        Nothing where a thread has no connection of its own for it, as in an open ``begin()``: ``read`` always works.
+        """
+        if not self.traits.single_writer or getattr(self._local, "session", None) is not None:
+            return []
+        with _available():
+            rows: list[tuple[Any, ...]] = self._own_cursor().execute(sql, values).fetchall()
+            return rows
+
+    def _own_cursor(self) -> Any:  # of the driver
         cursor = getattr(self._local, "cursor", None)
         if cursor is None:
             raw = self.engine.raw_connection()
             self._kept.append(raw)
             cursor = self._local.cursor = raw.cursor()
-        return dict(cursor.execute(self._current_sql).fetchall())
+        return cursor
 
     def close(self) -> None:
         """Finish open commits and close all connections."""
@@ -115,6 +134,7 @@ class Datastore:
                 yield connection
         else:
             with self.engine.begin() as connection:
+                limit_lock_wait(connection, patience_s())
                 yield connection
 
 
@@ -126,6 +146,10 @@ def _available() -> Iterator[None]:
     except OUT_OF_ORDER as error:
         if is_deadlock(error):
             raise Deadlock("the datastore is too busy for the moment") from error
+        if is_busy(error):
+            if patience_s() >= USUAL_S:  # who has less is used to it
+                log.warning("datastore.busy")
+            raise Busy("another transaction has locked what this needs") from error
         log.exception("datastore.failed")
         raise Unavailable("the datastore is out of order for the moment") from error
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from dispatcher.engine.clock import Duty
-from dispatcher.services import holds, occurrences
+from dispatcher.services import holds, occurrences, removals
 from dispatcher.services.clockwork import BATCH
 from dispatcher.services.dispatchers import HEARTBEAT
 from dispatcher.services.hall import Hall
@@ -13,6 +13,8 @@ from dispatcher.services.waking import LOOK_EVERY
 
 #: How often launch timeouts are looked at: they are long and need no punctuality.
 OVERDUE_EVERY = timedelta(seconds=10)
+#: How often it is seen to that nothing waits for agents that were removed.
+SETTLE_EVERY = timedelta(seconds=10)
 
 #: How often what nobody needs any more is looked for.
 CLEAN_EVERY = timedelta(hours=1)
@@ -26,10 +28,12 @@ def duties_of(hall: Hall) -> list[Duty]:
         Duty(hall.occurrences.release_held, hall.occurrences.held_moment),
         Duty(hall.clockwork.time_out, hall.clockwork.next_end, batch=BATCH),
         Duty(hall.holds.release_due, hall.holds.next_moment, batch=holds.BATCH),
-        Duty(hall.leasing.take_back, hall.leasing.next_moment),
+        Duty(hall.recovery.take_back, hall.recovery.next_moment),
         Duty(hall.clockwork.cancel_overdue, every=OVERDUE_EVERY),
         Duty(hall.dispatchers.beat, every=HEARTBEAT),
         Duty(hall.retention.sweep, hall.retention.next_moment),
         Duty(hall.resources.clean, every=CLEAN_EVERY),
+        Duty(hall.removals.settle, every=SETTLE_EVERY),
+        Duty(hall.removals.forget, every=CLEAN_EVERY, batch=removals.BATCH),
         Duty(hall.waking.look, every=LOOK_EVERY),
     ]

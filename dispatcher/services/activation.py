@@ -42,13 +42,14 @@ class Activation:
     def insert_and_activate(self, session: Session, job: dict[str, Any]) -> int | None:
         """Insert the new *job* (its columns), already started; complete *job* with what that changed.
 
+        If it is no run book the transaction changes nothing after that: its run may be lent to an agent at once.
         Return its number, or None if the job has moved on since (a run book): it must be read again then.
         """
         if job["is_runbook"]:
             self._starting.insert(session, job)
             self._steps.begin(session, job)
             return None
-        return self._starting.insert_started(session, job)
+        return self._starting.insert_started(session, job, is_last=True)
 
     def activate(self, session: Session, job: Row) -> None:
         """Start the stored *job* (its columns, state SCHEDULED): make its runs, or begin its first step."""

@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets as randomness
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy import Update, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
+from dispatcher.core import console
 from dispatcher.core.boots import is_other_boot
+from dispatcher.core.console import NOBODY, Console
 from dispatcher.core.errors import NotAuthenticated
 from dispatcher.core.ports import Ports
 from dispatcher.datastore import revisions
@@ -23,7 +25,7 @@ from dispatcher.datastore.agents import Agent
 from dispatcher.datastore.base import Row
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.boots import Boots
-from dispatcher.services.locking import lock_agents
+from dispatcher.services.locking import lock_free_agents
 from dispatcher.services.tokens import Tokens
 
 
@@ -39,6 +41,7 @@ class Facts:
     version: str = ""
     time_zone: str = ""
     boot_id: str = ""
+    console: Console = NOBODY
     extra: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -74,8 +77,8 @@ class Enrolment:
             agent = self._known(session, name, agent_id) or self._new(session, name)
             agent.secret_hash = _hash(secret)
             agent.enrolled_at = self._ports.now()
-            for name, value in _columns(facts).items():
-                setattr(agent, name, value)
+            for column, value in (_columns(facts) | console.note({}, facts.console, self._ports.now())).items():
+                setattr(agent, column, value)
             agent.updated_at, agent.updated_by = self._ports.now(), "enrolment"
             revisions.bump(session, revisions.TOPOLOGY)
             session.flush()
@@ -111,42 +114,46 @@ class Enrolment:
         self.note_facts_of({agent_id: facts})
 
     def note_facts_of(self, said: Mapping[UUID, Facts]) -> None:
-        """Do for each agent what ``note_facts`` does; where there is one writer at a time, in one transaction."""
+        """Do for each agent what ``note_facts`` does; where there is one writer at a time, for several at once."""
         with self._datastore.read() as session:  # hardly ever is there anything new, and writers wait for each other
             rows = session.connection().execute(_TOLD, {"keys": list(said)}).mappings()
-            news = [(row, changed) for row in rows if (changed := _news(row, said[row["id"]])) is not None]
-        with ExitStack() as stack:
-            if news and self._datastore.traits.single_writer:
-                stack.enter_context(self._datastore.begin())
-            for known, changed in news:
-                self._note_facts(known, changed, said[known["id"]].boot_id)
+            news = [(row, changed) for row in rows if (changed := self._news(row, said[row["id"]])) is not None]
+        step = _MOST_NEWS if self._datastore.traits.single_writer else 1
+        for start in range(0, len(news), step):
+            with self._datastore.begin() as session:
+                for known, changed in news[start : start + step]:
+                    self._note_facts(session, known, changed, said[known["id"]].boot_id)
 
-    def _note_facts(self, known: Row, changed: Mapping[str, Any], boot_id: str) -> None:
-        with self._datastore.begin() as session:
-            if changed:
-                session.connection().execute(_SET, {"key": known["id"], **changed})
-            if not _KEPT.isdisjoint(changed):
-                revisions.bump(session, revisions.TOPOLOGY)
-            self._note_boot(session, known["id"], known["boot_id"], boot_id)
+    def _news(self, known: Row, facts: Facts) -> dict[str, Any] | None:
+        """Return the columns that *facts* change; None if they tell nothing new, not even of a boot."""
+        told = _columns(facts) | console.note(known, facts.console, self._ports.now())
+        changed = {name: value for name, value in told.items() if known[name] != value}
+        return changed if changed or is_other_boot(known["boot_id"], facts.boot_id) else None
 
-    def note_contacts(self, online: Mapping[UUID, datetime], offline: Mapping[UUID, datetime]) -> None:
+    def _note_facts(self, session: Session, known: Row, changed: Mapping[str, Any], boot_id: str) -> None:
+        if changed:
+            session.connection().execute(_SET, {"key": known["id"], **changed})
+        if not _KEPT.isdisjoint(changed):
+            revisions.bump(session, revisions.TOPOLOGY)
+        self._note_boot(session, known["id"], known["boot_id"], boot_id)
+
+    def note_contacts(self, online: Mapping[UUID, datetime], offline: Mapping[UUID, datetime]) -> set[UUID]:
         """Store in one transaction which agents were last heard when, and which have gone.
 
-        One that has gone, and was heard later by another dispatcher, has gone there.
+        One that has gone, and was heard later by another dispatcher, has gone there. Those that another transaction
+        has locked are left out and returned: tell of them again.
         """
-        notes = [
-            (statement, [{"key": key, "moment": moment} for key, moment in agents.items()])
-            for statement, agents in ((_NOTE_CONTACT, online), (_NOTE_ABSENCE, offline))
-            if agents
-        ]
-        if not notes:
-            return
+        left_out: set[UUID] = set()
+        if not online and not offline:
+            return left_out
         with self._datastore.begin() as session:
-            # At once, in order of ids: others lock several agents, too.
             if not self._datastore.traits.single_writer:
-                lock_agents(session, online.keys() | offline.keys())
-            for statement, rows in notes:
-                session.connection().execute(statement, rows)
+                agent_ids = online.keys() | offline.keys()
+                left_out = agent_ids - lock_free_agents(session, agent_ids)
+            for statement, moments in ((_NOTE_CONTACT, online), (_NOTE_ABSENCE, offline)):
+                known = {key: moments[key] for key in moments.keys() - left_out} if left_out else moments
+                _set_moments(session, statement, known)
+        return left_out
 
     def _current(self, revision: int) -> _Proven:
         proven = self._proven
@@ -163,7 +170,7 @@ class Enrolment:
             self._boots.booted(session, agent_id, is_first=not known)
 
     def _known(self, session: Session, name: str, agent_id: UUID | None) -> Agent | None:
-        entries = select(Agent).where(Agent.enrolled_at.is_(None))
+        entries = select(Agent).where(Agent.enrolled_at.is_(None), Agent.removed_at.is_(None))
         if agent_id is not None:
             return session.scalar(entries.where(Agent.id == agent_id))
         named = session.scalars(entries.where(Agent.name == name).limit(2)).all()
@@ -188,10 +195,15 @@ def _columns(facts: Facts) -> dict[str, Any]:
     }
 
 
-def _news(known: Row, facts: Facts) -> dict[str, Any] | None:
-    """Return the columns that *facts* change; None if they tell nothing new, not even of a boot."""
-    changed = {name: value for name, value in _columns(facts).items() if known[name] != value}
-    return changed if changed or is_other_boot(known["boot_id"], facts.boot_id) else None
+def _set_moments(session: Session, statement: Update, moments: Mapping[UUID, datetime]) -> None:
+    """Execute *statement* for every agent with its moment; once for all that have the same: those that wait have."""
+    together: defaultdict[datetime, list[UUID]] = defaultdict(list)
+    for key, moment in moments.items():
+        together[moment].append(key)
+    for moment, keys in together.items():
+        for start in range(0, len(keys), _MOST_KEYS):
+            some = keys[start : start + _MOST_KEYS]
+            session.connection().execute(statement, {"keys": some, "moment": moment})
 
 
 def _is_same(known: bytes | None, digest: bytes) -> bool:
@@ -206,19 +218,23 @@ def _hash(secret: str) -> bytes:
 _TABLE: Any = Agent.__table__
 #: What others keep of the facts until the topology has another revision (``topology.Target``).
 _KEPT = frozenset({"os", "time_zone"})
-_TOLD = select(_TABLE.c.id, _TABLE.c.boot_id, *(_TABLE.c[name] for name in _columns(Facts()))).where(
+_OF_CONSOLE = ("console_user", "last_console_user", "console_user_at", "console_key")
+_TOLD = select(_TABLE.c.id, _TABLE.c.boot_id, *(_TABLE.c[name] for name in (*_columns(Facts()), *_OF_CONSOLE))).where(
     _TABLE.c.id.in_(bindparam("keys", expanding=True))
 )
 _SECRETS = select(_TABLE.c.id, _TABLE.c.secret_hash).where(_TABLE.c.id.in_(bindparam("keys", expanding=True)))
 #: Sets the columns that are named beside its own parameter.
 _SET = update(_TABLE).where(_TABLE.c.id == bindparam("key"))
-_NOTE_CONTACT = (
-    update(_TABLE).where(_TABLE.c.id == bindparam("key")).values(online=True, last_contact=bindparam("moment"))
-)
+#: How many agents' news one transaction takes: after so many, others that want to write have their turn.
+_MOST_NEWS = 25
+#: How many agents one statement names.
+_MOST_KEYS = 1_000
+_NAMED = _TABLE.c.id.in_(bindparam("keys", expanding=True))
+_NOTE_CONTACT = update(_TABLE).where(_NAMED).values(online=True, last_contact=bindparam("moment"))
 _NOTE_ABSENCE = (
     update(_TABLE)
     .where(
-        _TABLE.c.id == bindparam("key"),
+        _NAMED,
         or_(_TABLE.c.last_contact.is_(None), _TABLE.c.last_contact <= bindparam("moment")),
     )
     .values(online=False, last_contact=bindparam("moment"))

@@ -15,22 +15,27 @@ from dispatcher.services.clockwork import Clockwork
 from dispatcher.services.dispatchers import Dispatchers
 from dispatcher.services.enrolment import Enrolment
 from dispatcher.services.firing import Firing
+from dispatcher.services.handover import Handover
 from dispatcher.services.holds import Holds
 from dispatcher.services.jobs import Jobs
 from dispatcher.services.launch_windows import LaunchWindows
 from dispatcher.services.leasing import Leasing
 from dispatcher.services.library.catalogue import Library
+from dispatcher.services.memberships import Memberships
 from dispatcher.services.occurrences import Occurrences
 from dispatcher.services.output import Output
 from dispatcher.services.outputs import Outputs
 from dispatcher.services.passwords import Passwords
 from dispatcher.services.placing import Placing
 from dispatcher.services.plans import Plans
+from dispatcher.services.recovery import Recovery
+from dispatcher.services.removals import Removals
 from dispatcher.services.reporting import Reporting
 from dispatcher.services.rerun import Rerun
 from dispatcher.services.resources import Resources
 from dispatcher.services.results import Results
 from dispatcher.services.retention import Retention
+from dispatcher.services.runbook_jobs import RunBookJobs
 from dispatcher.services.schedules import Schedules
 from dispatcher.services.scheduling import Scheduling
 from dispatcher.services.secrets import Secrets
@@ -39,8 +44,11 @@ from dispatcher.services.settings import Settings
 from dispatcher.services.starting import Starting
 from dispatcher.services.steps import Steps
 from dispatcher.services.submits import Submits
+from dispatcher.services.team_reports import TeamReports
 from dispatcher.services.tokens import Tokens
 from dispatcher.services.topology import Topology
+from dispatcher.services.uploads import Uploads
+from dispatcher.services.usage_reports import UsageReports
 from dispatcher.services.waking import Waking
 
 
@@ -56,20 +64,27 @@ class Hall:
     jobs: Jobs
     leasing: Leasing
     library: Library
+    memberships: Memberships
     occurrences: Occurrences
     output: Output
+    recovery: Recovery
+    removals: Removals
     reporting: Reporting
     rerun: Rerun
     resources: Resources
     results: Results
     retention: Retention
+    runbook_jobs: RunBookJobs
     schedules: Schedules
     scheduling: Scheduling
     security: Security
     settings: Settings
     submits: Submits
+    team_reports: TeamReports
     tokens: Tokens
     topology: Topology
+    uploads: Uploads
+    usage_reports: UsageReports
     waking: Waking
 
 
@@ -88,52 +103,65 @@ class _Ground:
     placing: Placing
     starting: Starting
     activation: Activation
+    aborting: Aborting
+    firing: Firing
+    dispatchers: Dispatchers
+    resources: Resources
+    tokens: Tokens
 
 
 def build_hall(datastore: Datastore, ports: Ports, secrets: Secrets, *, lease: timedelta) -> Hall:
     """Return the services over *datastore*; *lease* is how long a run may go without news of it."""
-    ground = _lay(datastore, ports, secrets)
-    activation, jobs, settings = ground.activation, ground.jobs, ground.settings
-    tokens = Tokens(datastore, ports)
-    dispatchers = Dispatchers(datastore, ports)
+    ground = _lay(datastore, ports, secrets, lease)
+    activation, aborting, firing = ground.activation, ground.aborting, ground.firing
+    jobs, settings, topology = ground.jobs, ground.settings, ground.topology
     leasing = _leasing(ground, lease)
-    aborting = Aborting(datastore, ports, activation=activation, jobs=jobs)
-    firing = Firing(ports, ground.starting, activation)
+    recovery = Recovery(datastore, ports, plans=ground.plans, activation=activation, lease=lease)
     return Hall(
         aborting=aborting,
         clockwork=Clockwork(datastore, ports, activation=activation, aborting=aborting, settings=settings),
-        dispatchers=dispatchers,
-        enrolment=Enrolment(datastore, ports, tokens, Boots(ports, ground.topology, firing)),
+        dispatchers=ground.dispatchers,
+        enrolment=Enrolment(datastore, ports, ground.tokens, Boots(ports, topology, firing)),
         holds=Holds(datastore, ports),
         jobs=jobs,
         leasing=leasing,
         library=ground.library,
+        memberships=Memberships(datastore, ports, topology),
         occurrences=Occurrences(datastore, ports, activation=activation, aborting=aborting, firing=firing),
         output=Output(datastore),
-        reporting=Reporting(datastore, leasing=leasing, activation=activation, outputs=ground.outputs),
+        recovery=recovery,
+        removals=Removals(datastore, ports, topology=topology, activation=activation),
+        reporting=_reporting(ground, leasing, recovery),
         rerun=Rerun(datastore, ports, library=ground.library, activation=activation, jobs=jobs),
-        resources=Resources(datastore, ports),
+        resources=ground.resources,
         results=Results(datastore, ground.plans, jobs),
         retention=Retention(datastore, ports, settings),
+        runbook_jobs=RunBookJobs(datastore, jobs),
         schedules=Schedules(datastore, ports),
         scheduling=_scheduling(ground),
         security=Security(datastore, ports, Passwords()),
         settings=settings,
-        submits=Submits(datastore, ports, jobs=jobs, dispatchers=dispatchers),
-        tokens=tokens,
-        topology=ground.topology,
+        submits=Submits(datastore, ports, jobs=jobs, dispatchers=ground.dispatchers),
+        team_reports=TeamReports(datastore, topology),
+        tokens=ground.tokens,
+        topology=topology,
+        uploads=Uploads(datastore, ports, ground.resources, settings),
+        usage_reports=UsageReports(datastore, ports),
         waking=Waking(datastore, ports),
     )
 
 
-def _lay(datastore: Datastore, ports: Ports, secrets: Secrets) -> _Ground:
+def _lay(datastore: Datastore, ports: Ports, secrets: Secrets, lease: timedelta) -> _Ground:
     settings = Settings(datastore, ports)
     topology = Topology(datastore, ports)
     plans = Plans(secrets)
     outputs = Outputs(plans)
     placing = Placing(ports, LaunchWindows(settings))
-    starting = Starting(ports, plans, topology, placing)
+    handover = Handover(datastore, ports, settings=settings, lease=lease)
+    starting = Starting(ports, plans=plans, topology=topology, placing=placing, handover=handover)
+    jobs = Jobs(datastore, plans)
     steps = Steps(ports, plans, topology, starting)
+    activation = Activation(starting, steps, Batches(ports, topology, placing), outputs)
     return _Ground(
         datastore=datastore,
         ports=ports,
@@ -142,10 +170,21 @@ def _lay(datastore: Datastore, ports: Ports, secrets: Secrets) -> _Ground:
         topology=topology,
         plans=plans,
         outputs=outputs,
-        jobs=Jobs(datastore, plans),
+        jobs=jobs,
         placing=placing,
         starting=starting,
-        activation=Activation(starting, steps, Batches(ports, topology, placing), outputs),
+        activation=activation,
+        aborting=Aborting(datastore, ports, activation=activation, jobs=jobs),
+        firing=Firing(ports, starting, activation),
+        dispatchers=Dispatchers(datastore, ports),
+        resources=Resources(datastore, ports),
+        tokens=Tokens(datastore, ports),
+    )
+
+
+def _reporting(ground: _Ground, leasing: Leasing, recovery: Recovery) -> Reporting:
+    return Reporting(
+        ground.datastore, leasing=leasing, recovery=recovery, activation=ground.activation, outputs=ground.outputs
     )
 
 

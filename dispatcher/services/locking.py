@@ -12,12 +12,9 @@ from sqlalchemy.orm import Session
 from dispatcher.datastore.agents import Agent
 from dispatcher.datastore.jobs import JOBS
 
-_LOCK_AGENTS = (
-    select(Agent.id)
-    .where(Agent.id.in_(bindparam("agents", expanding=True)))
-    .order_by(Agent.id)
-    .with_for_update(key_share=True)
-)
+_AGENTS = select(Agent.id).where(Agent.id.in_(bindparam("agents", expanding=True))).order_by(Agent.id)
+_LOCK_AGENTS = _AGENTS.with_for_update(key_share=True)
+_LOCK_FREE_AGENTS = _AGENTS.with_for_update(key_share=True, skip_locked=True)
 
 
 def lock_jobs(session: Session, job_ids: Collection[UUID]) -> None:
@@ -47,6 +44,11 @@ def lock_jobs(session: Session, job_ids: Collection[UUID]) -> None:
 def lock_agents(session: Session, agent_ids: Collection[UUID]) -> None:
     """Lock the agents, in order of ids, until the transaction ends; their keys are left alone, as by ``lock_jobs``."""
     session.connection().execute(_LOCK_AGENTS, {"agents": list(agent_ids)})
+
+
+def lock_free_agents(session: Session, agent_ids: Collection[UUID]) -> set[UUID]:
+    """Lock those of the agents that nobody else has locked, as ``lock_agents`` does, and return them."""
+    return set(session.connection().execute(_LOCK_FREE_AGENTS, {"agents": list(agent_ids)}).scalars())
 
 
 def _depth(job_id: UUID, parents: Mapping[UUID, UUID | None]) -> int:

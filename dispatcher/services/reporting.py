@@ -23,6 +23,7 @@ from dispatcher.services.leasing import Leasing
 from dispatcher.services.locking import lock_jobs
 from dispatcher.services.outputs import Outputs
 from dispatcher.services.progress import Progress
+from dispatcher.services.recovery import Recovery
 from dispatcher.services.standings import Held, Standing
 
 log = structlog.get_logger(__name__)
@@ -102,9 +103,18 @@ class Report:
 class Reporting:
     """Stores the news of agents."""
 
-    def __init__(self, datastore: Datastore, *, leasing: Leasing, activation: Activation, outputs: Outputs) -> None:
+    def __init__(
+        self,
+        datastore: Datastore,
+        *,
+        leasing: Leasing,
+        recovery: Recovery,
+        activation: Activation,
+        outputs: Outputs,
+    ) -> None:
         self._datastore = datastore
         self._leasing = leasing
+        self._recovery = recovery
         self._activation = activation
         self._outputs = outputs
 
@@ -204,7 +214,7 @@ class Reporting:
             # Nobody aborted it: its agent was stopped and took it along.
             progress.store(session, [run])
             row = session.execute(select(RUNS).where(RUNS.c.id == run.id)).one()
-            self._leasing.give_up(session, row, event.reason or "its agent was stopped")
+            self._recovery.give_up(session, row, event.reason or "its agent was stopped")
             run.read_again(session)
             return False
         outputs = None

@@ -90,7 +90,7 @@ class Rerun:
         rows = session.execute(
             select(agents.c.id, agents.c.name)
             .join(RUNS, RUNS.c.agent_id == agents.c.id)
-            .where(RUNS.c.job_id == job_id, RUNS.c.state.not_in(_DONE))
+            .where(RUNS.c.job_id == job_id, RUNS.c.state.not_in(_DONE), agents.c.removed_at.is_(None))
             .order_by(agents.c.name, agents.c.id)
         )
         failed = [Who(row.id, row.name, WhoKind.AGENT) for row in rows]

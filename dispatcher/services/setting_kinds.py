@@ -110,6 +110,12 @@ REGISTRY: Mapping[str, Kind] = {
         _choice("FAIL", "CONTINUE", "WAIT"),
         "What a run does outside the launch window, if its job does not say.",
     ),
+    "resources.login_quota_bytes": Kind(
+        20 << 30,
+        _number(0, 999_999_999_999),
+        "How much the contents may have in all that one login has uploaded and that are kept; 0: any number.",
+        "bytes",
+    ),
     "retention.jobs_days": Kind(
         0, _number(0, 36_500), "How long jobs that have ended are kept, with their results; 0: for ever.", "days"
     ),
@@ -126,6 +132,9 @@ REGISTRY: Mapping[str, Kind] = {
         per_dispatcher=True,
     ),
     "webapi.realm": Kind("Automation", _realm, "The realm that browsers show when they ask for a login."),
+    "webapi.resource_base_path": Kind(
+        "/Dispatcher/ResourceService", _base_path, "Where the ResourceService answers.", per_dispatcher=True
+    ),
     "webapi.scheduling_base_path": Kind(
         "/Dispatcher/SchedulingService", _base_path, "Where the SchedulingService answers.", per_dispatcher=True
     ),

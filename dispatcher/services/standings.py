@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, exists, select, update
+from sqlalchemy import Select, bindparam, exists, select, update
 from sqlalchemy.orm import Session
 
 from dispatcher.core.states import FINISHED, State
@@ -26,6 +26,7 @@ class Standing:
 
     aborts: list[UUID]
     lost: list[UUID]
+    is_unserved: bool = False  #: somebody else has locked the agent, so nothing could be lent: it shall ask again
 
 
 _OF_AGENTS = RUNS.c.agent_id.in_(bindparam("agents", expanding=True))
@@ -53,14 +54,15 @@ _RECLAIM = (
     )
     .values(leased_until=None, fence=RUNS.c.fence + 1)
 )
-#: Locked, in order of ids: a report of the same agent may be ending one of them at this moment. Also those whose lease
-#: was over before they had begun: as long as its fence stands, nobody else has such a run.
+#: Also those whose lease was over before they had begun: as long as its fence stands, nobody else has such a run.
 _HELD = (
     select(RUNS.c.agent_id, RUNS.c.id, RUNS.c.fence)
     .where(_OF_AGENTS, RUNS.c.id.in_(bindparam("ids", expanding=True)), RUNS.c.state.not_in(FINISHED))
     .order_by(RUNS.c.id)
-    .with_for_update(key_share=True)
 )
+#: A report of the same agent may be ending one of them at this moment: what is locked has its news from elsewhere, and
+#: nobody waits for it here.
+_HELD_LOCKED = _HELD.with_for_update(key_share=True, skip_locked=True)
 _RENEW = update(RUNS).where(RUNS.c.id.in_(bindparam("ids", expanding=True))).values(leased_until=bindparam("until"))
 
 
@@ -96,21 +98,27 @@ def aborting(session: Session, agent_ids: Collection[UUID]) -> Mapping[UUID, lis
     return found
 
 
+def _current(
+    session: Session, query: Select[tuple[UUID, UUID, int]], named: Collection[tuple[UUID, UUID, int]]
+) -> set[tuple[UUID, UUID, int]]:
+    """Return which runs of those agents and ids are unfinished: agent, id and fence each."""
+    keys = {"agents": list({agent_id for agent_id, _, _ in named}), "ids": [run_id for _, run_id, _ in named]}
+    return set(session.connection().execute(query, keys).tuples())
+
+
 def renew(session: Session, held: Mapping[UUID, Held], until: datetime) -> dict[UUID, Standing]:
     """Let the leases of what the agents hold last until *until*, and return what has become of it.
 
     ``lost`` are the runs that are not the agent's any more; ``aborts`` those that it must end, whether it named them
-    or not (it may have been restarted).
+    or not (it may have been restarted). What somebody else has locked is neither renewed nor lost.
     """
     aborts = aborting(session, held)
-    ids = [run_id for runs in held.values() for run_id, _ in runs]
-    current: set[tuple[UUID, UUID, int]] = set()
-    if ids:
-        rows = session.connection().execute(_HELD, {"agents": list(held), "ids": ids})
-        current = set(rows.tuples())
-    kept = [run_id for agent_id, runs in held.items() for run_id, fence in runs if (agent_id, run_id, fence) in current]
-    if kept:
-        session.connection().execute(_RENEW, {"ids": kept, "until": until})
+    named = {(agent_id, run_id, fence) for agent_id, runs in held.items() for run_id, fence in runs}
+    current = named & _current(session, _HELD_LOCKED, named) if named else named
+    if current:
+        session.connection().execute(_RENEW, {"ids": sorted(run_id for _, run_id, _ in current), "until": until})
+    if len(current) < len(named):
+        current |= _current(session, _HELD, named - current)
     return {
         agent_id: Standing(
             aborts.get(agent_id, []), [run_id for run_id, fence in runs if (agent_id, run_id, fence) not in current]

@@ -17,6 +17,7 @@ from dispatcher.datastore.base import Row
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.runs import RUNS
 from dispatcher.datastore.transactions import after_commit
+from dispatcher.services.handover import Handover
 from dispatcher.services.placing import Place, Placing
 from dispatcher.services.plans import Plans
 from dispatcher.services.topology import Target, Topology
@@ -50,8 +51,9 @@ SAME = (
 class Starting:
     """Starts jobs that are no run books. Every method works inside the caller's transaction."""
 
-    def __init__(self, ports: Ports, plans: Plans, topology: Topology, placing: Placing) -> None:
+    def __init__(self, ports: Ports, *, plans: Plans, topology: Topology, placing: Placing, handover: Handover) -> None:
         self._ports = ports
+        self._handover = handover
         self._plans = plans
         self._topology = topology
         self._placing = placing
@@ -65,9 +67,14 @@ class Starting:
         number: int = key[0]
         return number
 
-    def insert_started(self, session: Session, job: dict[str, Any]) -> int:
-        """Start the new *job* (its columns) and insert it; complete *job* with what that changed; return its number."""
+    def insert_started(self, session: Session, job: dict[str, Any], *, is_last: bool = False) -> int:
+        """Start the new *job* (its columns) and insert it; complete *job* with what that changed; return its number.
+
+        If it *is_last*, the transaction changes nothing after that: an agent that waits may be lent its run at once.
+        """
         runs, changes = self.begin(session, job)
+        if is_last:
+            self._handover.lend(session, runs)
         job.update(changes)
         number = self.insert(session, job)
         self.insert_runs(session, runs)
@@ -78,7 +85,8 @@ class Starting:
         if runs:
             # In order of agents: MariaDB locks each of them, for the foreign key, and so do those that lend runs.
             session.connection().execute(_INSERT_RUN, sorted(runs, key=lambda run: run["agent_id"]))
-        woken = [run["agent_id"] for run in runs if run["state"] is State.PENDING and run["hold"] is None]
+        free = [run for run in runs if run["state"] is State.PENDING and run["hold"] is None]
+        woken = [run["agent_id"] for run in free if run["leased_until"] is None]
         if woken:
             after_commit(session, lambda: self._ports.wakeup.agents(woken))
         if any(run["due_at"] is not None for run in runs):
@@ -140,6 +148,7 @@ class Starting:
             "reason": place.reason,
             "attempt": 0,
             "fence": 0,
+            "leased_until": None,
             "begun": False,
             "stopped_at": None if place.state is State.PENDING else self._ports.now(),
             "hold": place.hold,

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from job_world import BOTH, GREET, LIBRARY, a_request, on
+from job_world import BOTH, GREET, LIBRARY, a_request, lease, on
 from sqlalchemy import event, select
 from statements import statements
 
@@ -100,7 +100,7 @@ def test_only_what_is_the_agents_own_is_renewed(hall: Hall, agents: list[UUID], 
     else:
         hall.leasing.orders_of([Ask(agents[0], 0, held(first)), Ask(agents[2], 0, held(second))])
     clock.turn(timedelta(seconds=20))
-    assert hall.leasing.take_back() == 1
+    assert hall.recovery.take_back() == 1
     assert lend(hall, agents[:2])[0].id == second.id
 
 
@@ -124,7 +124,7 @@ def test_only_what_never_reached_its_agent_waits_again(hall: Hall, agents: list[
 def test_a_job_whose_runs_end_in_one_batch_ends_once(hall: Hall, agents: list[UUID], clock: Any) -> None:
     many, single = submit(hall, *agents), submit(hall, agents[0])
     runs = lend(hall, agents)
-    [other] = hall.leasing.lease(agents[0], 1)
+    [other] = lease(hall, agents[0], 1)
     ends = [Event.COMPLETE, Event.FAIL, Event.COMPLETE, Event.COMPLETE]
     told = [done(agent, run, clock(), end) for agent, run, end in zip(agents, runs, ends, strict=True)]
     for _ in range(2):
@@ -212,7 +212,7 @@ def test_a_run_that_cannot_be_failed_keeps_nobody_from_what_was_lent(
         assert len(lend(hall, agents)) == 3
     assert lend(hall, agents) == []
     clock.turn(hall.leasing.until() - clock() + timedelta(seconds=1))
-    hall.leasing.take_back()
+    hall.recovery.take_back()
     assert len(lend(hall, agents[3:])) == 1
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from job_world import LIBRARY, a_request, on, report, work_off
+from job_world import LIBRARY, a_request, lease, on, report, work_off
 from sqlalchemy import func, select
 
 from dispatcher.core.attempts import again
@@ -106,7 +106,7 @@ def test_two_dispatchers_never_give_an_agent_more_runs_than_it_may_have(
     for _ in range(8):
         hall.scheduling.submit(a_request(who=on(agent)), SYSTEM)
 
-    given = at_once(*(lambda one=one: one.leasing.lease(agent, 2) for one in (hall, other_hall) * 3))
+    given = at_once(*(lambda one=one: lease(one, agent, 2) for one in (hall, other_hall) * 3))
 
     assert sum(map(len, given)) == 3
     with datastore.read() as session:
@@ -121,7 +121,7 @@ def test_of_a_batch_whose_runs_end_at_once_the_last_one_lets_the_next_go(
     job = hall.scheduling.submit(a_request(who=on(*agents), options=options), SYSTEM)
 
     for batch in (agents[:3], agents[3:]):
-        leased = [(agent, run) for agent in batch for run in hall.leasing.lease(agent, 1)]
+        leased = [(agent, run) for agent in batch for run in lease(hall, agent, 1)]
         ends = [
             lambda agent=agent, run=run, one=one: report(one, agent, run, RunFinished(clock(), Event.COMPLETE))
             for (agent, run), one in zip(leased, (hall, other_hall, hall), strict=True)

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from job_world import LIBRARY, a_request, on, report
+from job_world import LIBRARY, a_request, lease, on, orders, reclaim, report, standing
 
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.core.states import Event, State
@@ -37,9 +37,9 @@ def job(hall: Hall, agent: UUID) -> UUID:
 @pytest.fixture
 def unheard(hall: Hall, agent: UUID, job: UUID, clock: Any) -> LeasedRun:
     """A run whose lease is over, and of whose beginning the agent could tell nothing."""
-    [run] = hall.leasing.lease(agent, 1)
+    [run] = lease(hall, agent, 1)
     clock.turn(OVER)
-    assert hall.leasing.take_back() == 1
+    assert hall.recovery.take_back() == 1
     return run
 
 
@@ -47,20 +47,20 @@ def test_what_was_done_meanwhile_counts(hall: Hall, agent: UUID, job: UUID, unhe
     done = [TaskStarted(0, clock()), TaskFinished(0, clock(), Event.COMPLETE), RunFinished(clock(), Event.COMPLETE)]
     assert report(hall, agent, unheard, RunStarted(clock()), *done).lost == [unheard.id]
     assert hall.jobs.get(job, SYSTEM).state is State.COMPLETED
-    assert hall.leasing.lease(agent, 1) == []
+    assert lease(hall, agent, 1) == []
 
 
 def test_an_agent_that_still_holds_it_goes_on(hall: Hall, agent: UUID, unheard: LeasedRun) -> None:
     held = [(unheard.id, unheard.fence)]
-    hall.leasing.reclaim(agent, held)
-    runs, standing = hall.leasing.orders(agent, 5, held)
+    reclaim(hall, agent, held)
+    runs, standing = orders(hall, agent, 5, held)
     assert (runs, standing.lost) == ([], [])
 
 
 def test_an_agent_that_never_got_it_is_given_it_under_another_fence(
     hall: Hall, agent: UUID, unheard: LeasedRun, clock: Any
 ) -> None:
-    [again] = hall.leasing.lease(agent, 1)
+    [again] = lease(hall, agent, 1)
     assert (again.id, again.fence) == (unheard.id, unheard.fence + 1)
     assert report(hall, agent, unheard, RunStarted(clock())).lost == [unheard.id]
 
@@ -70,22 +70,22 @@ def test_late_news_of_its_beginning_starts_a_lease(
 ) -> None:
     report(hall, agent, unheard, RunStarted(clock()), TaskStarted(0, clock()))
     clock.turn(OVER)
-    assert hall.leasing.take_back() == 1
+    assert hall.recovery.take_back() == 1
     assert hall.jobs.get(job, SYSTEM).state is State.FAILED
 
 
 def test_what_was_lent_after_the_agent_spoke_is_not_taken_back(hall: Hall, agent: UUID, job: UUID, clock: Any) -> None:
     asked_at = clock()
     clock.turn(timedelta(seconds=1))
-    [run] = hall.leasing.lease(agent, 1)
-    hall.leasing.reclaim(agent, [], asked_at)
-    assert hall.leasing.standing(agent, [(run.id, run.fence)]).lost == []
-    hall.leasing.reclaim(agent, [], clock())
-    assert [again.id for again in hall.leasing.lease(agent, 1)] == [run.id]
+    [run] = lease(hall, agent, 1)
+    reclaim(hall, agent, [], asked_at)
+    assert standing(hall, agent, [(run.id, run.fence)]).lost == []
+    reclaim(hall, agent, [], clock())
+    assert [again.id for again in lease(hall, agent, 1)] == [run.id]
 
 
 def test_what_a_killed_server_lent_and_could_not_say_is_taken_back_at_once(hall: Hall, agent: UUID, job: UUID) -> None:
-    [run] = hall.leasing.lease(agent, 1)
-    hall.leasing.extend_all(timedelta(minutes=1))
-    hall.leasing.reclaim(agent, [])
-    assert [again.id for again in hall.leasing.lease(agent, 1)] == [run.id]
+    [run] = lease(hall, agent, 1)
+    hall.recovery.extend_all(timedelta(minutes=1))
+    reclaim(hall, agent, [])
+    assert [again.id for again in lease(hall, agent, 1)] == [run.id]

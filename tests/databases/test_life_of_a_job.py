@@ -8,7 +8,21 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from job_world import GREET, LIBRARY, LINUX, NOBODY, RINGS, WINDOWS, a_request, on, report, texts, work_off
+from job_world import (
+    GREET,
+    LIBRARY,
+    LINUX,
+    NOBODY,
+    RINGS,
+    WINDOWS,
+    a_request,
+    lease,
+    on,
+    report,
+    standing,
+    texts,
+    work_off,
+)
 
 from dispatcher.core.errors import Forbidden, InvalidValue, JobNotFound
 from dispatcher.core.jobs import GivenSet, Job, JobRequest, Stage, WhatKind, When, WhoKind
@@ -29,7 +43,7 @@ def test_text_may_be_of_any_language(hall: Hall, enrol: Callable[..., UUID], clo
     agent = enrol(text)
     given = [GivenSet(GREET, [GivenValue("Who", text)])]
     job = hall.scheduling.submit(a_request(who=on(agent), parameters=given, description=text), SYSTEM)
-    [run] = hall.leasing.lease(agent, 1)
+    [run] = lease(hall, agent, 1)
     report(hall, agent, run, RunStarted(clock()), RunFinished(clock(), Event.FAIL, text))
     [result] = hall.results.collect(job.id, True, SYSTEM)
     assert (result.job.description, result.runs[0].agent.name, result.runs[0].reason) == (text, text, text)
@@ -45,9 +59,9 @@ def test_a_module_runs_on_an_agent_with_its_values(
     assert wakeup.agent_ids == [agent]
     assert hall.leasing.has_orders([agent]) == {agent}
 
-    [run] = hall.leasing.lease(agent, 5)
+    [run] = lease(hall, agent, 5)
     assert texts(run) == [("Greet", {"Who": "moon", "Password": "s3cret"})]
-    assert hall.leasing.lease(agent, 5) == []
+    assert lease(hall, agent, 5) == []
     clock.turn(timedelta(seconds=5))
     report(hall, agent, run, RunStarted(clock()), TaskStarted(0, clock()), Output(0, 0, b"hello "))
     report(hall, agent, run, Output(0, 0, b"hello moon\n"), TaskFinished(0, clock(), Event.COMPLETE, 0))
@@ -77,7 +91,7 @@ def test_secrets_are_masked_for_callers_and_sealed_in_the_datastore(
         frozen = str(connection.exec_driver_sql("SELECT document FROM definition").all())
     assert "hunter2" not in stored
     assert "s3cret" not in frozen
-    [run] = hall.leasing.lease(agent, 1)
+    [run] = lease(hall, agent, 1)
     assert texts(run)[0][1]["Password"] == "hunter2"
 
 
@@ -128,7 +142,7 @@ def test_a_job_runs_the_version_it_was_scheduled_with(
     hall.scheduling.submit(a_request(who=on(agent)), SYSTEM)
     load_library(LIBRARY.replace("name: part", "name: other"))
     hall.scheduling.submit(a_request(who=on(agent)), SYSTEM)
-    first, second = hall.leasing.lease(agent, 2)
+    first, second = lease(hall, agent, 2)
     assert [task["name"] for task in first.modules[0].document["tasks"]] == ["greet", "part"]
     assert [task["name"] for task in second.modules[0].document["tasks"]] == ["greet", "other"]
 
@@ -136,7 +150,7 @@ def test_a_job_runs_the_version_it_was_scheduled_with(
 def test_the_steps_of_a_run_book_come_one_after_the_other(hall: Hall, enrol: Callable[..., UUID], clock: Any) -> None:
     one, two = enrol("one"), enrol("two")
     job = hall.scheduling.submit(a_request(RINGS, WhatKind.RUNBOOK, who=on(one)), SYSTEM)
-    assert hall.leasing.lease(two, 5) == []
+    assert lease(hall, two, 5) == []
     [run] = work_off(hall, one, clock())
     assert texts(run)[0][1]["Who"] == "ring one"
     [run] = work_off(hall, two, clock())
@@ -150,7 +164,7 @@ def test_a_failed_step_stops_the_run_book(hall: Hall, enrol: Callable[..., UUID]
     one, two = enrol("one"), enrol("two")
     job = hall.scheduling.submit(a_request(RINGS, WhatKind.RUNBOOK, who=on(one)), SYSTEM)
     work_off(hall, one, clock(), Event.FAIL)
-    assert hall.leasing.lease(two, 5) == []
+    assert lease(hall, two, 5) == []
     stopped = hall.jobs.get(job.id, SYSTEM)
     assert (stopped.state, stopped.reason) == (State.STOPPED, "step first: Failed")
 
@@ -171,13 +185,13 @@ def test_aborting_cancels_what_waits_and_tells_who_works(
 ) -> None:
     one, two = enrol("one"), enrol("two")
     job = hall.scheduling.submit(a_request(who=on(one, two)), SYSTEM)
-    [run] = hall.leasing.lease(one, 1)
+    [run] = lease(hall, one, 1)
     report(hall, one, run, RunStarted(clock()), TaskStarted(0, clock()))
     wakeup.agent_ids.clear()
     assert hall.aborting.abort(job.id, SYSTEM).state is State.ABORTING
     assert wakeup.agent_ids == [one]
-    assert hall.leasing.lease(two, 1) == []
-    assert hall.leasing.standing(one, [(run.id, run.fence)]).aborts == [run.id]
+    assert lease(hall, two, 1) == []
+    assert standing(hall, one, [(run.id, run.fence)]).aborts == [run.id]
     report(hall, one, run, TaskFinished(0, clock(), Event.CONFIRM_ABORT), RunFinished(clock(), Event.CONFIRM_ABORT))
     aborted = hall.jobs.get(job.id, SYSTEM)
     assert (aborted.state, aborted.reason) == (State.ABORTED, "aborted by system")
@@ -191,12 +205,12 @@ def test_aborting_a_run_book_ends_its_step_and_starts_no_other(
 ) -> None:
     one, two = enrol("one"), enrol("two")
     job = hall.scheduling.submit(a_request(RINGS, WhatKind.RUNBOOK, who=on(one)), SYSTEM)
-    [run] = hall.leasing.lease(one, 1)
+    [run] = lease(hall, one, 1)
     report(hall, one, run, RunStarted(clock()))
     assert hall.aborting.abort(job.id, SYSTEM).state is State.ABORTING
     report(hall, one, run, RunFinished(clock(), Event.CONFIRM_ABORT))
     assert hall.jobs.get(job.id, SYSTEM).state is State.ABORTED
-    assert hall.leasing.lease(two, 1) == []
+    assert lease(hall, two, 1) == []
 
 
 def test_pages_are_in_order_and_never_loop(hall: Hall, enrol: Callable[..., UUID], clock: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from job_world import LIBRARY, a_request, on, report
+from job_world import LIBRARY, a_request, lease, on, report
 
 from dispatcher.core.errors import AgentNotFound, Forbidden, InvalidValue, JobNotFound
 from dispatcher.core.permissions import NOBODY, SYSTEM
@@ -44,7 +44,7 @@ def scene(hall: Hall, enrol: Callable[..., UUID], clock: Any, load_library: Call
     load_library(LIBRARY)
     agent = enrol("one")
     job = hall.scheduling.submit(a_request(who=on(agent)), SYSTEM)
-    (run,) = hall.leasing.lease(agent, 1)
+    (run,) = lease(hall, agent, 1)
     report(hall, agent, run, RunStarted(clock()), TaskStarted(0, clock()))
     return Scene(hall, agent, job.id, run, clock)
 

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from job_world import a_request, on, report
+from job_world import a_request, lease, on, report
 from sqlalchemy import select
 
 from dispatcher.agents.translate import to_order
@@ -70,7 +70,7 @@ def start(hall: Hall, enrol: Callable[..., UUID]) -> Callable[..., tuple[UUID, l
     def start(*names: str, what: UUID = GIVE, kind: WhatKind = WhatKind.MODULE, **more: Any) -> Any:
         agents = [enrol(name) for name in names]
         job = hall.scheduling.submit(a_request(what, kind, who=on(*agents), **more), SYSTEM)
-        return job.id, [(agent, hall.leasing.lease(agent, 1)[0]) for agent in agents]
+        return job.id, [(agent, lease(hall, agent, 1)[0]) for agent in agents]
 
     return start
 
@@ -184,7 +184,7 @@ def test_each_object_of_a_job_has_outputs_of_its_own(hall: Hall, enrol: Callable
     what = [WhatChoice(QUIET, WhatKind.MODULE), WhatChoice(GIVE, WhatKind.MODULE), WhatChoice(BOTH, WhatKind.PROJECT)]
     agent = enrol("a")
     job_id = hall.scheduling.submit(JobRequest(what, on(agent), When()), SYSTEM).id
-    [run] = hall.leasing.lease(agent, 1)
+    [run] = lease(hall, agent, 1)
     assert [one.what for one in run.modules] == [0, 1, 2, 2]
     assert [scope and [one.name for one in scope] for scope in run.scopes] == [None, None, ["Name"]]
     outputs = [[], [Parameter("Text", value1="mine")], [Parameter("Name", value1="ours")]]
@@ -220,7 +220,7 @@ def test_job_runs_the_version_it_was_scheduled_with(
         .replace("get: {Text: Name}", "get: {Lines: Name}")
     )
     new = hall.scheduling.submit(a_request(BOTH, WhatKind.PROJECT, who=on(agent)), SYSTEM)
-    runs = {run.job_id: to_order(run) for run in hall.leasing.lease(agent, 2)}
+    runs = {run.job_id: to_order(run) for run in lease(hall, agent, 2)}
     found = {}
     for job_id, order in runs.items():
         retry, condition = order.tasks[0].retry, order.modules[0].condition

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
+from job_world import orders, standing
 from sqlalchemy import select
 
 from dispatcher.core.attempts import again
@@ -62,11 +63,11 @@ class Crowd:
 
     def work(self, agent: UUID) -> None:
         while not self.done.is_set():
-            runs, _ = self.ask(self.hall.leasing.orders, agent, 2, [])
+            runs, _ = self.ask(orders, self.hall, agent, 2, [])
             held = [(run.id, run.fence) for run in runs]
             started = [News(*one, TaskStarted(0, self.now())) for one in held]
             self.ask(self.hall.reporting.report, agent, started, held)
-            poll = self.thread(self.ask, self.hall.leasing.standing, agent, held)
+            poll = self.thread(self.ask, standing, self.hall, agent, held)
             poll.start()
             ended = [News(*one, RunFinished(self.now(), Event.COMPLETE)) for one in held]
             self.ask(self.hall.reporting.report, agent, ended, [])
@@ -104,7 +105,7 @@ class Crowd:
 
     def look_after(self) -> None:
         while not self.done.is_set():
-            self.ask(self.hall.leasing.take_back)
+            self.ask(self.hall.recovery.take_back)
             self.ask(self.hall.clockwork.activate_due)
 
     def all_ended(self) -> bool:

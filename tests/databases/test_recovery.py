@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from job_world import GREET, LIBRARY, WINDOWS, a_request, on, report, work_off
+from job_world import GREET, LIBRARY, WINDOWS, a_request, lease, on, orders, reclaim, report, standing, work_off
 from sqlalchemy import select, update
 
 from dispatcher.core.jobs import GivenSet, Stage, WhatKind, When
@@ -43,10 +43,10 @@ def test_a_lease_without_a_beginning_is_requeued_and_its_news_ignored(
 ) -> None:
     agent = enrol("one")
     job = hall.scheduling.submit(a_request(who=on(agent)), SYSTEM)
-    [lost] = hall.leasing.lease(agent, 1)
+    [lost] = lease(hall, agent, 1)
     clock.turn(timedelta(seconds=31))
-    assert hall.leasing.take_back() == 1
-    [again] = hall.leasing.lease(agent, 1)
+    assert hall.recovery.take_back() == 1
+    [again] = lease(hall, agent, 1)
     assert again.id == lost.id
     assert again.fence > lost.fence
     standing = report(hall, agent, lost, RunStarted(clock()), RunFinished(clock(), Event.FAIL))
@@ -59,14 +59,14 @@ def test_a_lease_without_a_beginning_is_requeued_and_its_news_ignored(
 def test_a_lease_with_a_beginning_ends_as_unknown(hall: Hall, enrol: Callable[..., UUID], clock: Any) -> None:
     agent = enrol("one")
     job = hall.scheduling.submit(a_request(who=on(agent)), SYSTEM)
-    [run] = hall.leasing.lease(agent, 1)
+    [run] = lease(hall, agent, 1)
     report(hall, agent, run, TaskStarted(0, clock()))
     clock.turn(timedelta(seconds=29))
-    hall.leasing.standing(agent, [(run.id, run.fence)])
+    standing(hall, agent, [(run.id, run.fence)])
     clock.turn(timedelta(seconds=29))
-    assert hall.leasing.take_back() == 0
+    assert hall.recovery.take_back() == 0
     clock.turn(timedelta(seconds=2))
-    assert hall.leasing.take_back() == 1
+    assert hall.recovery.take_back() == 1
     assert hall.jobs.get(job.id, SYSTEM).state is State.FAILED
     assert "outcome unknown" in hall.results.collect(job.id, False, SYSTEM)[0].runs[0].reason
 
@@ -77,24 +77,24 @@ def test_a_lost_run_whose_begun_tasks_are_repeatable_is_done_again(
     load_library(LIBRARY.replace("name: greet,", "name: greet, repeatable: true,"))
     agent = enrol("one")
     job = hall.scheduling.submit(a_request(who=on(agent)), SYSTEM)
-    [run] = hall.leasing.lease(agent, 1)
+    [run] = lease(hall, agent, 1)
     report(hall, agent, run, TaskStarted(0, clock()), Output(0, 0, b"lost"))
     clock.turn(timedelta(seconds=31))
-    hall.leasing.take_back()
-    [again] = hall.leasing.lease(agent, 1)
+    hall.recovery.take_back()
+    [again] = lease(hall, agent, 1)
     report(hall, agent, again, TaskStarted(0, clock()), Output(0, 0, b"kept"), TaskFinished(0, clock(), Event.COMPLETE))
     report(hall, agent, again, TaskStarted(1, clock()))
     [result] = hall.results.collect(job.id, True, SYSTEM)
     assert [task.output for task in result.runs[0].tasks] == ["kept", ""]
     clock.turn(timedelta(seconds=31))
-    hall.leasing.take_back()
+    hall.recovery.take_back()
     assert hall.jobs.get(job.id, SYSTEM).state is State.FAILED
 
 
 def test_output_that_was_lost_on_the_way_leaves_a_gap(hall: Hall, enrol: Callable[..., UUID], clock: Any) -> None:
     agent = enrol("one")
     job = hall.scheduling.submit(a_request(who=on(agent)), SYSTEM)
-    [run] = hall.leasing.lease(agent, 1)
+    [run] = lease(hall, agent, 1)
     report(hall, agent, run, TaskStarted(0, clock()), Output(0, 0, b"begin "), Output(0, 1_000, b"end"))
     report(hall, agent, run, Output(0, 1_000, b"end\n"))
     [result] = hall.results.collect(job.id, True, SYSTEM)
@@ -104,11 +104,11 @@ def test_output_that_was_lost_on_the_way_leaves_a_gap(hall: Hall, enrol: Callabl
 def test_a_run_that_never_reached_the_agent_waits_again(hall: Hall, enrol: Callable[..., UUID]) -> None:
     agent = enrol("one")
     hall.scheduling.submit(a_request(who=on(agent)), SYSTEM)
-    [run] = hall.leasing.lease(agent, 1)
-    hall.leasing.reclaim(agent, [(run.id, run.fence)])
-    assert hall.leasing.lease(agent, 1) == []
-    hall.leasing.reclaim(agent, [])
-    assert [again.id for again in hall.leasing.lease(agent, 1)] == [run.id]
+    [run] = lease(hall, agent, 1)
+    reclaim(hall, agent, [(run.id, run.fence)])
+    assert lease(hall, agent, 1) == []
+    reclaim(hall, agent, [])
+    assert [again.id for again in lease(hall, agent, 1)] == [run.id]
 
 
 def test_what_no_agent_fetches_is_cancelled_in_the_end(hall: Hall, enrol: Callable[..., UUID], clock: Any) -> None:
@@ -121,7 +121,7 @@ def test_what_no_agent_fetches_is_cancelled_in_the_end(hall: Hall, enrol: Callab
     clock.turn(timedelta(hours=1))
     assert hall.clockwork.cancel_overdue() == 2
     assert hall.clockwork.cancel_overdue() == 0
-    assert hall.leasing.lease(two, 5) == []
+    assert lease(hall, two, 5) == []
     assert hall.jobs.get(both.id, SYSTEM).state is State.COMPLETED_WITH_ERRORS
     assert hall.jobs.get(alone.id, SYSTEM).state is State.CANCELLED
 
@@ -132,14 +132,14 @@ def test_a_run_that_its_agent_ended_unasked_failed_or_is_done_again(
     agent = enrol("one")
     stopped = RunFinished(clock(), Event.CONFIRM_ABORT, "the agent was stopped")
     job = hall.scheduling.submit(a_request(who=on(agent)), SYSTEM)
-    [run] = hall.leasing.lease(agent, 1)
+    [run] = lease(hall, agent, 1)
     report(hall, agent, run, TaskStarted(0, clock()), stopped)
     assert hall.jobs.get(job.id, SYSTEM).state is State.FAILED
     assert hall.results.collect(job.id, False, SYSTEM)[0].runs[0].reason == "the agent was stopped"
 
     load_library(LIBRARY.replace("name: greet,", "name: greet, repeatable: true,"))
     job = hall.scheduling.submit(a_request(who=on(agent)), SYSTEM)
-    [run] = hall.leasing.lease(agent, 1)
+    [run] = lease(hall, agent, 1)
     report(hall, agent, run, TaskStarted(0, clock()), stopped)
     assert len(work_off(hall, agent, clock())) == 1
     assert hall.jobs.get(job.id, SYSTEM).state is State.COMPLETED
@@ -151,10 +151,10 @@ def test_what_a_lost_attempt_still_reports_changes_nothing(
     load_library(LIBRARY.replace("name: greet,", "name: greet, repeatable: true,"))
     agent = enrol("one")
     job = hall.scheduling.submit(a_request(who=on(agent)), SYSTEM)
-    [lost] = hall.leasing.lease(agent, 1)
+    [lost] = lease(hall, agent, 1)
     report(hall, agent, lost, TaskStarted(0, clock()))
     clock.turn(timedelta(seconds=31))
-    hall.leasing.take_back()
+    hall.recovery.take_back()
     assert report(hall, agent, lost, RunFinished(clock(), Event.FAIL)).lost == [lost.id]
     assert hall.jobs.get(job.id, SYSTEM).state is State.ACTIVE
     assert len(work_off(hall, agent, clock())) == 1
@@ -193,7 +193,7 @@ def test_a_secret_that_cannot_be_opened_fails_its_run_and_hides_no_job(
     given = [GivenSet(GREET, [GivenValue("Password", "hunter2")])]
     job = hall.scheduling.submit(a_request(who=on(agent), parameters=given), SYSTEM)
     other = build_hall(datastore, ports, Secrets(b"another key, of thirty-two bytes"), lease=timedelta(seconds=30))
-    assert other.leasing.orders(agent, 1, [])[0] == []
+    assert orders(other, agent, 1, [])[0] == []
     assert other.jobs.page(Stage.ALL, False, False, 1, 10, SYSTEM).items[0].state is State.FAILED
     [result] = other.results.collect(job.id, True, SYSTEM)
     assert result.runs[0].state is State.FAILED
@@ -203,7 +203,7 @@ def test_a_secret_that_cannot_be_opened_fails_its_run_and_hides_no_job(
 def test_another_agent_cannot_report(hall: Hall, enrol: Callable[..., UUID], clock: Any) -> None:
     one, two = enrol("one"), enrol("two")
     job = hall.scheduling.submit(a_request(who=on(one)), SYSTEM)
-    [run] = hall.leasing.lease(one, 1)
+    [run] = lease(hall, one, 1)
     standing = report(hall, two, run, RunFinished(clock(), Event.COMPLETE))
     assert standing.lost == [run.id]
     assert hall.jobs.get(job.id, SYSTEM).state is State.ACTIVE
@@ -212,7 +212,7 @@ def test_another_agent_cannot_report(hall: Hall, enrol: Callable[..., UUID], clo
 def test_reports_that_are_repeated_change_nothing(hall: Hall, enrol: Callable[..., UUID], clock: Any) -> None:
     agent = enrol("one")
     job = hall.scheduling.submit(a_request(who=on(agent)), SYSTEM)
-    [run] = hall.leasing.lease(agent, 1)
+    [run] = lease(hall, agent, 1)
     events = [
         RunStarted(clock()),
         TaskStarted(0, clock()),
@@ -237,9 +237,9 @@ def test_a_run_that_cannot_be_given_keeps_no_other_from_its_agent(
     plain = hall.scheduling.submit(a_request(WINDOWS, who=on(agent)), SYSTEM)
     other = build_hall(datastore, ports, Secrets(b"another key, of thirty-two bytes"), lease=timedelta(seconds=30))
 
-    assert [run.job_id for run in other.leasing.orders(agent, 5, [])[0]] == [plain.id]
+    assert [run.job_id for run in orders(other, agent, 5, [])[0]] == [plain.id]
 
     assert other.jobs.get(secret.id, SYSTEM).state is State.FAILED
-    assert other.leasing.lease(agent, 5) == []
+    assert lease(other, agent, 5) == []
     clock.turn(timedelta(seconds=31))
-    assert other.leasing.take_back() == 1
+    assert other.recovery.take_back() == 1

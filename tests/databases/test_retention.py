@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from job_world import LIBRARY, RINGS, a_request, on, report, work_off
+from job_world import LIBRARY, RINGS, a_request, lease, on, report, work_off
 from sqlalchemy import func, insert, select, update
 
 from dispatcher.core.jobs import Stage, WhatKind, When, WhoChoice
@@ -65,7 +65,7 @@ def sweep(hall: Hall, clock: Any) -> list[int]:
 
 def do_a_job(hall: Hall, agent: UUID, now: datetime, output: bytes = b"hello\n") -> UUID:
     job = hall.scheduling.submit(a_request(who=on(agent)), SYSTEM)
-    (run,) = hall.leasing.lease(agent, 1)
+    (run,) = lease(hall, agent, 1)
     report(hall, agent, run, RunStarted(now), TaskStarted(0, now), Output(0, 0, output))
     report(hall, agent, run, TaskFinished(0, now, Event.COMPLETE, 0), RunFinished(now, Event.COMPLETE))
     return job.id
@@ -96,7 +96,7 @@ def test_what_has_not_ended_stays(hall: Hall, enrol: Callable[..., UUID], clock:
     agent = enrol("one")
     days(jobs=1, output=1, ledger=1)
     running = hall.scheduling.submit(a_request(who=on(agent)), SYSTEM)
-    (run,) = hall.leasing.lease(agent, 1)
+    (run,) = lease(hall, agent, 1)
     report(hall, agent, run, RunStarted(clock()), TaskStarted(0, clock()), Output(0, 0, b"still here"))
     waiting = hall.scheduling.submit(a_request(who=on(agent)), SYSTEM)
     later = When(immediate=False, starts_at=clock() + timedelta(days=100))
@@ -114,7 +114,7 @@ def test_a_run_book_goes_with_its_steps_and_only_when_it_has_ended(
     days(jobs=1)
     ask = [WhoChoice([agent], one.kind) for one in on(agent)]
     hall.scheduling.submit(a_request(RINGS, WhatKind.RUNBOOK, who=ask), SYSTEM)
-    (first,) = hall.leasing.lease(agent, 1)
+    (first,) = lease(hall, agent, 1)
     report(hall, agent, first, RunStarted(clock()), RunFinished(clock(), Event.COMPLETE))
     clock.turn(timedelta(days=5))
     assert sum(sweep(hall, clock)) == 0

@@ -96,6 +96,17 @@ def test_upgrade_keeps_what_is_stored(database_url: str) -> None:
     engine.dispose()
 
 
+def test_upgrade_that_was_cut_off_between_two_statements_goes_on(database_url: str) -> None:
+    engine = open_engine(parse_url(database_url))
+    with engine.connect() as connection:
+        alembic.command.upgrade(schema._config(connection), "0002")
+        connection.execute(text("ALTER TABLE agent ADD COLUMN console_user VARCHAR(255) DEFAULT '' NOT NULL"))
+        connection.commit()
+    schema.upgrade(engine)
+    assert schema.differences(engine) == []
+    engine.dispose()
+
+
 def fill(connection: sa.Connection) -> dict[str, dict[str, Any]]:
     """Put a row into every table that there is; return the rows by table."""
     inspector, rows = sa.inspect(connection), {}

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from job_world import LIBRARY, a_request, on, report
+from job_world import LIBRARY, a_request, lease, on, report
 from sqlalchemy import func, select
 
 from dispatcher.core.attempts import again
@@ -54,7 +54,7 @@ def test_the_same_key_gives_the_same_job_as_it_stands_now(
 ) -> None:
     first = once(hall, request_of)
     agent = first.who[0].id
-    (run,) = hall.leasing.lease(agent, 1)
+    (run,) = lease(hall, agent, 1)
     report(hall, agent, run, RunStarted(clock()), RunFinished(clock(), Event.COMPLETE))
     repeated = once(hall, request_of)
     assert (repeated.id, repeated.state) == (first.id, State.COMPLETED)

@@ -103,56 +103,56 @@ def stop(world: World, jobs: list[str]) -> None:
         assert status == 200
 
 
-@pytest.mark.promise("P5")
-@pytest.mark.timeout(900)
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-def test_dispatchers_killed_while_jobs_are_due(
-    request: pytest.FixtureRequest, make_world: Callable[..., World], times: Any, database: str
-) -> None:
-    datastore = "" if database == "sqlite" else request.getfixturevalue("postgresql_database")
-    worlds = [make_world(datastore) for _ in range(1 if database == "sqlite" else 2)]
-    world = worlds[0]
-    world.prepare()
-    for other in worlds[1:]:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def worlds(request: pytest.FixtureRequest, make_world: Callable[..., World]) -> list[World]:
+    """One dispatcher on SQLite, or two on one PostgreSQL; agents know all of them."""
+    datastore = "" if request.param == "sqlite" else request.getfixturevalue("postgresql_database")
+    made = [make_world(datastore) for _ in range(2 if datastore else 1)]
+    made[0].prepare()
+    for other in made[1:]:
         other.start_server()
     for name in ("one", "two"):
-        world.start_agent(name, ",".join(each.agents_url for each in worlds))
-    world.wait_for_agents()
-    seconds = times(20, 300)
-    start = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=4)
-    firsts = [start + timedelta(seconds=number * 60 // SCHEDULES) for number in range(SCHEDULES)]
-    jobs = [schedule(world, f"s{number}", first) for number, first in enumerate(firsts)]
+        made[0].start_agent(name, ",".join(each.agents_url for each in made))
+    made[0].wait_for_agents()
+    return made
+
+
+def kill_for(seconds: float, worlds: list[World]) -> int:
+    """Kill dispatchers and start them again for so many *seconds*; return how often."""
+    chance = worlds[0].random
     kills, over = 0, time.monotonic() + seconds
     while time.monotonic() < over:
-        time.sleep(world.random.uniform(0, 2))
-        victim = world.random.choice(worlds)
+        time.sleep(chance.uniform(0, 2))
+        victim = chance.choice(worlds)
         assert victim.server is not None
         victim.server.kill()
-        time.sleep(world.random.choice((0, world.random.uniform(0, 2))))
+        time.sleep(chance.choice((0, chance.uniform(0, 2))))
         victim.start_server()
         kills += 1
+    return kills
+
+
+@pytest.mark.promise("P5")
+@pytest.mark.timeout(900)
+def test_dispatchers_killed_while_jobs_are_due(worlds: list[World], times: Any) -> None:
+    world = worlds[0]
+    start = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=4)
+    firsts = {f"s{number}": start + timedelta(seconds=number * 60 // SCHEDULES) for number in range(SCHEDULES)}
+    jobs = {text: schedule(world, text, first) for text, first in firsts.items()}
+    assert kill_for(times(20, 300), worlds) > 0
     until = datetime.now(UTC)
-    fired: Counter[str] = Counter()
-    for number, (job, first) in enumerate(zip(jobs, firsts, strict=True)):
+    for text, first in firsts.items():
         if first <= until:
-            rows = settled_ledger(world, job, first, until)
             # Nobody was away for as long as a minute: nothing has been missed.
-            assert {row.outcome for row in rows} == {"Fired"}
-            fired[f"s{number}"] = len(rows)
-    stop(world, jobs)
-    all_rows = [row for job in jobs for row in ledger(world, job) if row.outcome == "Fired"]
-    assert len({row.job for row in all_rows}) == len(all_rows)
-    assert {ended(world, row.job) for row in all_rows} == {COMPLETED}
-    begun, done = read_effects(world.effects)
-    # What became due after the last look has run, too: at least what the ledger said, each once for each row.
-    assert (
-        begun
-        == done
-        == Counter({f"s{number}": count for number, job in enumerate(jobs) if (count := len(ledger(world, job)))})
-    )
-    assert all(begun[text] >= count for text, count in fired.items())
-    assert kills > 0
-    assert fired
+            assert {row.outcome for row in settled_ledger(world, jobs[text], first, until)} == {"Fired"}
+    stop(world, list(jobs.values()))
+    ledgers = {text: [row.job for row in ledger(world, job) if row.outcome == "Fired"] for text, job in jobs.items()}
+    fired = [job for of_one in ledgers.values() for job in of_one]
+    assert len(set(fired)) == len(fired) > 0
+    assert {ended(world, job) for job in fired} == {COMPLETED}
+    # Each entry of the ledger was done, and once.
+    done = Counter({text: len(of_one) for text, of_one in ledgers.items() if of_one})
+    assert read_effects(world.effects) == (done, done)
 
 
 @pytest.mark.promise("P5")

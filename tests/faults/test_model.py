@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from job_world import orders, reclaim
 from sqlalchemy import select
 
 from dispatcher.core.jobs import JobRequest, WhatChoice, WhatKind, When, WhoChoice, WhoKind
@@ -113,8 +114,8 @@ class Machine(RuleBasedStateMachine):
         held = agent.naming()
         agent.polls.append((held, self.now))
         self.now += timedelta(milliseconds=1)
-        self.hall.leasing.reclaim(agent.id, held)
-        runs, standing = self.hall.leasing.orders(agent.id, free, held)
+        reclaim(self.hall, agent.id, held)
+        runs, standing = orders(self.hall, agent.id, free, held)
         if is_heard:
             agent.lose(standing.lost)
             for run in runs:
@@ -129,7 +130,7 @@ class Machine(RuleBasedStateMachine):
         agent = self.agents[number]
         if agent.polls:
             held, asked_at = data.draw(st.sampled_from(agent.polls[-3:]))
-            self.hall.leasing.reclaim(agent.id, held, asked_at)
+            reclaim(self.hall, agent.id, held, asked_at)
 
     def heed(self, agent: Agent, aborts: list[UUID]) -> None:
         for run_id in aborts:
@@ -206,13 +207,13 @@ class Machine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([1, 20, 31, 100]))
     def wait(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
-        self.hall.leasing.take_back()
+        self.hall.recovery.take_back()
 
     @rule()
     def restart(self) -> None:
         """The server is killed and started again."""
         self.hall = self.open()
-        self.hall.leasing.extend_all(2 * LEASE)
+        self.hall.recovery.extend_all(2 * LEASE)
 
     @invariant()
     def nothing_is_done_twice(self) -> None:
@@ -275,6 +276,8 @@ class Silence:
     """A wake-up that wakes nobody: here everybody polls by chance."""
 
     def agents(self, agent_ids: Any) -> None: ...
+
+    def slot(self, agent_id: Any) -> None: ...
 
     def engine(self) -> None: ...
 

@@ -90,7 +90,7 @@ def recorder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.promise("P1")
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(3600)
 def test_power_cut_at_any_instant(world: World, recorder: Path, tmp_path: Path, times: Any) -> None:
     journal = tmp_path / "power.log"
     world.environment |= {

@@ -150,20 +150,23 @@ def test_files_stand_beside_a_sqlite_datastore_so_that_two_do_not_share_them() -
     config = load({"datastore": {"url": "sqlite:////srv/a.db"}}, environ={})
     assert config.key_file == Path("/srv/a.key")
     assert config.agent_home == Path("/srv/a.agent")
+    assert config.upload_directory == Path("/srv")
 
 
 def test_files_stand_in_the_data_directory_otherwise(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     config = load({"datastore": {"url": "postgresql+psycopg://h/d"}}, environ={})
     assert config.key_file.name == "dispatcher.key"
-    assert config.key_file.parent == data_directory()
+    assert config.key_file.parent == config.upload_directory == data_directory()
     config = load(environ={})
     assert config.datastore_url.database == str(data_directory() / "dispatcher.db")
     assert config.key_file.parent == data_directory()
 
 
-def test_key_file_can_be_named() -> None:
-    assert load({"datastore": {"key_file": "/etc/key"}}, environ={}).key_file == Path("/etc/key")
+def test_key_file_and_room_for_uploads_can_be_named() -> None:
+    config = load({"datastore": {"key_file": "/etc/key"}}, environ={})
+    assert (config.key_file, config.upload_directory) == (Path("/etc/key"), data_directory())
+    assert load({"limits": {"upload_directory": "/var/tmp"}}, environ={}).upload_directory == Path("/var/tmp")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ import pytest
 
 from dispatcher.agents import combiner
 from dispatcher.agents.combiner import Combiner
-from dispatcher.core.errors import BadRequest, Deadlock, DispatcherError, Unavailable
+from dispatcher.core.errors import BadRequest, Busy, Deadlock, DispatcherError, Unavailable
+from dispatcher.core.patience import USUAL_S, patience_s
 
 
 class Work:
@@ -22,10 +23,12 @@ class Work:
         self.gate = threading.Event()
         self.gate.set()
         self.broken: dict[int, Exception] = {}
+        self.patience_s: list[float] = []
 
     def __call__(self, numbers: Sequence[int]) -> list[int | DispatcherError]:
         self.gate.wait(10)
         self.batches.append(list(numbers))
+        self.patience_s.append(patience_s())
         for number in numbers:
             if number in self.broken:
                 raise self.broken[number]
@@ -122,6 +125,54 @@ def test_a_datastore_that_is_away_is_not_asked_for_every_call(work: Work, run: C
         answers = await ask(one, work, numbers)
         assert [type(answer) for answer in answers] == [Unavailable] * len(numbers)
         assert work.batches == [[0], [*numbers], [2], [4]]
+
+    run(scenario)
+
+
+def test_whoever_needs_what_is_locked_is_refused_alone_however_many_they_are(
+    work: Work, run: Callable[..., None]
+) -> None:
+    work.broken = {number: Busy("locked") for number in (4, 6, 8, 10)}
+
+    async def scenario(one: Combiner[int, int]) -> None:
+        answers = await ask(one, work, [2, 4, 6, 8, 10, 12])
+        assert answers == [4, *work.broken.values(), 24]
+
+    run(scenario)
+
+
+def test_after_a_batch_has_waited_in_vain_others_have_less_patience_for_a_while(
+    work: Work, run: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work.broken = {4: Busy("locked")}
+    usual, little = combiner.PATIENCE_S, combiner.HASTE_S
+
+    async def scenario(one: Combiner[int, int]) -> None:
+        await ask(one, work, [2, 4])
+        assert work.batches == [[0], [2, 4], [2], [4]]
+        assert work.patience_s == [usual, usual, little, little]
+        await ask(one, work, [6, 8])
+        assert work.patience_s[4:] == [little, little]
+        monkeypatch.setattr(combiner, "WARY_S", -1.0)  # it is over
+        await ask(one, work, [2, 4])
+        await ask(one, work, [6, 8])
+        assert work.patience_s[-2:] == [usual, usual]
+        assert patience_s() == USUAL_S
+
+    run(scenario)
+
+
+def test_one_that_was_refused_for_a_lock_by_its_batch_counts_as_much(work: Work, run: Callable[..., None]) -> None:
+    def refuse(numbers: Sequence[int]) -> Sequence[int | DispatcherError]:
+        answers = work(numbers)
+        return [Busy("locked") if number == 4 else answer for number, answer in zip(numbers, answers, strict=True)]
+
+    async def scenario(one: Combiner[int, int]) -> None:
+        one._work = refuse
+        await ask(one, work, [2, 4])
+        assert await one.answer(6) == 12
+        assert work.batches == [[0], [2, 4], [6]]
+        assert work.patience_s == [combiner.PATIENCE_S, combiner.PATIENCE_S, combiner.HASTE_S]
 
     run(scenario)
 

@@ -8,7 +8,10 @@ from uuid import uuid4
 import pytest
 
 from dispatcher.agents import recovery
+from dispatcher.agents.protocol import Value
+from dispatcher.agents.slot_process import Assignment
 from dispatcher.agents.spool import OpenRun, TakenTask
+from dispatcher.core.parameters import ParameterType
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -50,5 +53,14 @@ def test_run_cut_off_between_tasks() -> None:
 
 
 def test_aborted_run_is_aborted_however_it_ended() -> None:
-    task, end = recovery.last_words(a_run(started=[0]), "the slot died", NOW, is_aborted=True)
+    task, end = recovery.last_words(a_run(started=[0]), "the slot died", NOW, state="aborted", killed=["7 sleep"])
     assert (task.state, end.state) == ("aborted", "aborted")
+    assert task.killed == ["7 sleep"]
+
+
+def test_what_a_slot_left_behind_is_told_without_secrets(an_order) -> None:
+    order = an_order("true", values=(Value(name="Key", type=ParameterType.PASSWORD, value="hush-hush"),))
+    assignment = Assignment(order, is_late=True, has_begun=True, killed=["7 hush-hush"])
+    task, end = recovery.last_words_of(assignment, a_run(started=[0]), NOW)
+    assert (task.state, end.state, task.killed) == ("timed_out", "timed_out", ["7 ********"])
+    assert end.reason == "outcome unknown: the slot stood still while task 0 ran"

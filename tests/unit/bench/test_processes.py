@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 from pathlib import Path
+
+import psutil
 
 from bench.processes import Server, wait_until
 
@@ -24,6 +27,29 @@ child = subprocess.Popen([sys.executable, "-c", {_CHILD!r}])
 print("started", flush=True)
 child.wait()
 """
+#: Starts a server, tells its pid and waits to be killed.
+_BENCHMARK = """
+import sys
+from pathlib import Path
+from bench.processes import Server
+with Server([sys.executable, "-c", "import signal; signal.pause()"], {}, None, Path(sys.argv[1])) as server:
+    print(server.pid, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_server_ends_with_a_benchmark_that_is_killed(tmp_path: Path) -> None:
+    benchmark = subprocess.Popen(
+        [sys.executable, "-c", _BENCHMARK, tmp_path / "log"],
+        cwd=Path(__file__).parents[3],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with benchmark:
+        server = psutil.Process(int(benchmark.stdout.readline()))
+        benchmark.kill()
+    psutil.wait_procs([server], 10)
+    assert not server.is_running() or server.status() == psutil.STATUS_ZOMBIE
 
 
 def test_memory_and_processor_time_of_children_count(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from job_world import lease, standing
 
 from dispatcher.core.errors import Unavailable
 from dispatcher.core.jobs import JobRequest, WhatChoice, WhatKind, When, WhoChoice, WhoKind
@@ -27,7 +28,7 @@ LIBRARY = (
 
 @pytest.fixture
 def engine(hall: Hall, clock: Any) -> Iterator[Clock]:
-    first = partial(hall.leasing.extend_all, timedelta(minutes=1))
+    first = partial(hall.recovery.extend_all, timedelta(minutes=1))
     engine = Clock(duties_of(hall), clock, first)
     yield engine
     engine.stop()
@@ -66,11 +67,11 @@ def test_leases_that_ran_out_while_no_server_was_there_get_time(
     load_library(LIBRARY)
     agent = enrol("one")
     submit(hall, agent, When())
-    [run] = hall.leasing.lease(agent, 1)
+    [run] = lease(hall, agent, 1)
     clock.turn(timedelta(hours=1))
     engine.start()
-    assert hall.leasing.take_back() == 0
-    assert hall.leasing.standing(agent, [(run.id, run.fence)]).lost == []
+    assert hall.recovery.take_back() == 0
+    assert standing(hall, agent, [(run.id, run.fence)]).lost == []
 
 
 def test_a_duty_that_fails_is_done_again_and_keeps_no_other(clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from job_world import LIBRARY, LINUX, NOBODY, RINGS, a_request, on, work_off
+from job_world import LIBRARY, LINUX, NOBODY, RINGS, a_request, lease, on, work_off
 from sqlalchemy import update
 from statements import statements
 
@@ -185,7 +185,7 @@ def test_runs_that_a_boot_lets_go_are_locked_in_the_order_of_their_ids(
     ][1:4]
     assert patterns < lock < change
     assert sent[change].startswith("UPDATE run SET hold")
-    assert len(hall.leasing.lease(agent, 5)) == 2
+    assert len(lease(hall, agent, 5)) == 2
 
 
 def test_a_broken_job_keeps_neither_the_agent_nor_the_others_from_working(
@@ -198,5 +198,5 @@ def test_a_broken_job_keeps_neither_the_agent_nor_the_others_from_working(
 
     boot(hall, agent, "b")
 
-    assert len(hall.leasing.lease(agent, 5)) == 1
+    assert len(lease(hall, agent, 5)) == 1
     assert ledger(hall, sound) == [(Outcome.FIRED, "")]

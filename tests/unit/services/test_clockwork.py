@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from job_world import GREET, LIBRARY, RINGS, a_request, on, report, work_off
+from job_world import GREET, LIBRARY, RINGS, a_request, lease, on, report, standing, work_off
 
 from dispatcher.core.jobs import GivenSet, Job, WhatKind, When
 from dispatcher.core.parameters import GivenValue
@@ -37,14 +37,14 @@ def show(hall: Hall, job: Job) -> Job:
 
 def test_job_out_of_time_is_timed_out_once_its_agent_has_stopped(hall: Hall, clock: Any, agent: UUID) -> None:
     job = submit(hall, agent, timeout_s=90.0)
-    (run,) = hall.leasing.lease(agent, 1)
+    (run,) = lease(hall, agent, 1)
     report(hall, agent, run, RunStarted(NOON))
 
     assert hall.clockwork.time_out() == 0
     clock.turn(timedelta(seconds=90))
     assert hall.clockwork.time_out() == 1
     assert show(hall, job).state is State.ABORTING
-    assert hall.leasing.standing(agent, [(run.id, run.fence)]).aborts == [run.id]
+    assert standing(hall, agent, [(run.id, run.fence)]).aborts == [run.id]
 
     report(hall, agent, run, RunFinished(clock(), Event.CONFIRM_ABORT))
     ended = show(hall, job)
@@ -58,7 +58,7 @@ def test_job_of_which_nothing_has_started_is_timed_out_at_once(hall: Hall, clock
     assert hall.clockwork.time_out() == 1
 
     assert show(hall, job).state is State.TIMED_OUT
-    assert hall.leasing.lease(agent, 1) == []
+    assert lease(hall, agent, 1) == []
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_run_book_out_of_time_takes_its_step_along(hall: Hall, clock: Any, agent
     target = [GivenSet(None, [GivenValue("Target", "one")])]
     request = a_request(RINGS, WhatKind.RUNBOOK, who=on(agent), parameters=target, options={"timeout_s": 5.0})
     job = hall.scheduling.submit(request, SYSTEM)
-    (run,) = hall.leasing.lease(agent, 1)
+    (run,) = lease(hall, agent, 1)
     report(hall, agent, run, RunStarted(NOON))
     clock.turn(timedelta(seconds=5))
 
@@ -118,12 +118,12 @@ def test_run_book_out_of_time_takes_its_step_along(hall: Hall, clock: Any, agent
     report(hall, agent, run, RunFinished(clock(), Event.CONFIRM_ABORT))
 
     assert show(hall, job).state is State.TIMED_OUT
-    assert hall.leasing.lease(agent, 1) == []
+    assert lease(hall, agent, 1) == []
 
 
 def test_abort_by_a_caller_stays_one_though_the_time_runs_out_meanwhile(hall: Hall, clock: Any, agent: UUID) -> None:
     job = submit(hall, agent, timeout_s=5.0)
-    (run,) = hall.leasing.lease(agent, 1)
+    (run,) = lease(hall, agent, 1)
     report(hall, agent, run, RunStarted(NOON))
     hall.aborting.abort(job.id, SYSTEM)
     clock.turn(timedelta(seconds=10))
@@ -159,7 +159,7 @@ def test_launch_timeout_is_the_setting_or_the_job_s_own(hall: Hall, clock: Any, 
     clock.turn(timedelta(days=7))
     assert hall.clockwork.cancel_overdue() == 1
     assert show(hall, week).state is State.CANCELLED
-    assert hall.leasing.lease(agent, 9) == []
+    assert lease(hall, agent, 9) == []
 
 
 def test_longer_launch_timeout_of_a_job_outlives_the_setting(hall: Hall, clock: Any, agent: UUID) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from job_world import LIBRARY, WINDOWS, a_request, on, report, work_off
+from job_world import LIBRARY, WINDOWS, a_request, lease, on, orders, report, work_off
 from statements import statements
 
 from dispatcher.core.errors import InvalidValue
@@ -51,14 +51,14 @@ def test_a_run_for_the_next_boot_waits_until_its_agent_says_it_was_booted(
     job = submit(hall, agent, boot="next")
     boot(hall, agent, "a")
     boot(hall, other, "b")
-    assert hall.leasing.lease(agent, 1) == []
+    assert lease(hall, agent, 1) == []
     assert waiting_for(hall, job) == ["Waiting for the agent's next boot"]
     wakeup.agent_ids.clear()
 
     boot(hall, agent, "b")
 
     assert wakeup.agent_ids == [agent]
-    assert len(hall.leasing.lease(agent, 1)) == 1
+    assert len(lease(hall, agent, 1)) == 1
 
 
 def test_an_agent_that_cannot_tell_its_boots_lets_nothing_go(hall: Hall, enrol: Callable[..., UUID]) -> None:
@@ -67,7 +67,7 @@ def test_an_agent_that_cannot_tell_its_boots_lets_nothing_go(hall: Hall, enrol: 
 
     boot(hall, agent, "")
 
-    assert hall.leasing.lease(agent, 1) == []
+    assert lease(hall, agent, 1) == []
 
 
 def test_a_boot_and_new_facts_of_one_call_both_count(hall: Hall, enrol: Callable[..., UUID]) -> None:
@@ -77,7 +77,7 @@ def test_a_boot_and_new_facts_of_one_call_both_count(hall: Hall, enrol: Callable
 
     hall.enrolment.note_facts(agent, Facts(os="windows", boot_id="b"))
 
-    assert len(hall.leasing.lease(agent, 5)) == 1
+    assert len(lease(hall, agent, 5)) == 1
     assert hall.scheduling.submit(a_request(WINDOWS, who=on(agent)), SYSTEM).state is State.ACTIVE
 
 
@@ -108,7 +108,7 @@ def test_a_run_with_a_local_time_and_a_boot_waits_for_the_time_and_then_for_the_
 
     boot(hall, agent, "c")
 
-    assert len(hall.leasing.lease(agent, 1)) == 1
+    assert len(lease(hall, agent, 1)) == 1
 
 
 def test_held_runs_that_were_called_off_keep_nobody_awake(hall: Hall, enrol: Callable[..., UUID], clock: Any) -> None:
@@ -133,7 +133,7 @@ def test_the_engine_lets_runs_go_at_their_moment(hall: Hall, enrol: Callable[...
     clock.turn(timedelta(seconds=5))
     engine.turn()
 
-    assert len(hall.leasing.lease(agent, 1)) == 1
+    assert len(lease(hall, agent, 1)) == 1
 
 
 def test_outside_its_launch_window_a_run_waits_until_it_opens(
@@ -173,7 +173,7 @@ def test_outside_its_launch_window_a_run_starts_all_the_same_if_somebody_says_so
 
     submit(hall, agent, outside="continue" if said_by == "the job" else "some text of a client")
 
-    assert len(hall.leasing.lease(agent, 1)) == 1
+    assert len(lease(hall, agent, 1)) == 1
 
 
 def test_an_agent_that_comes_back_outside_its_window_gets_nothing(
@@ -185,7 +185,7 @@ def test_an_agent_that_comes_back_outside_its_window_gets_nothing(
     waits, fails, goes_on = (submit(hall, agent, outside=rule) for rule in ("wait", "fail", "continue"))
     clock.turn(timedelta(hours=10))
 
-    leased = hall.leasing.lease(agent, 3)
+    leased = lease(hall, agent, 3)
 
     assert [run.job_id for run in leased] == [goes_on.id]
     assert waiting_for(hall, waits) == ["Waiting for the launch window, until 2026-03-03 08:00 UTC"]
@@ -193,7 +193,7 @@ def test_an_agent_that_comes_back_outside_its_window_gets_nothing(
     assert hall.leasing.has_orders([agent]) == set()
     clock.turn(timedelta(hours=14))
     assert hall.holds.release_due() == 1
-    assert [run.job_id for run in hall.leasing.lease(agent, 3)] == [waits.id]
+    assert [run.job_id for run in lease(hall, agent, 3)] == [waits.id]
 
 
 def test_an_agent_has_its_own_window_else_its_primary_teams_else_the_sites(
@@ -231,12 +231,12 @@ def test_a_window_that_is_changed_counts_for_what_waits_for_it(
 
     load_library("teams: [{name: T, launch_window: ''}]\nagents: [{name: two, launch_window: 'Sun 00:00-24:00'}]")
     assert hall.holds.release_due() == 2
-    assert hall.leasing.lease(one, 1) == []
-    assert len(hall.leasing.lease(two, 1)) == 1
+    assert lease(hall, one, 1) == []
+    assert len(lease(hall, two, 1)) == 1
     hall.settings.set("jobs.launch_window", "", SYSTEM)
     hall.holds.release_due()
 
-    assert [len(hall.leasing.lease(agent, 1)) for agent in (one, three)] == [1, 1]
+    assert [len(lease(hall, agent, 1)) for agent in (one, three)] == [1, 1]
 
 
 def test_a_batch_that_fails_before_it_begins_leads_to_the_next_or_to_none(
@@ -273,15 +273,15 @@ def test_an_agent_never_gets_more_runs_than_it_may_have_whatever_it_claims(
     for _ in range(4):
         submit(hall, agent)
 
-    first = hall.leasing.lease(agent, 10)
+    first = lease(hall, agent, 10)
 
     assert len(first) == 2
-    assert hall.leasing.lease(agent, 10) == []
-    assert hall.leasing.orders(agent, 10, [])[0] == []
+    assert lease(hall, agent, 10) == []
+    assert orders(hall, agent, 10, [])[0] == []
     wakeup.agent_ids.clear()
     report(hall, agent, first[0], RunStarted(clock()), RunFinished(clock(), Event.COMPLETE))
     assert wakeup.agent_ids == [agent]
-    assert len(hall.leasing.lease(agent, 10)) == 1
+    assert len(lease(hall, agent, 10)) == 1
 
 
 def test_many_batches_that_are_over_before_they_begin_take_no_long_time(

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from job_world import BOTH, GREET, LIBRARY, LINUX, RINGS, a_request, on, work_off
+from job_world import BOTH, GREET, LIBRARY, LINUX, RINGS, a_request, lease, on, work_off
 from runbook_world import BOOK, World, a_book, a_library, a_step
 
 from dispatcher.core.errors import Forbidden, JobNotFound
@@ -28,7 +28,7 @@ def library(load_library: Callable[[str], None]) -> None:
 
 def values(hall: Hall, agent: UUID) -> list[dict[str, str]]:
     """Let the agent fetch one run; return the values that its modules see."""
-    [run] = hall.leasing.lease(agent, 1)
+    [run] = lease(hall, agent, 1)
     return [{one.name: one.value1 for one in module.parameters} for module in run.modules]
 
 
@@ -48,7 +48,7 @@ def test_a_job_is_run_again_with_its_version_values_and_options(
     assert (new.id, new.number) != (old.id, old.number)
     assert (new.description, new.tags, new.options, new.state) == ("old", "t", {"timeout_s": 60.0}, State.ACTIVE)
     assert (new.when.immediate, new.when.starts_at) == (True, clock())
-    [run] = hall.leasing.lease(agent, 1)
+    [run] = lease(hall, agent, 1)
     assert [one.value1 for one in run.modules[0].parameters] == ["you", "hunter2"]
     assert "hello $[Who]" in run.modules[0].document["tasks"][0]["settings"]["command"]
 

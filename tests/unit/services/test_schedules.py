@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from job_world import LIBRARY, NOBODY, RINGS, a_request, on, work_off
+from job_world import LIBRARY, NOBODY, RINGS, a_request, lease, on, work_off
 from schedule_world import MINUTES, NOON, QUARTER, QUARTERS, World
 from sqlalchemy import func, select
 
@@ -69,7 +69,7 @@ def test_due_time_becomes_a_job_like_the_recurring_one(world: World) -> None:
     assert (fired.description, fired.tags, fired.options) == ("Quarterly", "t", {"timeout_s": 60.0})
     assert fired.state is State.ACTIVE
     assert fired.when.starts_at == NOON
-    (run,) = world.hall.leasing.lease(world.agent, 9)
+    (run,) = lease(world.hall, world.agent, 9)
     assert {p.name: p.value1 for p in run.modules[0].parameters} == {"Who": "all", "Password": "hidden"}
     assert world.ledger(job) == [("12:00", "FIRED", "")]
     assert world.hall.jobs.get(job.id, SYSTEM).started_at == NOON + QUARTER
@@ -103,7 +103,7 @@ def test_occurrence_runs_the_version_that_was_scheduled(world: World, load_libra
 
     world.turn()
 
-    (run,) = world.hall.leasing.lease(world.agent, 9)
+    (run,) = lease(world.hall, world.agent, 9)
     assert run.modules[0].document["tasks"][0]["name"] == "greet"
     assert world.jobs(job)[0].state is State.ACTIVE
 

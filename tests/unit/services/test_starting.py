@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from job_world import GREET, LIBRARY, LINUX, WINDOWS, a_request, on, work_off
+from job_world import GREET, LIBRARY, LINUX, WINDOWS, a_request, lease, on, work_off
 from sqlalchemy import select, text
 
 from dispatcher.core.errors import InvalidValue
@@ -225,7 +225,7 @@ def test_local_time_is_the_clock_of_each_agent(
     hall.clockwork.activate_due()
     hall.holds.release_due()
     assert fetchable(hall, agent) == [False]
-    assert hall.leasing.lease(agent, 1) == []
+    assert lease(hall, agent, 1) == []
     clock.moment = due_at
     hall.clockwork.activate_due()
     hall.holds.release_due()

@@ -1,0 +1,113 @@
+"""Recovery: runs whose agents have not been heard of for a lease time are taken back, to be lent again or to fail."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session
+
+from dispatcher.core.ports import Ports
+from dispatcher.core.states import FINISHED, Event, State, move
+from dispatcher.datastore.agents import Agent
+from dispatcher.datastore.jobs import JOBS
+from dispatcher.datastore.runs import CHUNKS, RUNS, SET_RUN, TASK_RESULTS
+from dispatcher.datastore.transactions import Datastore, after_commit
+from dispatcher.services.activation import Activation
+from dispatcher.services.locking import lock_jobs
+from dispatcher.services.plans import Plans
+
+
+class Recovery:
+    """Takes runs back from agents."""
+
+    def __init__(
+        self, datastore: Datastore, ports: Ports, *, plans: Plans, activation: Activation, lease: timedelta
+    ) -> None:
+        self._datastore = datastore
+        self._ports = ports
+        self._plans = plans
+        self._activation = activation
+        self._lease = lease
+
+    def extend_all(self, by: timedelta) -> None:
+        """Give every held run *by* from now: after an absence of the server, agents need time to report."""
+        now = self._ports.now()
+        # What has not begun needs no more than a lease: it loses nothing when that is over.
+        is_pending = RUNS.c.state == State.PENDING
+        with self._datastore.begin() as session:
+            for which, time in ((is_pending, min(by, self._lease)), (~is_pending, by)):
+                # Those with more time, too: if the clock was set back, they would not be missed for as long.
+                lent = RUNS.c.leased_until.is_not(None) & which
+                session.execute(update(RUNS).where(lent).values(leased_until=now + time))
+
+    def next_moment(self) -> datetime:
+        """Return when the next lease may be over: nobody tells the engine of those that begin while it sleeps."""
+        soonest = self._ports.now() + self._lease
+        with self._datastore.read() as session:
+            return min(session.scalar(select(func.min(RUNS.c.leased_until))) or soonest, soonest)
+
+    def is_holding(self, agent_id: UUID) -> bool:
+        """Whether the agent has a run that it has not reported the end of."""
+        with self._datastore.read() as session:
+            held = select(RUNS.c.id).where(RUNS.c.agent_id == agent_id, RUNS.c.leased_until.is_not(None))
+            return session.scalar(held.limit(1)) is not None
+
+    def take_back(self) -> int:
+        """End or requeue the runs whose lease is over; return how many there were.
+
+        One that had not begun, or of which only repeatable tasks had, waits again; another one that had begun has
+        failed with an unknown outcome, unless it was to be aborted.
+        """
+        over = RUNS.c.leased_until < self._ports.now()
+        with self._datastore.read() as session:
+            found = session.execute(select(RUNS.c.id, RUNS.c.job_id).where(over).limit(1_000)).all()
+        for run_id, job_id in found:
+            # One transaction each: a run that cannot be taken back must not keep the others.
+            with self._datastore.begin() as session:
+                lock_jobs(session, [job_id])
+                query = select(RUNS).where(RUNS.c.id == run_id, over).with_for_update(key_share=True)
+                row = session.execute(query).one_or_none()
+                if row is not None:
+                    silence = self._lease.total_seconds()
+                    reason = f"outcome unknown: no news from the agent for {silence:.0f} s"
+                    self.give_up(session, row, reason, may_be_held=not row.begun)
+        return len(found)
+
+    def give_up(self, session: Session, row: Any, reason: str, *, may_be_held: bool = False) -> None:
+        """End the attempt at the run *row* that its agent has lost: requeue the run, or fail it for *reason*.
+
+        With *may_be_held* its fence stands until it is lent again: the agent may have begun it and not be able to
+        say so. Should it name it in its next call, it goes on. The caller has locked its job.
+        """
+        state = State(row.state)
+        if state in FINISHED:
+            _set(session, row.id, leased_until=None)
+            return
+        if state is not State.ABORTING and (not row.begun or self._is_repeatable(session, row)):
+            back = State.PENDING if state is State.PENDING else move(state, Event.REQUEUE)
+            # What the lost attempt did is forgotten with it: the next one begins anew.
+            session.execute(delete(CHUNKS).where(CHUNKS.c.run_id == row.id))
+            session.execute(delete(TASK_RESULTS).where(TASK_RESULTS.c.run_id == row.id))
+            # Under another fence what the lost attempt still reports changes nothing.
+            fence = row.fence if may_be_held else row.fence + 1
+            _set(session, row.id, state=back, fence=fence, leased_until=None)
+            _set(session, row.id, started_at=None, begun=False, position=None)
+            after_commit(session, lambda: self._ports.wakeup.agents([row.agent_id]))
+            return
+        end = move(state, Event.FAIL)
+        _set(session, row.id, state=end, leased_until=None, stopped_at=self._ports.now(), reason=reason)
+        self._activation.run_ended(session, row.job_id)
+
+    def _is_repeatable(self, session: Session, row: Any) -> bool:
+        """Whether every task that has begun may be done twice."""
+        job = session.execute(select(JOBS.c.what).where(JOBS.c.id == row.job_id)).one()
+        os = session.scalar(select(Agent.os).where(Agent.id == row.agent_id)) or ""
+        tasks = [task for module in self._plans.outline(session, job.what, os) for task in module["tasks"]]
+        return all(task["repeatable"] for task in tasks[: (row.position or 0) + 1])
+
+
+def _set(session: Session, run_id: UUID, **values: Any) -> None:
+    session.connection().execute(SET_RUN, {"key": run_id, **values})

@@ -1,0 +1,235 @@
+"""Locked rows: what another transaction keeps locked holds up only those who need it, and not for ever."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from job_world import LIBRARY, a_request, on
+from sqlalchemy import select, update
+
+from dispatcher.agents import combiner, protocol
+from dispatcher.agents.gateway import Answer, Gateway
+from dispatcher.core.errors import Busy, Unavailable
+from dispatcher.core.patience import patient_for
+from dispatcher.core.permissions import SYSTEM
+from dispatcher.core.states import State
+from dispatcher.datastore import engines
+from dispatcher.datastore.agents import Agent
+from dispatcher.datastore.engines import parse_url
+from dispatcher.datastore.jobs import JOBS
+from dispatcher.datastore.runs import CHUNKS, RUNS
+from dispatcher.datastore.transactions import Datastore
+from dispatcher.services.enrolment import Facts
+from dispatcher.services.hall import Hall
+from dispatcher.services.leasing import Ask
+
+AGENTS: Any = Agent.__table__
+
+
+@pytest.fixture(params=["postgresql", "mariadb"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The URL of an empty database; SQLite has no locked rows."""
+    return str(request.getfixturevalue(f"{request.param}_database"))
+
+
+@pytest.fixture(autouse=True)
+def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(combiner, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(combiner, "WARY_S", 1_000.0)
+
+
+@contextmanager
+def locked(datastore: Datastore, table: Any, key: UUID) -> Iterator[None]:
+    """Keep a row locked, as somebody does who has forgotten to commit."""
+    with datastore.engine.connect() as connection:
+        connection.execute(select(table.c.id).where(table.c.id == key).with_for_update()).one()
+        yield
+        connection.rollback()
+
+
+class Member:
+    """An agent with a run that it was lent."""
+
+    def __init__(self, hall: Hall, name: str, at: Any) -> None:
+        self.id, secret = hall.enrolment.enrol(hall.tokens.create_enrol_token(SYSTEM), name, None, Facts(os="linux"))
+        self.authorization = protocol.credentials(self.id, secret)
+        self.job_id = hall.scheduling.submit(a_request(who=on(self.id)), SYSTEM).id
+        [([self.run], _)] = hall.leasing.orders_of([Ask(self.id, 1, [])])
+        self.at = at
+
+    @property
+    def held(self) -> protocol.Held:
+        return protocol.Held(run_id=self.run.id, fence=self.run.fence)
+
+    async def call(self, gateway: Gateway, path: str, message: protocol.Message) -> Answer:
+        gone = asyncio.get_running_loop().create_future()
+        return await gateway.handle(path, self.authorization, protocol.dump(message), gone)
+
+    async def report(self, gateway: Gateway) -> int:
+        """Tell the whole story of the run; return the status of the answer."""
+        events = [
+            {"kind": "task_started", "position": 0, "at": self.at},
+            {"kind": "output", "position": 0, "offset": 0, "data": b"hello"},
+            {"kind": "run_finished", "at": self.at, "state": "completed"},
+        ]
+        told = [{"run_id": self.run.id, "fence": self.run.fence, **event} for event in events]
+        return (await self.call(gateway, "report", protocol.Report.model_validate({"events": told}))).status
+
+
+@pytest.fixture
+def members(hall: Hall, load_library: Callable[[str], None], clock: Any) -> list[Member]:
+    load_library(LIBRARY)
+    return [Member(hall, name, clock()) for name in ("first", "locked", "last")]
+
+
+def run(hall: Hall, clock: Any, scenario: Callable[[Gateway], Awaitable[None]]) -> None:
+    async def main() -> None:
+        gateway = Gateway(hall, clock)
+        await gateway.start()
+        try:
+            await asyncio.wait_for(scenario(gateway), 20)
+        finally:
+            gateway.release()
+            await gateway.stop()
+
+    asyncio.run(main())
+
+
+def ends(datastore: Datastore, members: list[Member]) -> list[tuple[Any, ...]]:
+    """How the job of each of *members* stands, and how much output of it is stored."""
+    with datastore.read() as session:
+        return [
+            (
+                session.execute(select(JOBS.c.state).where(JOBS.c.id == one.job_id)).scalar_one(),
+                [bytes(data) for data in session.scalars(select(CHUNKS.c.data).where(CHUNKS.c.run_id == one.run.id))],
+            )
+            for one in members
+        ]
+
+
+def online(datastore: Datastore, members: list[Member]) -> list[bool]:
+    with datastore.read() as session:
+        found = dict(session.execute(select(AGENTS.c.id, AGENTS.c.online)).tuples().all())
+    return [found[one.id] for one in members]
+
+
+DONE, OPEN = (State.COMPLETED, [b"hello"]), (State.ACTIVE, [])
+
+
+@pytest.mark.parametrize("table", [RUNS, JOBS], ids=["run", "job"])
+def test_reports_are_stored_while_one_that_needs_a_locked_row_is_refused_until_it_is_free(
+    hall: Hall, datastore: Datastore, members: list[Member], clock: Any, table: Any
+) -> None:
+    async def scenario(gateway: Gateway) -> None:
+        _, stuck, _ = members
+        with locked(datastore, table, stuck.run.id if table is RUNS else stuck.job_id):
+            for _ in range(2):  # what is repeated is stored once
+                assert await asyncio.gather(*(one.report(gateway) for one in members)) == [200, 503, 200]
+                assert ends(datastore, members) == [DONE, OPEN, DONE]
+        for _ in range(2):
+            assert await stuck.report(gateway) == 200
+        assert ends(datastore, members) == [DONE] * 3
+
+    run(hall, clock, scenario)
+
+
+def test_after_one_has_waited_in_vain_the_next_ones_do_not_wait(
+    hall: Hall, datastore: Datastore, members: list[Member], clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(gateway: Gateway) -> None:
+        with locked(datastore, RUNS, members[1].run.id):
+            assert await members[1].report(gateway) == 503
+            monkeypatch.setattr(combiner, "PATIENCE_S", 60.0)
+            assert await asyncio.gather(*(one.report(gateway) for one in members)) == [200, 503, 200]
+
+    run(hall, clock, scenario)
+
+
+def test_a_poll_waits_for_no_run_and_what_is_locked_is_not_lost(
+    hall: Hall, datastore: Datastore, members: list[Member], clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(combiner, "PATIENCE_S", 60.0)
+    clock.turn(timedelta(seconds=10))
+
+    async def scenario(gateway: Gateway) -> None:
+        with locked(datastore, RUNS, members[1].run.id):
+            polls = [one.call(gateway, "poll", protocol.Poll(free=0, wait_s=0, holding=[one.held])) for one in members]
+            for answer in await asyncio.gather(*polls):
+                assert protocol.Orders.model_validate_json(answer.body) == protocol.Orders()
+
+    run(hall, clock, scenario)
+    with datastore.read() as session:
+        until = dict(session.execute(select(RUNS.c.id, RUNS.c.leased_until)).tuples().all())
+    assert [(until[one.run.id] - clock()).total_seconds() for one in members] == [30, 20, 30]
+
+
+def test_a_poll_that_needs_a_locked_agent_is_refused_and_the_others_get_their_work(
+    hall: Hall, datastore: Datastore, members: list[Member], clock: Any
+) -> None:
+    jobs = [hall.scheduling.submit(a_request(who=on(one.id)), SYSTEM).id for one in members]
+
+    async def scenario(gateway: Gateway) -> None:
+        async def poll(one: Member) -> tuple[int, list[UUID]]:
+            answer = await one.call(gateway, "poll", protocol.Poll(free=1, wait_s=0, holding=[one.held]))
+            return answer.status, [
+                order.job_id for order in protocol.Orders.model_validate_json(answer.body).runs
+            ] if answer.status == 200 else []
+
+        for one in members:  # their first contact is stored, so that nobody else locks them
+            await one.call(gateway, "poll", protocol.Poll(free=0, wait_s=0, holding=[one.held]))
+        while not all(online(datastore, members)):
+            await asyncio.sleep(0.01)
+        with locked(datastore, AGENTS, members[1].id):
+            given = await asyncio.gather(*map(poll, members))
+            assert given == [(200, [jobs[0]]), (503, []), (200, [jobs[2]])]
+        assert await poll(members[1]) == (200, [jobs[1]])
+
+    run(hall, clock, scenario)
+
+
+def test_contacts_of_agents_that_are_not_locked_are_stored_and_the_others_are_told(
+    hall: Hall, datastore: Datastore, members: list[Member], clock: Any
+) -> None:
+    keys = [one.id for one in members]
+    with locked(datastore, AGENTS, keys[1]):
+        assert hall.enrolment.note_contacts(dict.fromkeys(keys, clock()), {}) == {keys[1]}
+    assert online(datastore, members) == [True, False, True]
+    assert hall.enrolment.note_contacts({}, dict.fromkeys(keys, clock())) == set()
+    assert online(datastore, members) == [False, False, False]
+
+
+def test_a_transaction_waits_no_longer_than_it_has_patience(datastore: Datastore, members: list[Member]) -> None:
+    rename = update(AGENTS).where(AGENTS.c.id == members[0].id).values(name="renamed")
+    with locked(datastore, AGENTS, members[0].id), patient_for(0), pytest.raises(Busy), datastore.begin() as session:
+        session.execute(rename)
+    for _ in range(datastore.engine.pool.size()):  # whichever connection is taken: none stays impatient
+        with datastore.begin() as session:
+            wait_s = session.connection().exec_driver_sql(
+                "SELECT current_setting('lock_timeout')"
+                if datastore.engine.dialect.name == "postgresql"
+                else "SELECT @@innodb_lock_wait_timeout"
+            )
+            assert wait_s.scalar_one() in ("10s", 10)
+
+
+def test_a_transaction_that_stands_still_loses_its_locks(
+    database_url: str, datastore: Datastore, members: list[Member], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = update(AGENTS).where(AGENTS.c.id == members[0].id)
+    monkeypatch.setattr(engines, "STANDSTILL_S", 1)
+    paused = Datastore(parse_url(database_url))
+    try:
+        with pytest.raises(Unavailable), paused.begin() as session:
+            session.execute(rename.values(name="by the one that was paused"))
+            with datastore.begin() as other:  # waits until the first one's is over
+                other.execute(rename.values(name="by the other one"))
+        with paused.begin() as session:  # it goes on with another connection
+            assert session.scalar(select(AGENTS.c.name).where(AGENTS.c.id == members[0].id)) == "by the other one"
+    finally:
+        paused.close()
