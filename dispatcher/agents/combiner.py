@@ -36,7 +36,7 @@ _OUT_OF_ORDER = 2
 #: How long a batch waits for what somebody else has locked, in seconds: longer than a database takes to see a deadlock.
 PATIENCE_S = 2.0
 #: The same for a while after one has waited in vain: all that needs what is locked is refused soon, the rest is done.
-HASTE_S = 0.01
+HASTE_S = 0.1
 #: How long that while is, in seconds: longer than an agent waits before it tries again.
 WARY_S = 15.0
 
@@ -114,20 +114,25 @@ class Combiner(Generic[Q, A]):
 
     def _answers(self, questions: Sequence[Q]) -> Sequence[A | Exception]:
         """Return the answers to *questions*, or why there is none. Called in a thread."""
+        is_patient = time.monotonic() >= self._wary_until
         try:
-            with patient_for(HASTE_S if time.monotonic() < self._wary_until else PATIENCE_S):
+            with patient_for(PATIENCE_S if is_patient else HASTE_S):
                 answers = again(partial(self._work, questions))
         except Exception as error:  # it belongs to the loop, where somebody waits for it
-            self._note([error], len(questions))
+            if is_patient:
+                self._note([error], len(questions))
             return [error] if len(questions) == 1 else self._one_by_one(questions)
-        self._note(answers, len(questions))
+        if is_patient:
+            self._note(answers, len(questions))
         return answers
 
     def _note(self, answers: Sequence[A | Exception], calls: int) -> None:
-        """Be wary from now on if one of *answers* is that a lock was waited for in vain."""
+        """Be wary from now on if one of *answers*, to a patient batch, is that a lock was waited for in vain.
+
+        What is refused in haste says nothing: ordinary work is in each other's way for longer, and would never end it.
+        """
         if any(isinstance(answer, Busy) for answer in answers):
-            if time.monotonic() >= self._wary_until:
-                log.warning("batch.busy", calls=calls)
+            log.warning("batch.busy", calls=calls)
             self._wary_until = time.monotonic() + WARY_S
 
     def _one_by_one(self, questions: Sequence[Q]) -> list[A | Exception]:

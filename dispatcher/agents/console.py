@@ -55,7 +55,7 @@ class Watch:
         before = self.seen
         try:
             found = self._read()
-        except (OSError, RuntimeError, ValueError, psutil.Error) as error:
+        except (OSError, RuntimeError, ValueError, OverflowError, psutil.Error) as error:
             log.debug("console.unknown error=%s", error)  # every minute, perhaps: nothing of it is new
             return False
         if found is not None and found.user != before.user:

@@ -250,7 +250,7 @@ class Gateway:
                 left = deadline - self._loop.time()
                 if orders is not None or left <= 0 or self._stopping:
                     return self._tell(orders)
-                if is_first and look.free:
+                if is_first and look.free and self._waiting.get(agent_id) is waiting:
                     self._offers.make(agent_id)  # once: whoever has taken it may not have told yet
                 is_last = await self._wait(waiting, left, gone)
             finally:
@@ -338,6 +338,7 @@ class Gateway:
         """Return a future that becomes true by the agent's next wake-up, and false by a newer poll of it."""
         assert self._loop is not None  # noqa: S101 - started before it serves
         older = self._waiting.get(agent_id)
+        self._offers.withdraw(agent_id)  # it was the older poll's; this one may have no free slot
         if older is not None and not older.done():
             older.set_result(False)
         future = self._waiting[agent_id] = self._loop.create_future()

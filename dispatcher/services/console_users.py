@@ -27,8 +27,11 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 def agents_of(session: Session, user: str, by: By) -> list[Who]:
     """Return the agents of *user*, sorted by name: as the agents said last, whether they are online or not.
 
-    With ``MOST_RECENT`` that is one agent at most. Where the user is now comes before where the user was.
+    With ``MOST_RECENT`` that is one agent at most. Where the user is now comes before where the user was. A domain
+    alone is no user.
     """
+    if not console.key(user):  # the key of all agents that have seen nobody
+        return []
     found = session.connection().execute(_OF_USER, {"key": console.key(user)}).mappings()
     # Some databases compare text without regard to accents.
     rows = [row for row in found if console.is_same(row["last_console_user"], user)]

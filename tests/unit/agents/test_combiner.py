@@ -142,7 +142,7 @@ def test_whoever_needs_what_is_locked_is_refused_alone_however_many_they_are(
 
 
 def test_after_a_batch_has_waited_in_vain_others_have_less_patience_for_a_while(
-    work: Work, run: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    work: Work, run: Callable[..., None]
 ) -> None:
     work.broken = {4: Busy("locked")}
     usual, little = combiner.PATIENCE_S, combiner.HASTE_S
@@ -153,11 +153,23 @@ def test_after_a_batch_has_waited_in_vain_others_have_less_patience_for_a_while(
         assert work.patience_s == [usual, usual, little, little]
         await ask(one, work, [6, 8])
         assert work.patience_s[4:] == [little, little]
-        monkeypatch.setattr(combiner, "WARY_S", -1.0)  # it is over
-        await ask(one, work, [2, 4])
+        one._wary_until = 0.0  # it is over
         await ask(one, work, [6, 8])
-        assert work.patience_s[-2:] == [usual, usual]
+        assert work.patience_s[6:] == [usual]
         assert patience_s() == USUAL_S
+
+    run(scenario)
+
+
+def test_what_is_refused_in_haste_makes_the_while_no_longer(work: Work, run: Callable[..., None]) -> None:
+    work.broken = {4: Busy("locked")}
+
+    async def scenario(one: Combiner[int, int]) -> None:
+        await ask(one, work, [2, 4])
+        until = one._wary_until
+        await ask(one, work, [2, 4])
+        assert work.patience_s[-1] == combiner.HASTE_S
+        assert one._wary_until == until
 
     run(scenario)
 

@@ -80,6 +80,51 @@ def test_poll_that_waits_is_answered_without_another_transaction(
     run(scenario)
 
 
+def test_offer_ends_with_its_poll_also_when_a_newer_one_without_a_slot_takes_its_place(
+    hall: Hall, run: Callable[[Scenario], None], datastore: Datastore
+) -> None:
+    async def scenario(gateway: Gateway, agent: UUID, poll: Polls) -> None:
+        older = asyncio.create_task(poll())
+        await until_offered(gateway, agent)
+        newer = asyncio.create_task(poll(free=0))
+        await older
+        assert gateway.slot(agent) is None
+        await asyncio.to_thread(submit, hall, agent)
+        assert fences(datastore) == [0]
+        newer.cancel()
+
+    run(scenario)
+
+
+def test_poll_that_was_replaced_during_its_first_look_offers_nothing(
+    hall: Hall, run: Callable[[Scenario], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(gateway: Gateway, agent: UUID, poll: Polls) -> None:
+        looked, go_on = asyncio.Event(), asyncio.Event()
+        answer = gateway._looking.answer
+
+        async def slowly(look: Any, size: int) -> Any:
+            orders = await answer(look, size)
+            if look.free:
+                looked.set()
+                await go_on.wait()
+            return orders
+
+        monkeypatch.setattr(gateway._looking, "answer", slowly)
+        older = asyncio.create_task(poll())
+        await looked.wait()
+        waiting = gateway._waiting[agent]
+        newer = asyncio.create_task(poll(free=0))
+        while gateway._waiting[agent] is waiting:
+            await asyncio.sleep(0.001)
+        go_on.set()
+        await older
+        assert gateway.slot(agent) is None
+        newer.cancel()
+
+    run(scenario)
+
+
 def test_slot_is_taken_once(hall: Hall, run: Callable[[Scenario], None]) -> None:
     async def scenario(gateway: Gateway, agent: UUID, poll: Polls) -> None:
         polling = asyncio.create_task(poll())

@@ -73,6 +73,16 @@ def test_whoever_has_left_is_no_console_user_but_the_last_one(world: World, load
         assert where(world, "a") == [1]
 
 
+@pytest.mark.parametrize("user", ["CORP\\", "\\"])
+@pytest.mark.parametrize("by", ["console_user", "last_console_user", "most_recent"])
+def test_a_domain_alone_is_no_user_of_agents_that_have_seen_nobody(
+    world: World, load_library: Load, by: str, user: str
+) -> None:
+    load_library(a_run_book(by))
+    with pytest.raises(InvalidValue, match="no agent whose"):
+        world.start(values=asked(user))
+
+
 def test_most_recent_is_where_the_user_is_now(world: World, load_library: Load) -> None:
     sees(world, 0, "", "anna", AT + HOUR)
     sees(world, 1, "anna", at=AT)

@@ -138,7 +138,7 @@ def test_flags(text: str, flag: bool | None) -> None:
 
 @pytest.mark.parametrize("name", ["description", "comment", "comments"])
 def test_description(name: str) -> None:
-    assert to_upload({name: "caf\xe9"}).description == "caf\xe9"
+    assert to_upload({name: "\xe9t\xe9"}).description == "\xe9t\xe9"
     assert to_upload({name: ""}).description == ""
     assert to_upload({}).description is None
 
