@@ -155,7 +155,7 @@ def test_after_a_batch_has_waited_in_vain_others_have_less_patience_for_a_while(
         assert work.patience_s[4:] == [little, little]
         one._wary_until = 0.0  # it is over
         await ask(one, work, [6, 8])
-        assert work.patience_s[6:] == [usual]
+        assert work.patience_s[6:] == [usual, usual]
         assert patience_s() == USUAL_S
 
     run(scenario)
