@@ -21,7 +21,7 @@ from dispatcher.core.networks import NO_NETWORK
 log = structlog.get_logger(__name__)
 
 #: How long the agent may take to report what it did when the server stops, in seconds.
-GRACE_S = 10
+GRACE_S = 16
 #: How long to wait before the agent is started again, in seconds: doubled each time, until it has lived for the most.
 FIRST_PAUSE_S = 1.0
 MOST_PAUSE_S = 60.0

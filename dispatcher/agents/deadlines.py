@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dispatcher.agents.processes import KILL_TIMEOUT_S
+from dispatcher.agents.processes import KILL_TIMEOUT_S, STOP_TIMEOUT_S
 from dispatcher.agents.protocol import TaskOrder
 from dispatcher.agents.supervisor import TERMINATE_GRACE_S
 
-#: How long a slot may take to make an end of a task, in seconds: it asks, it kills, and it tells.
-END_S = TERMINATE_GRACE_S + KILL_TIMEOUT_S + 1.0
+#: How long a slot may take to make an end of a task, in seconds: it asks, it stops what is left, it kills that and
+#: what appears until the last moment, and it tells.
+END_S = TERMINATE_GRACE_S + STOP_TIMEOUT_S + KILL_TIMEOUT_S + STOP_TIMEOUT_S + 1.0
+#: When after an abort a slot that is stopped is not waited for any longer, in seconds: all is to be gone after ten.
+STOPPED_S = TERMINATE_GRACE_S + 1.0
 
 
 def longest_s(task: TaskOrder) -> float | None:

@@ -22,9 +22,11 @@ from uuid import UUID
 from pydantic import TypeAdapter
 
 from dispatcher.agents import processes, recovery, scratch
+from dispatcher.agents.deadlines import END_S
 from dispatcher.agents.holdings import Holdings
 from dispatcher.agents.pipes import Bell, Inflow
 from dispatcher.agents.protocol import Held, Message, RunEvent, RunFinished, RunOrder, RunStarted, TaskStarted, dump
+from dispatcher.agents.rounds import Rounds
 from dispatcher.agents.slot_messages import Abort, Do, Go
 from dispatcher.agents.slot_process import Assignment, SlotProcess
 from dispatcher.agents.spool import Spool, TakenTask
@@ -35,7 +37,7 @@ log = logging.getLogger(__name__)
 #: How many unconfirmed bytes the spool may hold before output is thrown away; everything else is always kept.
 BACKLOG_BYTES = 1 << 28
 #: How long the slots may take to end when the agent stops, in seconds.
-STOP_TIMEOUT_S = 10.0
+STOP_TIMEOUT_S = END_S + 2.0
 #: How often to look for room when the disk is full, in seconds.
 FULL_DISK_PAUSE_S = 1.0
 #: How many writes may wait for room before output is thrown away; everything else is always kept.
@@ -84,6 +86,7 @@ class Foreman:
         self._has_news = False
         self._has_urgent_news = False
         self._stop_by: float | None = None
+        self._rounds = Rounds()
         self._selector = selectors.DefaultSelector()
         self._bell = Bell()
         self._selector.register(self._bell, selectors.EVENT_READ, self._bell.silence)
@@ -115,7 +118,10 @@ class Foreman:
         """Serve until ``stop``, then kill what runs, and return when that is reported or time is up."""
         self._start_slot()
         while not self._is_over():
-            for key, _ in self._selector.select(self._timeout()):
+            ready, late_s = self._rounds.begin(self._selector, self._timeout())
+            for slot in self._slots:
+                slot.put_off(late_s)
+            for key, _ in ready:
                 key.data()
             while self._posted:
                 self._posted.popleft()()
@@ -269,9 +275,14 @@ class Foreman:
 
     def _kill_late_slots(self) -> None:
         """Kill the slots that stand still. They are buried when what they have told has been read."""
-        for slot in self._slots:
-            if slot.kill_if_late():
+        # By the time at which this round began: slots are given what it has taken before they are judged by that.
+        late = [slot for slot in self._slots if slot.end_by is not None and slot.end_by <= self._rounds.began_at]
+        telling = [key.fileobj for key, _ in self._selector.select(0)] if late else []
+        for slot in late:
+            # What one has told meanwhile is read first.
+            if slot.events not in telling and not slot.may_go_on():
                 log.error("slot.late pid=%d", slot.pid)
+                slot.kill_late()
 
     def _bury(self, slot: SlotProcess) -> None:
         """Make an end of a slot that has died or is not needed any more, and of all that it has left behind."""
@@ -283,8 +294,9 @@ class Foreman:
         assignment = slot.assignment
         if assignment is not None:
             run_id = assignment.order.run_id
-            log.error("slot.died pid=%d code=%d run_id=%s killed=%s", slot.pid, code, run_id, killed.names)
-            assignment.killed += killed.names
+            names = processes.limited(killed.names)
+            log.error("slot.died pid=%d code=%d run_id=%s killed=%s", slot.pid, code, run_id, names)
+            assignment.killed += names
             # Afterwards, because what to say depends on what the spool has heard of the run.
             self._dead.append(slot)
             self._after_sync.append(lambda: self._cut_off(slot, assignment))

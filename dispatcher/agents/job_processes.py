@@ -15,7 +15,7 @@ import psutil
 
 from dispatcher.agents.job_object import JobObject, name_of
 from dispatcher.agents.pipes import Bell
-from dispatcher.agents.processes import KILL_TIMEOUT_S, Killed, limited
+from dispatcher.agents.processes import KILL_TIMEOUT_S, Killed
 
 # Of the Windows API and of Python there; other systems lack these names.
 _CREATE_SUSPENDED = 0x4
@@ -91,7 +91,6 @@ class JobProcesses:
             if self._pids():
                 wait(0.05)
         self.close()
-        killed.names = limited(killed.names)
         return killed
 
     def close(self) -> None:

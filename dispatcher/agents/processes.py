@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -134,11 +135,8 @@ def descendants(session: int | None = None, spare: frozenset[int] = frozenset())
 
     With *session*, also the members of that session (for systems without subreapers).
     """
-    found = {process.pid: process for process in psutil.Process().children(recursive=True)}
-    for pid in spare:
-        if pid in found:
-            for process in [found[pid], *_children(found[pid])]:
-                found.pop(process.pid, None)
+    below = psutil.Process().children(recursive=True)
+    found = {process.pid: process for process in (_beside(spare, below) if spare else below)}
     if session is not None:
         for process in psutil.process_iter():
             if _session_of(process.pid) == session:
@@ -182,7 +180,6 @@ def kill(wait: Callable[[float], None], session: int | None = None, spare: froze
         if rest:
             wait(0.05)
     _reap_these(spare)
-    killed.names = limited(killed.names)
     return killed
 
 
@@ -224,11 +221,14 @@ def _environment(process: psutil.Process) -> dict[str, str]:
 def _stopped_descendants(session: int | None, spare: frozenset[int]) -> set[psutil.Process]:
     stopped: set[psutil.Process] = set()
     deadline = time.monotonic() + STOP_TIMEOUT_S
-    while (new := set(descendants(session, spare)) - stopped) and time.monotonic() < deadline:
+    while new := set(descendants(session, spare)) - stopped:
         for process in new:
             if sys.platform != "win32":
                 _signal(process, signal.SIGSTOP)
         stopped |= new
+        # Not before: however long the first look took, what it has found is killed.
+        if time.monotonic() >= deadline:
+            break
     return stopped
 
 
@@ -242,11 +242,30 @@ def _reap_these(spare: frozenset[int]) -> None:
             os.waitpid(child.pid, os.WNOHANG)
 
 
-def _children(process: psutil.Process) -> list[psutil.Process]:
+def _beside(spare: frozenset[int], below: list[psutil.Process]) -> list[psutil.Process]:
+    """Return those of the descendants *below* whose parents lead to this process, but through none in *spare*.
+
+    A second look, for what is below *spare*, could miss one of theirs that the first has seen. This cannot: nothing
+    leaves a spared subreaper. One whose parent has just ended is left for the next look.
+    """
+    children = defaultdict(list)
+    for process in below:
+        if process.pid not in spare:
+            children[_parent_of(process)].append(process)
+    found: list[psutil.Process] = []
+    unseen: list[int | None] = [os.getpid()]
+    while unseen:
+        new = children.pop(unseen.pop(), [])
+        found += new
+        unseen += [process.pid for process in new]
+    return found
+
+
+def _parent_of(process: psutil.Process) -> int | None:
     try:
-        return process.children(recursive=True)
-    except psutil.NoSuchProcess:
-        return []
+        return process.ppid()
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return None
 
 
 def _is_alive(process: psutil.Process) -> bool:

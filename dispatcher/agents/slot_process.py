@@ -9,10 +9,11 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 from pydantic import BaseModel
 
 import dispatcher
-from dispatcher.agents.deadlines import END_S, longest_s
+from dispatcher.agents.deadlines import END_S, STOPPED_S, longest_s
 from dispatcher.agents.pipes import Inflow
 from dispatcher.agents.protocol import RunOrder
 
@@ -29,6 +30,7 @@ class Assignment:
     has_begun: bool = False  #: a task may have done something
     attempts: int = 0  #: slots that died with it
     end_by: float | None = None  #: when its slot must be done with what it does now, of the monotonic clock
+    is_checked: bool = False  #: it was looked whether its slot is stopped, after an abort
     is_late: bool = False  #: its slot was not, and has been killed
     killed: list[str] = field(default_factory=list)  #: what its slot has left behind, as "pid name"
 
@@ -47,7 +49,22 @@ class Assignment:
     def abort(self) -> None:
         """Note that the run has to end."""
         if not self.is_aborted:
-            self.is_aborted, self.end_by = True, time.monotonic() + END_S
+            self.is_aborted, self.end_by = True, time.monotonic() + STOPPED_S
+
+    def check(self) -> None:
+        """Note that its slot is at work with the abort: it has the rest of its time."""
+        self.is_checked = True
+        self.put_off(END_S - STOPPED_S)
+
+    def hear(self) -> None:
+        """Note that its slot has told something: until now it may have waited for that to be read."""
+        if self.end_by is not None:
+            self.end_by = max(self.end_by, time.monotonic() + END_S)
+
+    def put_off(self, by_s: float) -> None:
+        """Give its slot so many seconds more."""
+        if self.end_by is not None:
+            self.end_by += by_s
 
 
 @dataclass(eq=False)
@@ -113,6 +130,8 @@ class SlotProcess:
         data = self.events.read(_CHUNK)
         if not data:
             return None
+        if self.assignment is not None:
+            self.assignment.hear()
         *lines, rest = data.split(b"\n")
         if lines:
             lines[0] = b"".join([*self._rest, lines[0]])
@@ -120,14 +139,28 @@ class SlotProcess:
         self._rest.append(rest)
         return lines
 
-    def kill_if_late(self) -> bool:
-        """Kill the slot if it should be done by now; return whether it was. What it has told can still be read."""
-        assignment = self.assignment
-        if assignment is None or assignment.end_by is None or time.monotonic() < assignment.end_by:
+    def put_off(self, by_s: float) -> None:
+        """Give it so many seconds more for what it does now."""
+        if self.assignment is not None:
+            self.assignment.put_off(by_s)
+
+    def may_go_on(self) -> bool:
+        """Whether it has a little more time, once: its run was aborted a moment ago, and nobody has stopped it."""
+        if self.assignment is None or not self.assignment.is_aborted or self.assignment.is_checked:
             return False
-        assignment.is_late, assignment.end_by = True, None
+        try:
+            is_stopped = psutil.Process(self.pid).status() == psutil.STATUS_STOPPED
+        except psutil.Error:
+            return False
+        if not is_stopped:
+            self.assignment.check()
+        return not is_stopped
+
+    def kill_late(self) -> None:
+        """Kill the slot because it should be done by now. What it has told can still be read."""
+        if self.assignment is not None:
+            self.assignment.is_late, self.assignment.end_by = True, None
         self.process.kill()
-        return True
 
     def end(self) -> int:
         """Kill the slot, if it still lives, and return its exit code. What it had started is not touched."""

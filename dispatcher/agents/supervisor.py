@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from dispatcher.agents.pipes import Bell, Inflow
-from dispatcher.agents.processes import Killed
+from dispatcher.agents.processes import Killed, limited
 
 if sys.platform == "win32":
     from dispatcher.agents.job_processes import JobProcesses as Processes
@@ -113,16 +113,16 @@ class Supervisor:
         """Make an end of everything that is left; note what had to be killed."""
         if not self._is_something_left(watch):
             return
-        end = watch.end
-        end.killed.names = self._processes.terminate()
+        names = self._processes.terminate()
         deadline = time.monotonic() + self._grace_s
         while self._is_something_left(watch):
             if time.monotonic() >= deadline:
                 killed = self._processes.kill(self._wait_for_child)
-                end.killed.names += [name for name in killed.names if name not in end.killed.names]
-                end.killed.survivors = killed.survivors
-                return
+                names += killed.names
+                watch.end.killed.survivors = killed.survivors
+                break
             self._wait(watch, deadline)
+        watch.end.killed.names = limited(list(dict.fromkeys(names)))
 
     def _is_something_left(self, watch: _Watch) -> bool:
         ended, others = self._processes.reap()

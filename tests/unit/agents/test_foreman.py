@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
+import selectors
 import subprocess
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Thread
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
-from dispatcher.agents import processes
+from dispatcher.agents import deadlines, processes, rounds, slot_process
+from dispatcher.agents import foreman as foreman_module
 from dispatcher.agents.foreman import Foreman
 from dispatcher.agents.holdings import Holdings
 from dispatcher.agents.protocol import Held, RunOrder
-from dispatcher.agents.slot_process import SlotProcess
+from dispatcher.agents.slot_process import Assignment, SlotProcess
 from dispatcher.agents.spool import Spool
 
 
@@ -183,3 +188,118 @@ def test_run_that_is_aborted_when_its_slot_has_died_is_not_done(
 def test_what_a_dead_slot_had_in_its_directory_goes_with_it(serve, an_order, tmp_path: Path) -> None:
     serve(an_order('echo left > "$(dirname "$DISPATCHER_OUTPUT")/file"; kill -9 $PPID; sleep 60'))
     assert list((tmp_path / "scratch").iterdir()) == []
+
+
+@pytest.mark.parametrize("how", ["aborted", "timed_out"])
+def test_slot_that_its_task_has_stopped_is_killed_when_it_should_be_done(
+    serve, foreman: Foreman, spool: Journal, an_order, monkeypatch, when_begun, how
+) -> None:
+    for module in (deadlines, slot_process):
+        monkeypatch.setattr(module, "END_S", 0.1)
+    monkeypatch.setattr(slot_process, "STOPPED_S", 0.1)
+    slots = mortal(monkeypatch, 0)
+    limit = {"timeout_s": 1} if how == "timed_out" else {}
+    order = an_order({"settings": {"command": "kill -STOP $PPID; sleep 20"}, **limit})
+
+    def abort_when_stopped() -> None:
+        slot, deadline = psutil.Process(slots[0].pid), time.monotonic() + 10
+        while slot.status() != psutil.STATUS_STOPPED and time.monotonic() < deadline:
+            time.sleep(0.01)
+        foreman.post(lambda: foreman.obey([], [order.run_id], []))
+
+    if how == "aborted":
+        when_begun(lambda: Thread(target=abort_when_stopped).start())
+    serve(order)
+    task, run = (event.decode() for event in spool.batch(1 << 20, 100).events[-2:])
+    for end in (task, run):
+        assert f'"state":"{how}"' in end
+        assert "the slot stood still" in end
+
+
+@pytest.fixture
+def skip(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Lets so many seconds pass, for the agent alone."""
+    skipped = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + sum(skipped), sleep=time.sleep)
+    for module in (foreman_module, rounds, slot_process):
+        monkeypatch.setattr(module, "time", clock)
+    return skipped.append
+
+
+def wait_for_news_of(slot: SlotProcess) -> None:
+    with selectors.DefaultSelector() as selector:
+        selector.register(slot.events, selectors.EVENT_READ)
+        assert selector.select(10)
+
+
+@pytest.fixture
+def when_begun(monkeypatch: pytest.MonkeyPatch):
+    """Has something done by the foreman as soon as a task has begun."""
+
+    def arrange(work: Callable[[], object]) -> None:
+        begin = Assignment.begin
+
+        def begin_and_work(assignment: Assignment, position: int) -> None:
+            begin(assignment, position)
+            work()
+
+        monkeypatch.setattr(Assignment, "begin", begin_and_work)
+
+    return arrange
+
+
+def test_slot_that_is_done_while_the_disk_is_slow_is_not_late(
+    serve, spool: Journal, an_order, monkeypatch, skip, when_begun
+) -> None:
+    slots = mortal(monkeypatch, 0)
+    when_begun(lambda: (wait_for_news_of(slots[0]), skip(1000)))
+    # More than a pipe takes: its slot has to wait until that is read.
+    serve(an_order({"settings": {"command": "head -c 300000 /dev/zero | tr '\\0' x"}, "timeout_s": 60}))
+    assert '"state":"completed"' in spool.batch(1 << 20, 100).events[-1].decode()
+
+
+def test_slot_is_not_late_because_it_was_stopped_with_the_agent(
+    serve, foreman: Foreman, spool: Journal, an_order, monkeypatch, skip, when_begun, tmp_path: Path
+) -> None:
+    judged: list[float | None] = []
+    judge = foreman._kill_late_slots
+    slots = mortal(monkeypatch, 0)
+
+    def stand_still() -> None:
+        def judge_and_go_on() -> None:
+            judge()
+            judged.append(slots[0].end_by)
+            # In the round that stood still, and in the next one.
+            foreman.post(lambda: None)
+            if len(judged) == 2:
+                (tmp_path / "go").touch()
+
+        monkeypatch.setattr(foreman, "_kill_late_slots", judge_and_go_on)
+        skip(1000)
+
+    when_begun(lambda: foreman.post(stand_still))
+    command = f"until [ -e {tmp_path}/go ]; do sleep 0.05; done"
+    serve(an_order({"settings": {"command": command}, "timeout_s": 60}))
+    assert '"state":"completed"' in spool.batch(1 << 20, 100).events[-1].decode()
+
+
+def test_slot_is_not_late_if_what_it_has_told_was_not_seen(
+    serve, foreman: Foreman, spool: Journal, an_order, monkeypatch, skip, when_begun
+) -> None:
+    slots = mortal(monkeypatch, 0)
+    select = foreman._selector.select
+
+    def see_nothing(_timeout: float | None = None) -> list[object]:
+        # As an agent that is stopped just now and goes on at the deadline.
+        monkeypatch.setattr(foreman._selector, "select", select)
+        wait_for_news_of(slots[0])
+        assert slots[0].end_by is not None
+        skip(slots[0].end_by - foreman_module.time.monotonic())
+        return []
+
+    late: list[SlotProcess] = []
+    monkeypatch.setattr(SlotProcess, "kill_late", late.append)
+    when_begun(lambda: monkeypatch.setattr(foreman._selector, "select", see_nothing))
+    serve(an_order({"settings": {"command": "true"}, "timeout_s": 60}))
+    assert late == []
+    assert '"state":"completed"' in spool.batch(1 << 20, 100).events[-1].decode()

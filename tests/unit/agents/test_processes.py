@@ -90,6 +90,19 @@ def test_what_is_below_a_spared_child_is_spared_too(family) -> None:
     assert found.isdisjoint([spared, *(process.pid for process in psutil.Process(spared).children())])
 
 
+def test_what_is_below_a_spared_child_is_spared_although_another_look_would_miss_it(family, monkeypatch) -> None:
+    spared = psutil.Process(family[0].pid)
+    below = spared.children()
+    children = psutil.Process.children
+
+    def miss(process: psutil.Process, recursive: bool = False) -> list[psutil.Process]:
+        return [] if process == spared else children(process, recursive)
+
+    monkeypatch.setattr(psutil.Process, "children", miss)
+    found = processes.descendants(spare=frozenset([spared.pid]))
+    assert {process.pid for process in found}.isdisjoint(process.pid for process in [spared, *below])
+
+
 class Stranger:
     """A process that heeds no signal."""
 
@@ -135,3 +148,15 @@ def test_those_that_are_found_are_killed_although_new_ones_keep_appearing(monkey
     killed = processes.kill(lambda _: None)
     assert len(killed.names) > 5
     assert killed.survivors
+
+
+def test_those_that_are_found_are_killed_however_long_the_look_took(monkeypatch, clock) -> None:
+    looks = [[], [], [Stranger()]]
+
+    def find(*_: object) -> list[Stranger]:
+        clock[0] += 2 * processes.STOP_TIMEOUT_S
+        return looks.pop()
+
+    monkeypatch.setattr(processes, "descendants", find)
+    killed = processes.kill(lambda _: None)
+    assert (killed.names, killed.survivors) == (["0 stranger"], [])
