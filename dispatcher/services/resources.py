@@ -11,15 +11,17 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from threading import Lock
 from typing import BinaryIO, cast
 from uuid import UUID
 
 import structlog
-from sqlalchemy import CursorResult, delete, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, delete, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from dispatcher.core.attempts import again
 from dispatcher.core.contents import Content as MeasuredContent
 from dispatcher.core.errors import Conflict, InvalidValue, NotFound, QuotaExceeded
 from dispatcher.core.permissions import SYSTEM
@@ -120,7 +122,7 @@ class Resources:
         if self._begin(content, by, quota_bytes):
             return
         for position, data in enumerate(_chunks(content.stream)):
-            self._add(content.sha256, position, data)
+            again(partial(self._add, content.sha256, position, data))
         self._finish(content.sha256, content.size)
 
     def read(self, sha256: str, offset: int, length: int) -> bytes:
@@ -167,8 +169,7 @@ class Resources:
                 result = cast(
                     "CursorResult[object]", session.execute(mark.execution_options(synchronize_session=False))
                 )
-            if result.rowcount:
-                self._remove(sha256)
+            if result.rowcount and self._remove(sha256, Content.created_at < before):
                 removed += 1
                 log.info("content.removed", sha256=sha256.hex())
         return removed
@@ -207,21 +208,44 @@ class Resources:
         if digest.digest() != sha256:
             self._remove(sha256)
             raise DamagedContent("the content was changed while it was stored")
-        with self._datastore.begin() as session:
-            values = {"is_complete": True, "created_at": self._ports.now()}
-            session.execute(update(Content).where(Content.sha256 == sha256).values(values))
+        again(partial(self._complete, sha256, size))
 
-    def _remove(self, sha256: bytes) -> None:
-        """Remove a content that is not complete, chunks first."""
-        mine = ContentChunk.sha256 == sha256
-        while True:
-            with self._datastore.begin() as session:
-                last = select(ContentChunk.position).where(mine).order_by(ContentChunk.position.desc()).limit(_BATCH)
-                positions = session.scalars(last).all()
-                session.execute(delete(ContentChunk).where(mine, ContentChunk.position.in_(positions)))
-                if len(positions) < _BATCH:
-                    session.execute(delete(Content).where(Content.sha256 == sha256, ~Content.is_complete))
-                    return
+    def _complete(self, sha256: bytes, size: int) -> None:
+        mine = Content.sha256 == sha256
+        with self._datastore.begin() as session:
+            is_complete = session.scalar(select(Content.is_complete).where(mine).with_for_update())
+            if is_complete:
+                return
+            count = select(func.count()).select_from(ContentChunk).where(ContentChunk.sha256 == sha256)
+            # ``_remove`` may have begun since it was read back.
+            if is_complete is None or session.scalar(count) != -(-size // CHUNK_BYTES):
+                raise DamagedContent("the content was removed while it was stored")
+            session.execute(update(Content).where(mine).values(is_complete=True, created_at=self._ports.now()))
+
+    def _remove(self, sha256: bytes, *conditions: ColumnElement[bool]) -> bool:
+        """Remove a content that is not complete, chunks first; return whether it is gone.
+
+        It stays, with whatever it has then, once somebody has made it complete or it no longer meets *conditions*.
+        """
+        while (is_gone := again(partial(self._remove_some, sha256, conditions))) is None:
+            pass
+        return is_gone
+
+    def _remove_some(self, sha256: bytes, conditions: tuple[ColumnElement[bool], ...]) -> bool | None:
+        """Remove the last chunks, and the content when there are no more; return None if there may be."""
+        with self._datastore.begin() as session:
+            # Each time: who stores the same between two of these transactions may make it complete.
+            head = select(Content.sha256).where(Content.sha256 == sha256, ~Content.is_complete, *conditions)
+            if session.scalar(head.with_for_update()) is None:
+                return False
+            mine = ContentChunk.sha256 == sha256
+            last = select(ContentChunk.position).where(mine).order_by(ContentChunk.position.desc()).limit(_BATCH)
+            positions = session.scalars(last).all()
+            session.execute(delete(ContentChunk).where(mine, ContentChunk.position.in_(positions)))
+            if len(positions) == _BATCH:
+                return None
+            session.execute(delete(Content).where(Content.sha256 == sha256))
+            return True
 
     def _current(self, session: Session) -> _Kept:
         revision = revisions.current(session)[revisions.LIBRARY]

@@ -25,7 +25,7 @@ from dispatcher.datastore.transactions import Datastore
 from dispatcher.services import resource_uses
 from dispatcher.services.library.names import Names
 from dispatcher.services.resource_uses import Use
-from dispatcher.services.resources import Resources, brought_by, names_of, touch
+from dispatcher.services.resources import Resources, names_of, touch
 from dispatcher.services.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -76,6 +76,8 @@ class Uploads:
     def admit(self, upload: Upload, caller: Caller) -> int | None:
         """Check *upload* before its content comes; return how many bytes it may have, None for any number.
 
+        That is all of the quota, whatever is left of it: a content that is stored already costs nothing.
+
         :raises Forbidden: without Modify on Resources.
         :raises InvalidValue: if it makes no sense.
         :raises NotFound: if there is no such resource.
@@ -86,8 +88,7 @@ class Uploads:
             raise InvalidValue("Filename", "a new resource needs one")
         with self._datastore.read() as session:
             self._change(session, upload).check()
-            quota = self._quota()
-            return None if quota is None else max(0, quota - brought_by(session, caller.name))
+        return self._quota()
 
     def store(self, upload: Upload, content: Content | None, caller: Caller) -> UUID:
         """Make the resource what *upload* says; return its id. Not to be called inside a transaction.
@@ -104,10 +105,14 @@ class Uploads:
         else:
             content.stream.seek(0)
             self._resources.put(content, caller.name, self._quota())
+        work = partial(self._store, upload, content, caller)
         try:
-            resource_id = again(partial(self._store, upload, content, caller))
-        except IntegrityError:  # MariaDB takes more names for the same than those that differ in case
-            raise Conflict("a resource or a folder has a name like this already") from None
+            resource_id = again(work)
+        except IntegrityError:
+            try:
+                resource_id = again(work)  # its folder may have gone, or come, meanwhile
+            except IntegrityError:  # MariaDB takes more names for the same than those that differ in case
+                raise Conflict("a resource or a folder has a name like this already") from None
         log.info("resource.stored", resource_id=str(resource_id), by=caller.name)
         return resource_id
 

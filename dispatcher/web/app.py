@@ -14,13 +14,14 @@ from uuid import UUID
 import structlog
 
 from dispatcher.core.errors import NotAuthenticated, Unavailable
+from dispatcher.core.permissions import NOBODY
 from dispatcher.core.ports import NewId
 from dispatcher.services.security import Security
 from dispatcher.web.health import Health
 from dispatcher.web.origins import is_foreign, may_be_rebound
 from dispatcher.web.receiving import HungUp, Receive, Refused, Scope, Send, read_body, read_headers
 from dispatcher.web.sending import send_response
-from dispatcher.web.uploads import AnsweredEarly, UploadLimits, Uploads, send_early
+from dispatcher.web.uploads import AnsweredEarly, UploadLimits, Uploads
 from dispatcher.wire.http import Admission, Binding, Request, Response, UploadBinding
 
 log = structlog.get_logger(__name__)
@@ -78,7 +79,7 @@ class WebApp:
         except HungUp:
             return
         except AnsweredEarly as early:
-            await send_early(send, receive, early.response)
+            await self.uploads.send_early(send, receive, early.response)
             return
         except Refused as refused:
             response = _refuse(request, binding, refused.status, refused.message)
@@ -120,9 +121,13 @@ class WebApp:
             return self.refuse(request, 404, "there is no such upload")
         return self._guarded(request, lambda: self._meet(request, binding, address) or binding.admit(request))
 
-    def respond_to_admitted(self, request: Request) -> Response:
-        """Answer *request*, an upload that was admitted and has come, in the calling thread. Never raises."""
-        return self._guarded(request, lambda: self._serve(request, self._find(request.path)))
+    def respond_to_admitted(self, request: Request, address: str) -> Response:
+        """Answer *request*, an upload that was admitted and has come, in the calling thread. Never raises.
+
+        Its caller is asked for once more: the login may have been disabled, or lost a right, while the body came.
+        """
+        request.caller = NOBODY
+        return self.respond(request, address)
 
     def _guarded(self, request: Request, work: Callable[[], T]) -> T | Response:
         try:

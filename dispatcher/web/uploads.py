@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import BoundedSemaphore
 from types import TracebackType
 
 from dispatcher.core.contents import Content
@@ -27,6 +28,8 @@ PIECE_BYTES = 1 << 20
 LOWEST_RATE = 16 * 1024
 #: How long a client that was answered early is listened to, so that it can read the answer; and how long in silence.
 LINGER_S, LINGER_SILENCE_S = 30.0, 5.0
+#: How many such clients are listened to at once; others may lose the answer with the connection.
+MOST_LINGERING = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,7 @@ class Uploads:
         deadline_s: float,
         *,
         admit: Callable[[Request, str], Admission | Response],
-        respond: Callable[[Request], Response],
+        respond: Callable[[Request, str], Response],
         refuse: Callable[[Request, int, str], Response],
     ) -> None:
         self.limits = limits
@@ -104,7 +107,8 @@ class Uploads:
         self._admit = admit
         self._respond = respond
         self._refuse = refuse
-        self._count = 0
+        self._places = BoundedSemaphore(limits.at_once)
+        self._lingering = 0
         # Threads of their own: to store a large content takes long, and others need not wait for it.
         self._pool = ThreadPoolExecutor(limits.at_once, thread_name_prefix="upload")
 
@@ -122,14 +126,13 @@ class Uploads:
             if isinstance(admitted, Response):
                 if request.headers.get("expect", "").strip().lower() == "100-continue":
                     raise AnsweredEarly(admitted)
-                # A client that has not offered credentials sends all of it, reads the answer, and then comes again.
-                await _throw_away(self._body(request, receive, Admission()))
+                await self._hear_out(request, receive, admitted)
                 return admitted
             body = self._body(request, receive, admitted)
             if admitted.is_kept:
-                return await self._store(request, body)
+                return await self._store(request, address, body)
             await _throw_away(body)
-            return await loop.run_in_executor(self._pool, self._respond, request)
+            return await loop.run_in_executor(self._pool, self._respond, request, address)
         except Refused as refused:
             raise AnsweredEarly(self._refuse(request, refused.status, refused.message)) from None
         except Unavailable as error:
@@ -139,19 +142,58 @@ class Uploads:
         """End without waiting for what is being stored: it has not been acknowledged."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    async def _store(self, request: Request, body: AsyncIterator[bytes]) -> Response:
-        loop = asyncio.get_running_loop()
-        if self._count >= self.limits.at_once:
+    @contextmanager
+    def file(self) -> Iterator[UploadFile]:
+        """Give a file for one upload. May be used by many threads.
+
+        :raises Refused: 503 if there are too many.
+        :raises Unavailable: if there can be none.
+        """
+        if not self._places.acquire(blocking=False):
             raise Refused(503, "too many uploads are under way")
-        self._count += 1
         try:
             with UploadFile(self.limits.directory) as file:
-                async for piece in body:
-                    await loop.run_in_executor(self._pool, file.write, piece)
-                request.content = file.content()
-                return await loop.run_in_executor(self._pool, self._respond, request)
+                yield file
         finally:
-            self._count -= 1
+            self._places.release()
+
+    async def send_early(self, send: Send, receive: Receive, response: Response) -> None:
+        """Send *response* while the body comes, and take more of that for a while: else many could not read it."""
+        if self._lingering >= MOST_LINGERING:
+            await send_response(send, response)
+            return
+        loop = asyncio.get_running_loop()
+        self._lingering += 1
+        try:
+            await send_response(send, response, is_last=False)
+            ends_at = loop.time() + LINGER_S
+            with suppress(Refused, HungUp):
+                while (await next_part(receive, min(LINGER_SILENCE_S, ends_at - loop.time()))).get("more_body"):
+                    pass
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            self._lingering -= 1
+
+    async def _store(self, request: Request, address: str, body: AsyncIterator[bytes]) -> Response:
+        loop = asyncio.get_running_loop()
+        with self.file() as file:
+            async for piece in body:
+                await loop.run_in_executor(self._pool, file.write, piece)
+            request.content = file.content()
+            return await loop.run_in_executor(self._pool, self._respond, request, address)
+
+    async def _hear_out(self, request: Request, receive: Receive, answer: Response) -> None:
+        """Take the body of a stranger, who may send all of it before it reads *answer*, and then comes again.
+
+        :raises AnsweredEarly: with *answer* if that takes longer than any message may.
+        """
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                await _throw_away(self._body(request, receive, Admission()))
+        except TimeoutError:
+            raise AnsweredEarly(answer) from None
+        except Refused as refused:
+            raise AnsweredEarly(answer) if refused.status == 408 else refused from None
 
     async def _body(self, request: Request, receive: Receive, admission: Admission) -> AsyncIterator[bytes]:
         """Give the body in pieces.
@@ -178,7 +220,8 @@ class Uploads:
             part, more = message.get("body", b""), message.get("more_body", False)
             size += len(part)
             waiting += len(part)
-            left_s += len(part) / LOWEST_RATE - (loop.time() - began)
+            # What came fast buys no silence.
+            left_s = min(self._deadline_s, left_s + len(part) / LOWEST_RATE - (loop.time() - began))
             if size > largest:
                 raise refusal
             parts.append(part)
@@ -190,17 +233,6 @@ class Uploads:
 async def _throw_away(body: AsyncIterator[bytes]) -> None:
     async for _ in body:
         pass
-
-
-async def send_early(send: Send, receive: Receive, response: Response) -> None:
-    """Send *response* while the body comes, and take more of that for a while: else the client could not read it."""
-    loop = asyncio.get_running_loop()
-    await send_response(send, response, is_last=False)
-    ends_at = loop.time() + LINGER_S
-    with suppress(Refused, HungUp):
-        while (await next_part(receive, min(LINGER_SILENCE_S, ends_at - loop.time()))).get("more_body"):
-            pass
-    await send({"type": "http.response.body", "body": b""})
 
 
 def _no_room() -> Unavailable:

@@ -12,7 +12,7 @@ from dispatcher.core.errors import Unavailable
 from dispatcher.web.app import WebApp
 from dispatcher.web.receiving import Refused, read_length
 from dispatcher.web.sending import headers_of
-from dispatcher.web.uploads import PIECE_BYTES, UploadFile
+from dispatcher.web.uploads import PIECE_BYTES
 from dispatcher.wire.http import Request, Response
 
 if TYPE_CHECKING:
@@ -60,13 +60,13 @@ def _upload(web: WebApp, request: Request, address: str, stream: IO[bytes], decl
         raise Refused(413, admitted.too_large)
     if not admitted.is_kept:
         body.exhaust()
-        return web.respond_to_admitted(request)
+        return web.respond_to_admitted(request, address)
     try:
-        with UploadFile(web.uploads.limits.directory) as file:
+        with web.uploads.file() as file:
             while piece := body.read(PIECE_BYTES):
                 file.write(piece)
             request.content = file.content()
-            return web.respond_to_admitted(request)
+            return web.respond_to_admitted(request, address)
     except Unavailable as error:
         raise Refused(503, error.message) from None
 

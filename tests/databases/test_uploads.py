@@ -99,6 +99,25 @@ def test_many_overwrite_one_resource_and_make_one_folder(halls: list[Hall], data
     assert counts(datastore)[0] == 1
 
 
+def test_folder_that_has_gone_is_made_again(hall: Hall, datastore: Any, monkeypatch: Any) -> None:
+    """No name is taken only because a folder went between the look at it and the resource."""
+    folder, gone = hall.uploads._folder, [UUID(int=9)]
+    monkeypatch.setattr(hall.uploads, "_folder", lambda *args: gone.pop() if gone else folder(*args))
+    key = hall.uploads.store(Upload(file_name="tool", folder="Tools"), content(b"x"), API)
+    assert gone == []
+    assert hall.resources.find("Tools/tool") == hall.resources.find(str(key))
+
+
+def test_stored_content_costs_nothing_when_the_quota_is_used_up(hall: Hall) -> None:
+    hall.settings.set("resources.login_quota_bytes", str(len(DATA)), SYSTEM)
+    hall.uploads.store(Upload(file_name="tool"), content(DATA), API)
+    again = Upload(file_name="tool", overwrite=True)
+    assert hall.uploads.admit(again, API) == len(DATA)
+    hall.uploads.store(again, content(DATA), API)
+    with pytest.raises(QuotaReached):
+        hall.uploads.store(again, content(b"other"), API)
+
+
 def test_the_same_content_is_stored_once(halls: list[Hall], datastore: Any) -> None:
     ended = _at_the_same_time(
         lambda number: halls[number].uploads.store(Upload(file_name=f"tool-{number}"), content(DATA), API)
@@ -130,7 +149,7 @@ def test_quota_counts_what_is_kept(hall: Hall, datastore: Any, clock: Any) -> No
     hall.uploads.delete(key, API)
     clock.turn(KEPT_FOR + timedelta(seconds=1))
     hall.resources.clean()
-    assert hall.uploads.admit(Upload(file_name="tool"), API) == len(DATA) + 1
+    hall.uploads.store(Upload(file_name="more"), content(b"12"), API)
 
 
 def test_upload_that_breaks_off_is_collected_and_can_be_repeated(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from urllib.parse import unquote_to_bytes
 from uuid import UUID
@@ -37,12 +38,17 @@ UPLOAD_HEADERS = {
     "Overwrite": "true: a resource of the same name in the same folder gets the content and keeps its GUID.",
 }
 
-_MOST_NAME_CHARS, _MOST_FOLDER_CHARS, _MOST_COMMENT_CHARS = 255, 700, 10_000
+_MOST_FOLDER_CHARS, _MOST_COMMENT_CHARS = 700, 10_000
+#: What the file systems of agents take, in UTF-8.
+_MOST_NAME_BYTES = 255
 _ENCODED_WORD = re.compile(r"=\?[A-Za-z0-9_*-]+\?[BbQq]\?[^?]*\?=")
 _PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-#: What no name of a file has on one system or another.
-_NO_FILE_NAME = re.compile(r'[:*?"<>|]|^\.{1,2}$')
+#: Besides controls: halves of pairs, which no UTF-8 has, and what no datastore takes.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+#: What no name has on one system or another, and what makes it look like another (``exe.txt`` for ``txt.exe``).
+_NO_NAME = re.compile(r'[:*?"<>|\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]')
+#: Devices, whatever ending they have. https://learn.microsoft.com/windows/win32/fileio/naming-a-file
+_DEVICE = re.compile(r"(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(COM|LPT)[1-9\xb9\xb2\xb3]) *(\.|$)", re.IGNORECASE)
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
@@ -130,7 +136,7 @@ def decode(text: str) -> str:
     if _ENCODED_WORD.search(text):
         try:
             text = str(make_header(decode_header(text)))
-        except (LookupError, ValueError):
+        except (LookupError, ValueError, MessageError):
             return text
     if "%" in text and not _PERCENT.search(text) and text.isascii():
         return _from_bytes(unquote_to_bytes(text))
@@ -154,13 +160,14 @@ def _folded(name: str) -> str:
 def _to_file_name(text: str) -> str:
     """Return the name alone: whatever directory it was in at the client, it is in none here."""
     name = re.split(r"[/\\]", text)[-1].strip()
-    if not name or _NO_FILE_NAME.search(name) or len(name) > _MOST_NAME_CHARS:
+    is_name = bool(name) and not name.endswith(".") and not _NO_NAME.search(name) and not _DEVICE.match(name)
+    if not is_name or len(name.encode()) > _MOST_NAME_BYTES:
         raise InvalidValue(_FILE_NAME[0], f"{text[:100]!r} is no name of a file")
     return name
 
 
 def _to_folder(text: str) -> str:
     names = [part.strip() for part in re.split(r"[/\\]", text) if part.strip()]
-    if any(name in (".", "..") for name in names):
+    if any(name in (".", "..") or _NO_NAME.search(name) for name in names):
         raise InvalidValue(_FOLDER[0], f"{text[:100]!r} is no folder")
     return "/".join(names)

@@ -53,10 +53,10 @@ class ResourceDoor(Door):
             return answer
         try:
             upload = to_upload(request.headers)
-            left = self._uploads.admit(upload, request.caller)
+            most = self._uploads.admit(upload, request.caller)
         except DispatcherError as error:
             return self._refused_by(error, request)
-        return Admission(left, f"the login has {left} bytes left for uploads", is_kept=upload.takes_content)
+        return Admission(most, f"a login may upload {most} bytes in all", is_kept=upload.takes_content)
 
     def refused(self, request: Request, status: int, reason: str) -> Response:
         """Return the Request Error page."""

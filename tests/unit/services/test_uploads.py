@@ -263,13 +263,15 @@ def test_quota_is_of_each_login_and_of_all_that_is_kept(hall: Hall, datastore: A
     hall.settings.set("resources.login_quota_bytes", "10", SYSTEM)
     assert hall.uploads.admit(Upload(file_name="one"), API) == 10
     key = store(hall, b"123456", file_name="one")
-    assert hall.uploads.admit(Upload(file_name="two"), API) == 4
+    assert hall.uploads.admit(Upload(file_name="two"), API) == 10, "it may be stored already"
     with pytest.raises(QuotaReached):
         store(hall, b"12345", file_name="two")
     assert count(datastore, Content) == 1
     store(hall, b"123456", file_name="same")  # costs nothing
     hall.uploads.delete(key, API)
-    assert hall.uploads.admit(Upload(file_name="two"), API) == 4
+    with pytest.raises(QuotaReached):
+        store(hall, b"12345", file_name="two")
+    assert count(datastore, Content) == 1
     store(hall, b"1234567890", Caller("bob", everything(Right.MODIFY)), file_name="bobs")
     hall.settings.set("resources.login_quota_bytes", "0", SYSTEM)
     assert hall.uploads.admit(Upload(file_name="two"), API) is None

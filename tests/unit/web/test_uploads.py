@@ -264,6 +264,83 @@ def test_large_body_may_take_longer_than_a_message(web: WebApp, monkeypatch: Any
     assert asyncio.run(main()) == 200
 
 
+def test_what_came_fast_buys_no_silence(web: WebApp, monkeypatch: Any, open_files: Callable[[], int]) -> None:
+    """A client that sends a lot and then nothing is waited for no longer than one that sends nothing at all."""
+    monkeypatch.setattr(uploads, "LINGER_SILENCE_S", 0.01)
+    waits: list[float] = []
+
+    async def next_part(receive: Any, left_s: float) -> MutableMapping[str, Any]:
+        waits.append(left_s)
+        if len(waits) >= 3:
+            raise uploads.Refused(408, "silent")
+        return {"body": b"a" * PIECE_BYTES, "more_body": True}
+
+    monkeypatch.setattr(uploads, "next_part", next_part)
+    assert ask(web)[0] == 408
+    assert max(waits[:3]) <= 0.3
+    assert open_files() == 0
+
+
+@pytest.mark.parametrize("part", [b"", b"a"])
+def test_stranger_is_heard_for_no_longer_than_a_message_may_take(
+    web: WebApp, hatch: Hatch, monkeypatch: Any, part: bytes
+) -> None:
+    monkeypatch.setattr(uploads, "LINGER_SILENCE_S", 0.0)
+    monkeypatch.setattr(uploads, "LOWEST_RATE", 1)  # a byte buys a second of those who are let in
+    hatch.admission = Response(401, b"who are you?", "text/plain")
+
+    async def main() -> tuple[int, dict[str, str], bytes]:
+        client = Sender(web, b"a", hangs=True)
+        client.receive = drip if part else client.receive  # type: ignore[method-assign]
+        return await client.ask()
+
+    async def drip() -> MutableMapping[str, Any]:
+        await asyncio.sleep(0)
+        return {"type": "http.request", "body": part, "more_body": True}
+
+    status, headers, body = asyncio.run(asyncio.wait_for(main(), 20))
+    assert (status, headers["connection"], body) == (401, "close", b"who are you?")
+
+
+def test_so_many_clients_are_listened_to_after_their_answer(web: WebApp, monkeypatch: Any) -> None:
+    monkeypatch.setattr(uploads, "MOST_LINGERING", 2)
+
+    async def main() -> None:
+        clients = [Sender(web, hangs=True, content_length=str(MOST + 1)) for _ in range(2)]
+        lingering = [asyncio.create_task(client.ask()) for client in clients]
+        while not all(len(client.sent) == 2 and not client.waiting for client in clients):
+            await asyncio.sleep(0.001)
+        other = Sender(web, b"a", hangs=True, content_length=str(MOST + 1))
+        status, headers, _ = await other.ask()
+        assert (status, headers["connection"], other.waiting) == (413, "close", [b"a"]), "closed at once"
+        assert not any(one.done() for one in lingering)
+        for one in lingering:
+            one.cancel()
+        await asyncio.gather(*lingering, return_exceptions=True)
+        another = Sender(web, b"a", content_length=str(MOST + 1))
+        assert (await another.ask())[0] == 413
+        assert another.waiting == []
+
+    asyncio.run(main())
+
+
+def test_rights_are_those_at_the_end_of_the_body(web: WebApp, hatch: Hatch, datastore: Any, ports: Any) -> None:
+    logins = Logins(datastore, ports)
+    for name in ("ada", "root"):
+        logins.add(name, "s3cret", caller=SYSTEM)
+    client = Sender(web, b"a" * PIECE_BYTES, b"b", **ADA)
+    receive = client.receive
+
+    async def late() -> MutableMapping[str, Any]:
+        if len(client.waiting) == 1:
+            logins.disable("ada", caller=SYSTEM)
+        return await receive()
+
+    client.receive = late  # type: ignore[method-assign]
+    assert asyncio.run(client.ask())[0] == 401
+    assert hatch.taken == []
+
+
 def test_so_many_at_once_and_others_need_not_wait(web: WebApp, hatch: Hatch) -> None:
     hatch.gate = threading.Event()
 
@@ -300,15 +377,22 @@ def test_defect_is_answered_with_the_request_id_and_nothing_else(web: WebApp) ->
 def test_server_that_ends_does_not_wait_for_an_upload(web: WebApp, hatch: Hatch) -> None:
     hatch.gate = threading.Event()
 
-    async def main() -> int:
+    async def main() -> None:
         storing = asyncio.create_task(Sender(web, b"a").ask())
         while not hatch.taken:
             await asyncio.sleep(0.001)
         web.close()
-        hatch.gate.set()  # type: ignore[union-attr]
-        return (await storing)[0]
+        await asyncio.sleep(0)
+        assert not storing.done(), "it is still being stored, and nobody has waited for it"
+        storing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await storing
 
-    assert asyncio.run(main()) == 200
+    try:
+        asyncio.run(main())
+        assert not hatch.gate.is_set()
+    finally:
+        hatch.gate.set()
 
 
 def test_wsgi_takes_uploads_alike(web: WebApp, hatch: Hatch, folder: Path) -> None:
@@ -325,3 +409,12 @@ def test_wsgi_takes_uploads_alike(web: WebApp, hatch: Hatch, folder: Path) -> No
     folder.rmdir()
     hatch.admission = Admission()
     assert client.post("/hatch/up", data=b"abc").status_code == 503
+
+
+def test_wsgi_counts_uploads_with_all_others(web: WebApp, hatch: Hatch) -> None:
+    client = Client(wsgi_application(web))
+    with web.uploads.file(), web.uploads.file():
+        answer = client.post("/hatch/up", data=b"abc")
+        assert (answer.status_code, answer.data) == (503, b"refused: too many uploads are under way")
+        assert ask(web, b"a")[0] == 503
+    assert client.post("/hatch/up", data=b"abc").status_code == 200

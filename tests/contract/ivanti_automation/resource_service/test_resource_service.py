@@ -146,7 +146,7 @@ def test_refusals_before_the_body_comes(door: ResourceDoor, hall: Hall) -> None:
         assert isinstance(answer, Response)
         assert (answer.status, b"Request Error" in answer.body) == (status, True)
     hall.settings.set("resources.login_quota_bytes", "11", SYSTEM)
-    assert door.admit(post("UploadResource", filename="a")) == Admission(0, "the login has 0 bytes left for uploads")
+    assert door.admit(post("UploadResource", filename="a")) == Admission(11, "a login may upload 11 bytes in all")
     assert door.admit(post("UploadResource", id=KEY)).is_kept is False  # type: ignore[union-attr]
     api = Caller("api", SYSTEM.rights)
     assert send(door, post("UploadResource", b"x" * 12, api, filename="new.exe")).status == 413

@@ -65,6 +65,10 @@ def test_several_resources_are_refused_unless_they_are_the_same() -> None:
         ("100%.txt", "100%.txt"),
         (" two words ", "two words"),
         (".profile", ".profile"),
+        ("console.txt", "console.txt"),
+        ("COM10.log", "COM10.log"),
+        ("COM0", "COM0"),
+        ("%E4%B8%AD" * 85, "\u4e2d" * 85),
         ("=?klingon?B?dG9vbA==?=".replace("?", "!"), "=!klingon!B!dG9vbA==!="),
     ],
 )
@@ -76,7 +80,27 @@ def test_only_the_name_of_the_file_is_kept(text: str, name: str) -> None:
 NO_NAMES = ["..", ".", "a/..", "..%2F..", "a/", "C:", "a:b", "a*", "a?", 'a"', "a|b", "%00", "a%0D%0AX-Evil:%201"]
 
 
-@pytest.mark.parametrize("text", [*NO_NAMES, "a\tb", "x" * 256, "=?klingon?B?dG9vbA==?=", "=?utf-8?B?!!!?="])
+WINDOWS = [
+    "CON",
+    "con.txt",
+    "Aux",
+    "nul.tar.gz",
+    "PRN .x",
+    "COM1",
+    "lpt9.log",
+    "COM\xb2",
+    "CONIN$",
+    "a.",
+    "a. .",
+    "...",
+]
+BIDI = ["%E2%80%AEtxt.exe", "a%E2%80%8Fb", "a%E2%81%A6b", "a%D8%9Cb"]
+HALVES = ["=?utf-7?Q?+2AA-?=.txt", r"=?unicode_escape?Q?\ud800x?=", "a\x80b", "a\x9bb"]
+HOSTILE = ["=?klingon?B?dG9vbA==?=", "=?utf-8?B?!!!?=", "=?utf-8?B?a?=", "=?utf-8?B?a?= x", "=?undefined?Q?a?="]
+LONG = ["x" * 256, "%E4%B8%AD" * 86]
+
+
+@pytest.mark.parametrize("text", [*NO_NAMES, "a\tb", *LONG, *HOSTILE, *WINDOWS, *BIDI, *HALVES])
 def test_what_is_no_name_of_a_file_is_refused(text: str) -> None:
     with pytest.raises(InvalidValue, match="Filename"):
         upload(filename=text)
@@ -107,7 +131,15 @@ def test_folder(headers: dict[str, str], folder: str | None, folder_id: UUID | N
 
 
 @pytest.mark.parametrize(
-    "headers", [{"folder": r"..\up"}, {"folder": "a/./b"}, {"folder": "x" * 701}, {"folderguid": "A"}]
+    "headers",
+    [
+        *(
+            {"folder": text}
+            for text in (r"..\up", "a/./b", "x" * 701, r"C:\x", "a/b*", 'a"', "a|b", "=?utf-7?Q?+2AA-?=")
+        ),
+        {"folderpath": "a/%E2%80%AEb"},
+        {"folderguid": "A"},
+    ],
 )
 def test_folder_that_is_none(headers: dict[str, str]) -> None:
     with pytest.raises(InvalidValue, match="Folder"):
@@ -152,6 +184,41 @@ def test_any_header_is_understood_or_refused(text: str) -> None:
             continue
         assert not set("/\\\0\r\n") & set(found.file_name or "")
         assert ".." not in (found.folder or "").split("/")
+
+
+CHARSETS = [
+    "utf-8", "utf-7", "us-ascii", "unicode_escape", "raw_unicode_escape", "punycode", "idna", "utf-16", "utf-32",
+    "big5", "unknown-8bit", "utf-8*en", "utf_8_sig", "hz", "iso-2022-jp", "rot13", "hex", "base64", "zlib", "undefined",
+    "mbcs", "shift_jis", "none",
+]  # fmt: skip
+WORDS = st.builds(
+    "=?{}?{}?{}?=".format,
+    st.sampled_from(CHARSETS),
+    st.sampled_from("bBqQ"),
+    st.text("aA0=+/_-%, \t\\uUxXD8\xfc\xff~{}&N", max_size=12),
+)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of unicode_escape
+@given(st.lists(WORDS | st.text(st.characters(max_codepoint=255), max_size=4), max_size=4).map("".join))
+def test_any_encoded_words_are_understood_or_refused(text: str) -> None:
+    decode(text)
+    for name in ("filename", "folder", "description", "id", "overwrite"):
+        try:
+            found = to_upload({name: text})
+        except InvalidValue as error:
+            error.message.encode()
+            continue
+        for value in (found.file_name, found.folder, found.description):
+            (value or "").encode()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["=?utf-8?Q?" + "a" * 15_000 + "?=", "=?utf-8?Q?a?= " * 1_100, "=?punycode?Q?" + "a9" * 7_000 + "?=", "=?" * 8_000],
+)
+def test_long_words_are_decoded(text: str) -> None:
+    assert isinstance(decode(text), str)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30))
