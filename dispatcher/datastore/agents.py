@@ -50,3 +50,5 @@ class Agent(Updated, Base):
     #: By what the last one is found, whatever the case of letters and the domain.
     console_key: Mapped[str] = mapped_column(String(255), default="", server_default="", index=True)
     removed_at: Mapped[datetime | None]
+    #: Since when its runs are to go as well; they go little by little.
+    history_removed_at: Mapped[datetime | None]

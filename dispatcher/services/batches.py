@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
@@ -89,13 +90,24 @@ class Batches:
         query = select(RUNS.c.id, RUNS.c.agent_id).where(RUNS.c.job_id == job["id"], _BEHIND)
         rows = session.execute(query.order_by(RUNS.c.id).limit(max(size, _MANY)).with_for_update(key_share=True)).all()
         agents = self._topology.targets(session, [row.agent_id for row in rows])
+        gone = [row.id for row in rows if row.agent_id not in agents]
+        rows = [row for row in rows if row.agent_id in agents]
+        if gone:
+            self._cancel(session, gone)
+        if not rows:
+            return len(gone)
         places, _ = self._placing.next_batch(session, job, [agents[row.agent_id] for row in rows], size, ended)
         rows = rows[: len(places)]
         session.connection().execute(
             _PLACE, [self._columns(row.id, place) for row, place in zip(rows, places, strict=True)]
         )
         self._wake(session, [row.agent_id for row in rows], places)
-        return sum(place.state in FINISHED for place in places)
+        return len(gone) + sum(place.state in FINISHED for place in places)
+
+    def _cancel(self, session: Session, run_ids: Sequence[UUID]) -> None:
+        """Cancel runs whose agents were removed: they were made just when that happened."""
+        end = {"state": State.CANCELLED, "reason": "agent was removed", "stopped_at": self._ports.now()}
+        session.connection().execute(update(RUNS).where(RUNS.c.id.in_(run_ids)).values(**end, hold=None, due_at=None))
 
     def _columns(self, run_id: Any, place: Place) -> dict[str, Any]:
         return {

@@ -170,7 +170,9 @@ class Enrolment:
             self._boots.booted(session, agent_id, is_first=not known)
 
     def _known(self, session: Session, name: str, agent_id: UUID | None) -> Agent | None:
+        # Locked: nobody else takes the entry over, or removes it, before this transaction has ended.
         entries = select(Agent).where(Agent.enrolled_at.is_(None), Agent.removed_at.is_(None))
+        entries = entries.order_by(Agent.id).with_for_update(key_share=True)
         if agent_id is not None:
             return session.scalar(entries.where(Agent.id == agent_id))
         named = session.scalars(entries.where(Agent.name == name).limit(2)).all()
@@ -222,7 +224,9 @@ _OF_CONSOLE = ("console_user", "last_console_user", "console_user_at", "console_
 _TOLD = select(_TABLE.c.id, _TABLE.c.boot_id, *(_TABLE.c[name] for name in (*_columns(Facts()), *_OF_CONSOLE))).where(
     _TABLE.c.id.in_(bindparam("keys", expanding=True))
 )
-_SECRETS = select(_TABLE.c.id, _TABLE.c.secret_hash).where(_TABLE.c.id.in_(bindparam("keys", expanding=True)))
+_SECRETS = select(_TABLE.c.id, _TABLE.c.secret_hash).where(
+    _TABLE.c.id.in_(bindparam("keys", expanding=True)), _TABLE.c.removed_at.is_(None)
+)
 #: Sets the columns that are named beside its own parameter.
 _SET = update(_TABLE).where(_TABLE.c.id == bindparam("key"))
 #: How many agents' news one transaction takes: after so many, others that want to write have their turn.

@@ -17,8 +17,10 @@ from dispatcher.datastore.transactions import Datastore
 
 #: How many jobs are kept: as many as the longest page has.
 KEPT = 1_000
-#: Jobs of which more text is stored than this are not kept: they are rare, and would need much memory.
+#: Jobs of which more text is stored than this are not kept: they are rare, and would need much memory. Each parameter
+#: counts as so much more: what is made of it takes 500 bytes, however short it is.
 LONGEST = 8_192
+PER_PARAMETER = 100
 
 # First the id, by which a job is found again. What is not shown of a job is not read: it changes for nothing.
 _SHOWN = (
@@ -61,7 +63,8 @@ class KeptJobs:
 
     def keep(self, row: Stored, job: Job) -> None:
         """Remember that *row* says *job*, which nothing else may have a part in, and nobody may change from now on."""
-        if _size(row) > LONGEST:
+        parameters = sum(len(one_set.parameters) for one_set in (*job.parameters, *job.outputs))
+        if _size(row) + PER_PARAMETER * parameters > LONGEST:
             return
         with self._lock:
             self._kept[row[0]] = row, job

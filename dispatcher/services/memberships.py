@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+import structlog
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
@@ -23,8 +24,12 @@ from dispatcher.datastore.transactions import Datastore
 from dispatcher.services import holds
 from dispatcher.services.topology import Topology
 
+log = structlog.get_logger(__name__)
+
 #: How many memberships one request may change.
 MAX_CHANGES = 1_000
+#: How many of those that a request has changed the log names.
+_MOST_LOGGED = 20
 
 _MEMBERS: Any = TeamMember.__table__
 _LEAVE = delete(_MEMBERS).where(_MEMBERS.c.agent_id == bindparam("agent"), _MEMBERS.c.team_id == bindparam("team"))
@@ -87,12 +92,23 @@ class Memberships:
             }
             if changed:
                 self._store(session, roll, caller)
+        if changed:
+            log.info(
+                "memberships.changed",
+                by=caller.name,
+                joined=len(roll.joined),
+                left=len(roll.left),
+                moved=len(roll.moved),
+                of=str(one.id),
+                others=[str(other_id) for other_id in changed][:_MOST_LOGGED],
+            )
         return list(changed.values())
 
     def _read(self, session: Session, pairs: Sequence[tuple[UUID, UUID]]) -> _Roll:
         """Return how the agents and teams of *pairs* stand to each other; the agents are locked."""
         agent_ids, team_ids = {agent for agent, _ in pairs}, {team for _, team in pairs}
-        locked = select(Agent).where(Agent.id.in_(agent_ids)).order_by(Agent.id).with_for_update(key_share=True)
+        present = select(Agent).where(Agent.id.in_(agent_ids), Agent.removed_at.is_(None))
+        locked = present.order_by(Agent.id).with_for_update(key_share=True)
         agents = {agent.id: agent for agent in session.scalars(locked)}
         for agent_id in agent_ids - agents.keys():
             raise AgentNotFound(agent_id)  # it has been removed meanwhile
@@ -118,7 +134,7 @@ class Memberships:
         return {(agent_id, team_id) for agent_id in agents for team_id, rule in rules if rule.fits(facts[agent_id])}
 
     def _store(self, session: Session, roll: _Roll, caller: Caller) -> None:
-        """Store what has changed in *roll*. Whatever notes who changed what is called here."""
+        """Store what has changed in *roll*."""
         now = self._ports.now()
         for agent_id, team_id in sorted(roll.joined):
             insert_if_missing(session, _MEMBERS, {"agent_id": agent_id, "team_id": team_id})

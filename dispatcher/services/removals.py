@@ -7,17 +7,17 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import structlog
 from sqlalchemy import delete, exists, select, update
 from sqlalchemy.orm import Session
 
-from dispatcher.core.errors import AgentNotFound, Conflict
+from dispatcher.core.errors import AgentNotFound, Busy, Conflict, Deadlock, Unavailable
 from dispatcher.core.jobs import Who, WhoChoice
 from dispatcher.core.permissions import Caller, Node, Right
 from dispatcher.core.ports import Ports
 from dispatcher.core.states import FINISHED, State
 from dispatcher.datastore import revisions
 from dispatcher.datastore.agents import Agent
-from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.runs import RUNS
 from dispatcher.datastore.settings import Alias
 from dispatcher.datastore.teams import TeamMember
@@ -25,6 +25,8 @@ from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.activation import Activation
 from dispatcher.services.locking import lock_jobs
 from dispatcher.services.topology import Topology, is_online
+
+log = structlog.get_logger(__name__)
 
 #: How long after a removal runs of that agent may still turn up: as long as a transaction may take, and more.
 SETTLING = timedelta(hours=1)
@@ -57,7 +59,7 @@ class Removals:
 
         In one transaction its secret becomes worthless (should the agent come back, it has to enrol, and is another
         one), it leaves all teams, and its runs that still wait are cancelled. What it did is kept; *with_history* its
-        runs go with their output, but for those of jobs that have not ended: what becomes of these depends on them.
+        runs go with their output, little by little from then on (``Retention``), each when its job has ended.
 
         :raises InvalidValue: if there is no such agent, or a name fits several.
         :raises AgentBusy: if it is online, or has a run that it has not reported the end of.
@@ -71,30 +73,40 @@ class Removals:
             lock_jobs(session, jobs)
             agent = self._lock(session, agent_id)
             who = self._topology.who_of(agent)
-            self._mark(session, agent, caller)
+            self._mark(session, agent, with_history, caller)
             self._cancel(session, agent.id, f"agent {agent.name} was removed", jobs)
-            if with_history:
-                _remove_history(session, agent_id)
+        log.info("agent.removed", agent=str(who.id), name=who.name, with_history=with_history, by=caller.name)
         return who
 
     def settle(self) -> int:
         """Cancel runs that were being made for agents while these were removed; return how many there were."""
-        recently = Agent.removed_at > self._ports.now() - SETTLING
+        waiting = exists().where(RUNS.c.agent_id == Agent.id, _WAITS)
         with self._datastore.read() as session:
-            removed = session.execute(select(Agent.id, Agent.name).where(recently)).all()
-            late = [one for one in removed if _has_waiting(session, one.id)]
+            late = session.execute(select(Agent.id, Agent.name).where(Agent.removed_at.is_not(None), waiting)).all()
+        settled = 0
         for agent_id, name in late:
-            with self._datastore.begin() as session:
-                self._cancel(session, agent_id, f"agent {name} was removed", set())
-        return len(late)
+            try:
+                with self._datastore.begin() as session:
+                    self._cancel(session, agent_id, f"agent {name} was removed", set())
+            except (Busy, Deadlock):
+                log.warning("removal.not_settled_yet", agent=str(agent_id))
+            except Unavailable:
+                raise
+            except Exception:  # a defect in one job must not keep the other agents' runs waiting
+                log.exception("removal.not_settled", agent=str(agent_id))
+            else:
+                settled += 1
+        return settled
 
     def forget(self) -> int:
         """Remove what is kept of removed agents of which no run is left; return how many there were."""
-        nothing_left = (Agent.removed_at < self._ports.now() - SETTLING) & ~exists().where(RUNS.c.agent_id == Agent.id)
+        settled = Agent.removed_at < self._ports.now() - SETTLING
+        nothing_left = settled & ~exists().where(RUNS.c.agent_id == Agent.id)
         with self._datastore.begin() as session:
             gone = session.scalars(select(Agent.id).where(nothing_left).order_by(Agent.id).limit(BATCH)).all()
-            session.execute(delete(Agent).where(Agent.id.in_(gone)))
-        return len(gone)
+            # A library may just have brought one back: deleted is what is still removed when its row is free.
+            still: Any = delete(Agent).where(Agent.id.in_(gone), settled)
+            return int(session.connection().execute(still).rowcount)
 
     def _lock(self, session: Session, agent_id: UUID) -> Agent:
         """Return the agent if it may go. Nobody lends it a run meanwhile, or makes one for it."""
@@ -110,9 +122,10 @@ class Removals:
             raise AgentBusy(agent.name, "has a run whose end it has not reported yet")
         return agent
 
-    def _mark(self, session: Session, agent: Agent, caller: Caller) -> None:
-        """Remove the agent from everything but its runs. Whatever notes who removed what is called here."""
+    def _mark(self, session: Session, agent: Agent, with_history: bool, caller: Caller) -> None:
+        """Remove the agent from everything but its runs."""
         agent.removed_at = agent.updated_at = self._ports.now()
+        agent.history_removed_at = agent.removed_at if with_history else None
         agent.updated_by = caller.name
         agent.secret_hash, agent.online, agent.primary_team_id, agent.console_key = None, False, None, ""
         session.flush()
@@ -131,14 +144,3 @@ class Removals:
             session.execute(update(RUNS).where(RUNS.c.id.in_(ids)).values(**end, hold=None, due_at=None))
         for job_id, ended in sorted(Counter(run.job_id for run in runs).items()):
             self._activation.run_ended(session, job_id, ended)
-
-
-def _has_waiting(session: Session, agent_id: UUID) -> bool:
-    return session.scalar(select(RUNS.c.id).where(RUNS.c.agent_id == agent_id, _WAITS).limit(1)) is not None
-
-
-def _remove_history(session: Session, agent_id: UUID) -> None:
-    """Remove the runs of the agent whose jobs have ended; what their tasks did and wrote goes with them."""
-    has_ended = exists().where(JOBS.c.id == RUNS.c.job_id, JOBS.c.state.in_(FINISHED))
-    ended: Any = delete(RUNS).where(RUNS.c.agent_id == agent_id, has_ended)
-    session.execute(ended)

@@ -18,6 +18,7 @@ from dispatcher.core.errors import Unavailable
 from dispatcher.core.ports import Ports
 from dispatcher.core.states import FINISHED
 from dispatcher.datastore import revisions
+from dispatcher.datastore.agents import Agent
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.runs import CHUNKS, RUNS, TASK_RESULTS
 from dispatcher.datastore.schedules import OCCURRENCES, SCHEDULES
@@ -51,7 +52,8 @@ class Budget:
 
 
 class Retention:
-    """Removes old jobs with all that belongs to them, old output, old ledger entries and old submit keys.
+    """Removes old jobs with all that belongs to them, old output, old ledger entries, old submit keys, and the runs of
+    agents that were removed with their history.
 
     What has not ended stays, however old it is. A job goes with its steps, its runs and their output, output first. A
     recurring job goes when it has ended and neither a job nor an entry of the ledger is left of it.
@@ -88,7 +90,8 @@ class Retention:
         """Remove all that may go; give the number of rows after each batch."""
         total = 0
         self._last_run = self._last_schedule = None
-        for work in (self._submits, self._output, self._ledger, self._jobs, self._recurring_jobs):
+        works = (self._submits, self._histories, self._output, self._ledger, self._jobs, self._recurring_jobs)
+        for work in works:
             while True:
                 # Another dispatcher may clean as well.
                 removed, has_more = again(partial(self._batch, work))
@@ -120,6 +123,14 @@ class Retention:
 
     def _submits(self, session: Session, budget: Budget) -> bool:
         return not _clear(session, SUBMITS, SUBMITS.c.created_at <= self._ports.now() - KEPT_FOR, budget)
+
+    def _histories(self, session: Session, budget: Budget) -> bool:
+        """Remove the runs of agents that were removed with their history, but for those of jobs that have not ended."""
+        agents = select(Agent.id).where(Agent.removed_at.is_not(None), Agent.history_removed_at.is_not(None))
+        has_ended = exists().where(JOBS.c.id == RUNS.c.job_id, _HAS_ENDED)
+        query = select(RUNS.c.id).where(RUNS.c.agent_id.in_(agents), has_ended).limit(AT_ONCE)
+        runs = session.scalars(self._locking(query, RUNS)).all()
+        return not all(_clear_runs(session, RUNS.c.id == run_id, budget) for run_id in runs) or len(runs) == AT_ONCE
 
     def _output(self, session: Session, budget: Budget) -> bool:
         """Remove output of runs that have ended; the results themselves stay."""
@@ -192,9 +203,9 @@ class Retention:
         _clear(session, JOBS, JOBS.c.id.in_(found), budget)
         return len(found) == AT_ONCE
 
-    def _locking(self, query: Any) -> Any:
-        """Return *query* so that another dispatcher that cleans at the same time takes other jobs."""
-        return query.with_for_update(of=JOBS, skip_locked=True) if self._datastore.traits.skip_locked else query
+    def _locking(self, query: Any, table: Any = JOBS) -> Any:
+        """Return *query* so that another dispatcher that cleans at the same time takes other rows of *table*."""
+        return query.with_for_update(of=table, skip_locked=True) if self._datastore.traits.skip_locked else query
 
 
 def _next(column: Any, last: UUID | None) -> Select[Any]:
@@ -206,13 +217,21 @@ def _next(column: Any, last: UUID | None) -> Select[Any]:
 def _clear_job(session: Session, job_id: UUID, budget: Budget) -> bool:
     """Remove the job and all below it, as far as *budget* goes; return whether nothing is left of it."""
     children = session.scalars(select(JOBS.c.id).where(JOBS.c.parent_id == job_id)).all()
-    runs = select(RUNS.c.id).where(RUNS.c.job_id == job_id)
     steps: list[Callable[[], bool]] = [
         lambda: all(_clear_job(session, child, budget) for child in children),
+        lambda: _clear_runs(session, RUNS.c.job_id == job_id, budget),
+        lambda: _clear(session, JOBS, JOBS.c.id == job_id, budget),
+    ]
+    return all(step() for step in steps)
+
+
+def _clear_runs(session: Session, which: Any, budget: Budget) -> bool:
+    """Remove runs with all that belongs to them, as far as *budget* goes; return whether nothing is left of them."""
+    runs = select(RUNS.c.id).where(which)
+    steps: list[Callable[[], bool]] = [
         lambda: _clear(session, CHUNKS, CHUNKS.c.run_id.in_(runs), budget, CHUNKS.c.data),
         lambda: _clear(session, TASK_RESULTS, TASK_RESULTS.c.run_id.in_(runs), budget),
-        lambda: _clear(session, RUNS, RUNS.c.job_id == job_id, budget),
-        lambda: _clear(session, JOBS, JOBS.c.id == job_id, budget),
+        lambda: _clear(session, RUNS, which, budget),
     ]
     return all(step() for step in steps)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, false, select, union_all
+from sqlalchemy import Text, bindparam, cast, false, func, select, union_all
 
 from dispatcher.core.errors import InvalidValue
 from dispatcher.core.jobs import STAGES, Invoker, Stage, What, WhatKind, Who
@@ -19,8 +20,13 @@ from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.starting import to_who
 
-#: How many jobs one report may hold: it is made in memory, about 3 KB for each of them.
+#: How much one report may hold, for it is made in memory: so many jobs, about 3 KB each, and so many characters of what
+#: is stored of their What and Who, of which one agent takes about 80; with its record it takes seven times that.
 MAX_JOBS = 20_000
+MAX_STORED = 12 << 20
+#: How much of it is read at once.
+_PART_JOBS = 500
+_PART_STORED = 1 << 20
 
 
 @dataclass(slots=True)
@@ -50,7 +56,8 @@ class UsageReports:
         A run book is one job, whatever its steps; each occurrence of a recurring job is one. Jobs that ended without
         having been started never ran. Without the right to read jobs the list is empty.
 
-        :raises InvalidValue: if *stop* is before *start*, or more than ``MAX_JOBS`` jobs ran.
+        :raises InvalidValue: if *stop* is before *start*, or more than ``MAX_JOBS`` jobs ran, or these have more than
+            ``MAX_STORED`` of What and Who.
         """
         if stop < start:
             raise InvalidValue("stop", "is before start")
@@ -58,10 +65,30 @@ class UsageReports:
             return []  # nothing has run in the future, whatever goes on
         interval = {"start": start, "stop": stop, "most": MAX_JOBS + 1}
         with self._datastore.read() as session:
-            rows = session.connection().execute(_RAN, interval).mappings().all()
-        if len(rows) > MAX_JOBS:
-            raise InvalidValue("stop", f"more than {MAX_JOBS} jobs ran in that time: ask for less of it at once")
-        return [_to_usage(row) for row in rows]
+            # Each once: one that is being ended may be found by its state and by its end.
+            ran = dict(session.connection().execute(_RAN, interval).tuples().all())
+            if len(ran) > MAX_JOBS:
+                raise InvalidValue("stop", f"more than {MAX_JOBS} jobs ran in that time: ask for less of it at once")
+            if sum(ran.values()) > MAX_STORED:
+                raise InvalidValue("stop", "jobs of too many agents ran in that time: ask for less of it at once")
+            return [
+                _to_usage(row)
+                for job_ids in _parts(ran)
+                for row in session.connection().execute(_JOBS, {"keys": job_ids}).mappings()
+            ]
+
+
+def _parts(ran: Mapping[UUID, int]) -> Iterator[list[UUID]]:
+    """Give the keys of *ran*, jobs with what is stored of them, in parts that are small enough to be read at once."""
+    part, together = list[UUID](), 0
+    for job_id, stored in ran.items():
+        if part and (len(part) == _PART_JOBS or together + stored > _PART_STORED):
+            yield part
+            part, together = [], 0
+        part.append(job_id)
+        together += stored
+    if part:
+        yield part
 
 
 def _to_usage(row: Row) -> JobUsage:
@@ -87,18 +114,16 @@ _KEYS: Any = union_all(
     select(JOBS.c.id).where(_COUNTS, JOBS.c.sorted_at < _START, JOBS.c.stopped_at >= _START),
     select(JOBS.c.id).where(_COUNTS, JOBS.c.sorted_at < _START, JOBS.c.state.in_(sorted(STAGES[Stage.ACTIVE]))),
 ).subquery()
+_STORED: Any = func.length(cast(JOBS.c.what, Text)) + func.length(cast(JOBS.c.who, Text))
 _RAN = (
-    select(
-        JOBS.c.id,
-        JOBS.c.description,
-        JOBS.c.state,
-        JOBS.c.invoker,
-        JOBS.c.started_at,
-        JOBS.c.stopped_at,
-        JOBS.c.what,
-        JOBS.c.who,
-    )
+    select(JOBS.c.id, _STORED.label("stored"))
     .join(_KEYS, _KEYS.c.id == JOBS.c.id)
     .order_by(JOBS.c.started_at, JOBS.c.id)
     .limit(bindparam("most"))
+)
+_SHOWN = ("id", "description", "state", "invoker", "started_at", "stopped_at", "what", "who")
+_JOBS = (
+    select(*(JOBS.c[name] for name in _SHOWN))
+    .where(JOBS.c.id.in_(bindparam("keys", expanding=True)))
+    .order_by(JOBS.c.started_at, JOBS.c.id)
 )

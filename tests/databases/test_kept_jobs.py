@@ -175,6 +175,20 @@ def test_a_job_with_much_text_is_not_kept(hall: Hall, agent: UUID) -> None:
     assert hall.jobs.get(long.id, SYSTEM) is not hall.jobs.get(long.id, SYSTEM)
 
 
+def test_a_job_with_many_parameters_is_not_kept(
+    hall: Hall, agent: UUID, load_library: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = "".join(f"      - {{name: P{number}, type: text}}\n" for number in range(5))
+    load_library(f"modules:\n  - name: Greet\n    parameters:\n{named}")
+    job = hall.scheduling.submit(a_request(who=on(agent)), SYSTEM)
+    assert hall.jobs.get(job.id, SYSTEM) is hall.jobs.get(job.id, SYSTEM)
+
+    monkeypatch.setattr(kept_jobs, "PER_PARAMETER", kept_jobs.LONGEST // 5)
+    hall.scheduling.submit(a_request(who=on(agent)), SYSTEM)
+    (new,) = (one for one in page(hall) if one.id != job.id)
+    assert hall.jobs.get(new.id, SYSTEM) is not new
+
+
 def test_a_kept_job_is_read_without_a_session_where_a_thread_has_its_own_connection(
     hall: Hall, datastore: Datastore, agent: UUID
 ) -> None:

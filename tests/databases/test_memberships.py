@@ -10,9 +10,10 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 from statements import statements
+from structlog.testing import capture_logs
 
 from dispatcher.core.attempts import again
-from dispatcher.core.errors import Forbidden, InvalidValue
+from dispatcher.core.errors import AgentNotFound, Forbidden, InvalidValue
 from dispatcher.core.jobs import WhoChoice, WhoKind
 from dispatcher.core.permissions import SYSTEM, Caller, Node, Right
 from dispatcher.datastore.agents import Agent
@@ -150,6 +151,37 @@ def test_what_is_named_must_be_there(hall: Hall) -> None:
         of_agent(hall, "one", team("nowhere"))
     with pytest.raises(InvalidValue, match=f"more than {MAX_CHANGES} changes"):
         of_agent(hall, "one", *[team("Other")] * (MAX_CHANGES + 1))
+
+
+def test_an_agent_that_is_removed_meanwhile_joins_nothing(
+    hall: Hall, members: Any, datastore: Datastore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = datastore.begin
+
+    def begin_too_late() -> Any:
+        monkeypatch.setattr(datastore, "begin", begin)
+        hall.removals.remove(WhoChoice(["two"], WhoKind.AGENT), False, SYSTEM)
+        return begin()
+
+    monkeypatch.setattr(datastore, "begin", begin_too_late)
+    with pytest.raises(AgentNotFound):
+        of_agent(hall, "two", team("Other", as_primary=True))
+    assert members("Other") == []
+    with datastore.read() as session:
+        row = session.execute(select(Agent.removed_at, Agent.primary_team_id).where(Agent.name == "two")).one()
+    assert (row.removed_at is not None, row.primary_team_id) == (True, None)
+
+
+def test_who_changed_what_is_in_the_log(hall: Hall, datastore: Datastore) -> None:
+    with datastore.read() as session:
+        one = session.scalar(select(Agent.id).where(Agent.name == "one"))
+        other = session.scalar(select(Team.id).where(Team.name == "Other"))
+    with capture_logs() as logged:
+        of_agent(hall, "one", team("Other", as_primary=True))
+        of_agent(hall, "one", team("Other"))
+    (entry,) = [entry for entry in logged if entry["event"] == "memberships.changed"]
+    said = {"by": "system", "of": str(one), "others": [str(other)], "joined": 1, "left": 0, "moved": 1}
+    assert entry == {"event": "memberships.changed", "log_level": "info", **said}
 
 
 def test_changes_at_the_same_moment_are_all_made_once(hall: Hall, members: Any, enrol: Callable[..., UUID]) -> None:

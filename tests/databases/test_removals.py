@@ -10,23 +10,28 @@ from uuid import UUID
 
 import pytest
 from job_world import LIBRARY, LINUX, RINGS, a_request, lease, on, report, work_off
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select, update
+from structlog.testing import capture_logs
 
 from dispatcher.core.attempts import again
-from dispatcher.core.errors import DispatcherError, Forbidden, InvalidValue, NotAuthenticated
+from dispatcher.core.errors import Busy, DispatcherError, Forbidden, InvalidValue, NotAuthenticated
 from dispatcher.core.jobs import WhatKind, When, Who, WhoChoice, WhoKind
+from dispatcher.core.patience import patient_for
 from dispatcher.core.permissions import SYSTEM, Caller, Node, Right
 from dispatcher.core.states import Event, State
+from dispatcher.datastore import revisions
 from dispatcher.datastore.agents import Agent
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.runs import CHUNKS, RUNS, TASK_RESULTS
 from dispatcher.datastore.settings import Alias
 from dispatcher.datastore.teams import TeamMember
 from dispatcher.datastore.transactions import Datastore
+from dispatcher.services import removals
 from dispatcher.services.enrolment import Facts
 from dispatcher.services.hall import Hall, build_hall
 from dispatcher.services.removals import SETTLING, AgentBusy
 from dispatcher.services.reporting import Output, RunFinished, RunStarted, TaskFinished, TaskStarted
+from dispatcher.services.retention import BATCH_ROWS, REST
 
 Identity = tuple[UUID, str]
 
@@ -67,6 +72,13 @@ def do_a_job(hall: Hall, *agents: UUID, now: Any) -> UUID:
         report(hall, agent, run, RunStarted(now), TaskStarted(0, now), Output(0, 0, b"hello\n"))
         report(hall, agent, run, TaskFinished(0, now, Event.COMPLETE, 0), RunFinished(now, Event.COMPLETE))
     return job.id
+
+
+def sweep(hall: Hall, clock: Any) -> None:
+    """Let everything go that may."""
+    clock.turn(REST)
+    while hall.retention.sweep():
+        clock.moment = hall.retention.next_moment()
 
 
 def names(hall: Hall) -> list[str]:
@@ -147,9 +159,41 @@ def test_its_history_goes_if_wanted_and_nobody_elses(hall: Hall, enrolled: Any, 
     both = do_a_job(hall, old, other, now=clock())
     do_a_job(hall, old, now=clock())
     remove(hall, old, with_history=True)
+    sweep(hall, clock)
 
     assert [count(table) for table in (JOBS, RUNS, TASK_RESULTS, CHUNKS)] == [2, 1, 1, 1]
     assert [run.agent.name for run in hall.results.collect(both, False, SYSTEM)[0].runs] == ["other"]
+    clock.turn(SETTLING + timedelta(seconds=1))
+    assert (hall.removals.forget(), count(Agent)) == (1, 1)
+
+
+def test_much_history_goes_in_parts(hall: Hall, enrolled: Any, clock: Any, count: Any, datastore: Datastore) -> None:
+    old, _ = enrolled("old")
+    do_a_job(hall, old, now=clock())
+    with datastore.begin() as session:
+        chunk = dict(session.execute(select(CHUNKS)).mappings().one())
+        more = [{**chunk, "offset": offset} for offset in range(1, BATCH_ROWS + 1)]
+        session.connection().execute(CHUNKS.insert(), more)
+    remove(hall, old, with_history=True)
+    assert count(CHUNKS) == BATCH_ROWS + 1
+
+    assert hall.retention.sweep() == BATCH_ROWS
+    assert (count(CHUNKS), count(RUNS)) == (1, 1)
+    sweep(hall, clock)
+    assert [count(table) for table in (JOBS, RUNS, TASK_RESULTS, CHUNKS)] == [1, 0, 0, 0]
+
+
+def test_history_that_is_left_stays_when_the_agent_is_brought_back(
+    hall: Hall, enrolled: Any, clock: Any, count: Any, load_library: Any
+) -> None:
+    old, _ = enrolled("old")
+    do_a_job(hall, old, now=clock())
+    remove(hall, old, with_history=True)
+    load_library(f"agents: [{{name: old, id: {old}}}]")
+    sweep(hall, clock)
+    remove(hall, old)
+    sweep(hall, clock)
+    assert count(RUNS) == 1
 
 
 def test_what_an_open_job_depends_on_stays(hall: Hall, enrolled: Any, clock: Any, datastore: Datastore) -> None:
@@ -158,10 +202,13 @@ def test_what_an_open_job_depends_on_stays(hall: Hall, enrolled: Any, clock: Any
     (run,) = lease(hall, old, 1)
     report(hall, old, run, RunStarted(clock()), RunFinished(clock(), Event.FAIL))
     remove(hall, old, with_history=True)
+    sweep(hall, clock)
+    assert set(runs_of(datastore, job)) == {old, other}
     work_off(hall, other, clock())
 
     assert hall.jobs.get(job, SYSTEM).state is State.COMPLETED_WITH_ERRORS
-    assert set(runs_of(datastore, job)) == {old, other}
+    sweep(hall, clock)
+    assert set(runs_of(datastore, job)) == {other}
 
 
 def test_what_waits_for_it_is_cancelled_and_the_jobs_go_on(
@@ -276,8 +323,132 @@ def test_runs_that_come_to_it_meanwhile_do_not_wait(
     remove(hall, old)
     with datastore.begin() as session:
         session.execute(RUNS.insert(), row)
+    clock.turn(2 * SETTLING)  # however late it is seen
     assert (hall.removals.settle(), hall.removals.settle()) == (1, 0)
     assert hall.jobs.get(job, SYSTEM).state is State.CANCELLED
+
+
+def come_late(hall: Hall, datastore: Datastore, *agents: UUID) -> None:
+    """Remove the agents, and have their runs made only then."""
+    mine = RUNS.c.agent_id.in_(agents)
+    with datastore.begin() as session:
+        rows = [dict(row) for row in session.execute(select(RUNS).where(mine)).mappings()]
+        session.execute(RUNS.delete().where(mine))
+    for agent in agents:
+        remove(hall, agent)
+    with datastore.begin() as session:
+        session.execute(RUNS.insert(), rows)
+
+
+def test_a_batch_of_removed_agents_is_over_and_the_next_one_begins(
+    hall: Hall, enrolled: Any, clock: Any, datastore: Datastore
+) -> None:
+    one, two, three, last = (enrolled(name)[0] for name in ("a", "b", "c", "d"))
+    job = hall.scheduling.submit(a_request(who=on(one, two, three, last), options={"batch_size": 1}), SYSTEM).id
+    come_late(hall, datastore, two, three)
+    work_off(hall, one, clock())
+
+    gone = (State.CANCELLED, "agent was removed")
+    assert [runs_of(datastore, job)[agent] for agent in (two, three)] == [gone, gone]
+    work_off(hall, last, clock())
+    assert runs_of(datastore, job)[last][0] is State.COMPLETED
+    assert hall.jobs.get(job, SYSTEM).state is State.COMPLETED_WITH_ERRORS
+
+
+def test_late_runs_in_batches_are_settled(hall: Hall, enrolled: Any, datastore: Datastore) -> None:
+    agents = [enrolled(name)[0] for name in ("a", "b", "c")]
+    job = hall.scheduling.submit(a_request(who=on(*agents), options={"batch_size": 1}), SYSTEM).id
+    come_late(hall, datastore, *agents)
+    while hall.removals.settle():
+        pass
+    assert {state for state, _ in runs_of(datastore, job).values()} == {State.CANCELLED}
+    assert hall.jobs.get(job, SYSTEM).state is State.CANCELLED
+
+
+def test_a_job_that_cannot_go_on_keeps_no_other_one_from_being_settled(
+    hall: Hall, enrolled: Any, datastore: Datastore
+) -> None:
+    one, two, other = (enrolled(name)[0] for name in ("a", "b", "c"))
+    broken = hall.scheduling.submit(a_request(who=on(one, two), options={"batch_size": 1}), SYSTEM).id
+    sound = hall.scheduling.submit(a_request(who=on(other)), SYSTEM).id
+    come_late(hall, datastore, one, two, other)
+    with datastore.begin() as session:
+        session.execute(update(JOBS).where(JOBS.c.id == broken).values(options={"batch_size": [], "stop_after": []}))
+
+    with capture_logs() as logged:
+        assert hall.removals.settle() == 1
+    assert {entry["event"] for entry in logged if entry["log_level"] == "error"} == {"removal.not_settled"}
+    assert hall.jobs.get(sound, SYSTEM).state is State.CANCELLED
+    assert hall.jobs.get(broken, SYSTEM).state is State.ACTIVE
+
+
+def test_who_removed_what_is_in_the_log(hall: Hall, enrolled: Any) -> None:
+    agent, _ = enrolled("old")
+    with capture_logs() as logged:
+        remove(hall, agent, with_history=True, caller=Caller("admin", dict.fromkeys(Node, Right.MODIFY)))
+    (entry,) = [entry for entry in logged if entry["event"] == "agent.removed"]
+    said = {"by": "admin", "agent": str(agent), "name": "old", "with_history": True}
+    assert entry == {"event": "agent.removed", "log_level": "info", **said}
+
+
+def test_an_entry_is_taken_over_or_removed_but_not_both(
+    hall: Hall, load_library: Any, datastore: Datastore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_library("agents: [{name: known}]")
+    token = hall.tokens.create_enrol_token(SYSTEM, once=True)
+    find, failures = hall.enrolment._known, []
+
+    def take_away() -> None:
+        try:
+            with patient_for(0.1):
+                hall.removals.remove(WhoChoice(["known"], WhoKind.AGENT), False, SYSTEM)
+        except DispatcherError as error:
+            failures.append(error)
+
+    remover = threading.Thread(target=take_away)
+
+    def find_and_be_overtaken(*arguments: Any) -> Any:
+        found = find(*arguments)
+        remover.start()
+        if not datastore.traits.single_writer:  # there it waits for this transaction to end
+            remover.join(60)
+        return found
+
+    monkeypatch.setattr(hall.enrolment, "_known", find_and_be_overtaken)
+    identity = hall.enrolment.enrol(token, "known", None, Facts(os="linux"))
+    remover.join(60)
+
+    assert hall.enrolment.are_proven([identity]) == [names(hall) == ["known"]]
+    if not datastore.traits.single_writer:
+        assert [type(error) for error in failures] == [Busy]
+
+
+def test_no_secret_proves_a_removed_agent(hall: Hall, enrolled: Any, clock: Any, datastore: Datastore) -> None:
+    identity = enrolled("old")
+    with datastore.begin() as session:
+        session.execute(update(Agent).values(removed_at=clock()))
+        revisions.bump(session, revisions.TOPOLOGY)
+    assert hall.enrolment.are_proven([identity]) == [False]
+
+
+def test_what_a_library_has_just_brought_back_is_not_forgotten(
+    hall: Hall, enrolled: Any, clock: Any, load_library: Any, datastore: Datastore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, _ = enrolled("old")
+    remove(hall, old)
+    clock.turn(SETTLING + timedelta(seconds=1))
+    importer = threading.Thread(target=load_library, args=(f"agents: [{{name: back, id: {old}}}]",))
+
+    def delete_late(table: Any) -> Any:
+        importer.start()
+        if not datastore.traits.single_writer:  # there it waits for this transaction to end
+            importer.join(60)
+        return delete(table)
+
+    monkeypatch.setattr(removals, "delete", delete_late)
+    hall.removals.forget()
+    importer.join(60)
+    assert names(hall) == ["back"]
 
 
 def test_agents_go_while_work_comes_for_them(
@@ -286,13 +457,15 @@ def test_agents_go_while_work_comes_for_them(
     """Whatever wins: every run of a removed agent has ended, and with them every job."""
     halls = [hall, build_hall(datastore, ports, secrets, lease=timedelta(seconds=30))]
     agents = [enrolled(f"agent {number}")[0] for number in range(6)]
-    barrier, failures = threading.Barrier(3), []
+    barrier, failures, submitted = threading.Barrier(3), list[DispatcherError](), threading.Event()
 
     def submit(one: Hall) -> None:
         barrier.wait(30)
         for agent in agents:
             try:
-                again(lambda agent=agent: one.scheduling.submit(a_request(who=on(*agents[:2], agent)), SYSTEM), 50)  # type: ignore[misc]
+                request = a_request(who=on(*agents[-2:], agent))
+                again(lambda request=request: one.scheduling.submit(request, SYSTEM), 50)  # type: ignore[misc]
+                submitted.set()
             except InvalidValue:
                 pass  # it is gone already
             except DispatcherError as error:
@@ -300,6 +473,7 @@ def test_agents_go_while_work_comes_for_them(
 
     def take_away() -> None:
         barrier.wait(30)
+        submitted.wait(30)
         for agent in agents:
             try:
                 remove(hall, agent)
@@ -313,6 +487,7 @@ def test_agents_go_while_work_comes_for_them(
         thread.join(60)
 
     assert failures == []
+    assert submitted.is_set()
     hall.removals.settle()
     with datastore.read() as session:
         assert set(session.scalars(select(RUNS.c.state))) <= {State.CANCELLED}

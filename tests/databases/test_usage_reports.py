@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,7 +10,8 @@ from uuid import UUID
 
 import pytest
 from job_world import GREET, LIBRARY, RINGS, a_request, lease, on, report, work_off
-from sqlalchemy import update
+from sqlalchemy import select, update
+from statements import statements
 
 from dispatcher.core.errors import InvalidValue
 from dispatcher.core.jobs import WhatKind, When
@@ -129,7 +131,39 @@ def test_each_job_is_shown_once_though_its_state_and_its_end_are_looked_at_apart
 ) -> None:
     run = begin(hall, agent, "aborting")
     with datastore.begin() as session:
-        session.execute(update(JOBS).values(state=State.ABORTING, stopped_at=None))
+        session.execute(update(JOBS).values(state=State.ABORTING, stopped_at=clock() + 2 * HOUR))
     clock.turn(HOUR)
     assert run
     assert ran(hall, clock() - HOUR / 2, clock()) == ["aborting"]
+
+
+def test_few_jobs_of_many_agents_are_too_much_as_well(
+    hall: Hall, agent: UUID, clock: Any, datastore: Datastore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noon = clock()
+    for name in ("first", "second", "third"):
+        end(hall, agent, begin(hall, agent, name), clock())
+        clock.turn(HOUR)
+    with datastore.begin() as session:
+        who = list(session.scalars(select(JOBS.c.who).limit(1)).one()) * 100
+        session.execute(update(JOBS).values(who=who))
+    stored = len(json.dumps(who, separators=(",", ":")))
+    monkeypatch.setattr(usage_reports, "MAX_STORED", 3 * stored)
+    with statements(datastore) as sent, pytest.raises(InvalidValue, match="stop: jobs of too many agents ran"):
+        ran(hall, noon, clock())
+    assert not [one for one in sent if "description" in one]
+    assert ran(hall, noon, noon + HOUR + timedelta(seconds=1)) == ["first", "second"]
+
+
+@pytest.mark.parametrize(("limit", "most"), [("_PART_JOBS", 2), ("_PART_STORED", 1)])
+def test_a_report_is_read_in_parts(
+    hall: Hall, agent: UUID, clock: Any, datastore: Datastore, monkeypatch: pytest.MonkeyPatch, limit: str, most: int
+) -> None:
+    noon, names = clock(), [f"job {number}" for number in range(5)]
+    for name in names:
+        begin(hall, agent, name)
+        clock.turn(HOUR)
+    monkeypatch.setattr(usage_reports, limit, most)
+    with statements(datastore) as sent:
+        assert ran(hall, noon, clock()) == names
+    assert len([one for one in sent if "description" in one]) == -(-len(names) // most)

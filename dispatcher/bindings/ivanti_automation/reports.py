@@ -79,9 +79,11 @@ def to_interval(start: str | None, stop: str | None, site_zone: tzinfo) -> Inter
     Both are ``yyyyMMddHHmmss`` in *site_zone*. Of a time that the clock showed twice, *start* is the first and
     *stop* the second.
 
-    :raises InvalidValue: if one of them is missing or malformed.
+    :raises InvalidValue: if one of them is missing or malformed, or *stop* is before *start*.
     """
     first, last = _to_moment(start, "start", site_zone, fold=0), _to_moment(stop, "stop", site_zone, fold=1)
+    if last < first:
+        raise InvalidValue("stop", "is before start")
     try:
         return Interval(first, last + _SECOND)
     except OverflowError:

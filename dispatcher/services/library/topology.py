@@ -93,7 +93,9 @@ def _new_agent(importing: Importing, wanted: UUID | None) -> Agent:
     """Return an agent that has never enrolled, with the id *wanted* if there is one: perhaps a removed one's."""
     if wanted is None:
         return Agent(id=importing.ports.new_id())
-    removed = importing.session.scalars(select(Agent).where(Agent.id == wanted)).one_or_none()
+    # Locked: what nobody needs any more of a removed agent may be about to go (``Removals.forget``).
+    query = select(Agent).where(Agent.id == wanted).with_for_update(key_share=True)
+    removed = importing.session.scalars(query).one_or_none()
     if removed is None:
         return Agent(id=wanted)
     removed.removed_at = removed.enrolled_at = None

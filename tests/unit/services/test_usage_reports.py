@@ -14,7 +14,7 @@ from dispatcher.services.hall import Hall
 
 def test_no_table_is_read_from_end_to_end(hall: Hall, datastore: Datastore, clock: Any) -> None:
     with statements(datastore) as sent:
-        hall.usage_reports.jobs(clock() - timedelta(days=1), clock(), SYSTEM)
+        hall.usage_reports.jobs(clock() - timedelta(days=1), clock(), SYSTEM)  # of none: just the one that finds them
     (query,) = [statement for statement in sent if statement.startswith("SELECT")]
     with datastore.read() as session:
         explained = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", (0,) * query.count("?"))

@@ -18,8 +18,10 @@ def upgrade() -> None:
     """Apply; on MariaDB, which commits every change of a table, also what is left of an upgrade that was cut off."""
     tables = sa.inspect(op.get_bind())
     with op.batch_alter_table("agent", schema=None) as batch_op:
-        if "removed_at" not in {column["name"] for column in tables.get_columns("agent")}:
-            batch_op.add_column(sa.Column("removed_at", Moment, nullable=True))
+        present = {column["name"] for column in tables.get_columns("agent")}
+        for name in ("removed_at", "history_removed_at"):
+            if name not in present:
+                batch_op.add_column(sa.Column(name, Moment, nullable=True))
         if "ix_agent_removed_at" not in {index["name"] for index in tables.get_indexes("agent")}:
             batch_op.create_index(
                 "ix_agent_removed_at", ["removed_at"], sqlite_where=_REMOVED, postgresql_where=_REMOVED

@@ -12,12 +12,14 @@ from dispatcher.bindings.ivanti_automation.memberships import to_agent_membershi
 from dispatcher.core.errors import InvalidValue
 from dispatcher.core.jobs import WhoChoice, WhoKind
 from dispatcher.services.memberships import Change
+from dispatcher.wire.guids import NO_GUID
 from dispatcher.wire.types import new
 
 ID = "{6AE2E5B5-D5C8-4728-A10A-12E25BD5F995}"
 GUID = UUID(ID)
 AGENT = new(contract.JobWho, ID=ID, Name="PC-042", Type=0)
-BY_ID = WhoChoice([GUID, "PC-042"], WhoKind.AGENT)
+#: Whatever its name: sent again, the message must not reach another agent that is called so.
+BY_ID = WhoChoice([GUID], WhoKind.AGENT)
 
 
 def team(identifier: Any) -> WhoChoice:
@@ -33,6 +35,7 @@ def test_changes_come_in_order_then_those_who_leave_then_those_who_join() -> Non
             None,
             new(contract.TeamChange, ID="B", SetAsPrimary=True),
             new(contract.TeamChange, Action=0, Name="C"),
+            new(contract.TeamChange, ID=ID, Name="G"),
         ],
         AddTeams=["D"],
         RemoveTeams=[ID, "F"],
@@ -45,6 +48,7 @@ def test_changes_come_in_order_then_those_who_leave_then_those_who_join() -> Non
         Change(team("A"), "Teams[0]/ID", joins=False),
         Change(team("B"), "Teams[2]/ID", as_primary=True),
         Change(team("C"), "Teams[3]/ID"),
+        Change(team(GUID), "Teams[4]/ID"),
         Change(team(GUID), "RemoveTeams[0]", joins=False),
         Change(team("F"), "RemoveTeams[1]", joins=False),
         Change(team("D"), "AddTeams[0]"),
@@ -94,8 +98,11 @@ def test_no_message_at_all_is_refused(to_request: Any) -> None:
 @pytest.mark.parametrize(
     ("members", "choice"),
     [
-        ({"Agent": AGENT, "AgentID": "other"}, BY_ID),
-        ({"AgentID": ID}, WhoChoice([GUID], WhoKind.AGENT)),
+        ({"Agent": AGENT, "AgentID": ID.lower(), "Name": "other"}, BY_ID),
+        ({"AgentID": ID}, BY_ID),
+        ({"Agent": new(contract.JobWho), "AgentID": ID}, BY_ID),
+        ({"Agent": new(contract.JobWho, ID=" "), "ID": "PC-042"}, WhoChoice(["PC-042"], WhoKind.AGENT)),
+        ({"ID": NO_GUID, "Name": "PC-042"}, WhoChoice(["PC-042"], WhoKind.AGENT)),
         ({"ID": ID.lower(), "Name": "PC-042"}, BY_ID),
         ({"Name": "PC-042"}, WhoChoice(["PC-042"], WhoKind.AGENT)),
     ],
@@ -103,3 +110,24 @@ def test_no_message_at_all_is_refused(to_request: Any) -> None:
 def test_an_agent_is_removed_by_whatever_names_it(members: dict[str, Any], choice: WhoChoice) -> None:
     assert to_removal(new(contract.RemoveAgent, **members)) == (choice, False)
     assert to_removal(new(contract.RemoveAgent, **members, RemoveJobHistory=True)).with_history
+
+
+@pytest.mark.parametrize(
+    ("members", "problem"),
+    [
+        ({"Agent": AGENT, "AgentID": "other"}, "Agent/ID: several agents are given"),
+        ({"AgentID": "a", "ID": "b"}, "Agent/ID: several agents are given"),
+        ({"Agent": new(contract.JobWho, Name="a"), "Name": "b"}, "Agent/ID: several agents are given"),
+        ({"Agent": new(contract.JobWho, Name="a", Type=1)}, "Agent/Type: is a team"),
+    ],
+)
+def test_what_does_not_name_one_agent_is_not_removed(members: dict[str, Any], problem: str) -> None:
+    with pytest.raises(InvalidValue, match=problem):
+        to_removal(new(contract.RemoveAgent, **members))
+
+
+def test_memberships_of_several_are_refused() -> None:
+    with pytest.raises(InvalidValue, match="Agent/ID: several agents are given"):
+        to_agent_membership(new(contract.AgentMembership, Agent=AGENT, AgentID="other", AddTeams=["T"]))
+    empty = new(contract.JobWho)
+    assert to_team_membership(new(contract.TeamMembership, Team=empty, TeamID="T", Agents=[])) == (team("T"), [])

@@ -58,6 +58,7 @@ def test_of_an_hour_that_comes_twice_all_is_meant() -> None:
         ("00000101000000", "20260101000000", "start: '00000101000000' is no date and time"),
         ("00010101000000", "20260101000000", "start: '00010101000000' is no date and time"),
         ("20260101000000", "99991231235959", "stop: is out of range"),
+        ("20260101000001", "20260101000000", "stop: is before start"),
     ],
 )
 def test_what_is_no_time_is_named(start: str | None, stop: str, problem: str) -> None:
