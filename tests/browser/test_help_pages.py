@@ -69,7 +69,7 @@ def test_help_pages_render_and_their_links_lead_somewhere(
 
     assert text_of(index, "//title") == text_of(index, "//*[@class='heading1']") == f"Operations at {server.service}/"
     assert "This page describes the service operations at this endpoint." in text_of(index, "//*[@id='content']")
-    assert len(index.xpath("//table//a[@rel='operation']")) == 16
+    assert len(index.xpath("//table//a[@rel='operation']")) == 22
     assert text_of(operation, "//title") == f"Reference for {server.service}/jobs"
     for form in ("request-xml", "request-json", "response-xml", "response-json"):
         assert "JobID" in text_of(operation, f"//pre[@class='{form}']")
@@ -80,6 +80,17 @@ def test_help_pages_render_and_their_links_lead_somewhere(
     anchors = {link[1:] for link in operation.xpath("//a/@href") if link.startswith("#")}
     assert anchors
     assert anchors <= {*operation.xpath("//a/@name"), *operation.xpath("//@id")}
+
+
+def test_help_pages_of_the_resource_service_tell_its_headers(
+    start_server: Callable[..., Any], browse: Callable[[str], Any]
+) -> None:
+    server = start_server("--no-local-agent")
+    help_url = f"{server.url}/Dispatcher/ResourceService/help"
+    assert len(browse(help_url).xpath("//table//a[@rel='operation']")) == 2
+    operation = browse(f"{help_url}/operations/UploadResource")
+    assert "The Request body is a byte stream." in text_of(operation, "//body")
+    assert "Filename" in text_of(operation, "//body")
 
 
 def test_first_page_leads_to_the_help_page(start_server: Callable[..., Any], browse: Callable[[str], Any]) -> None:

@@ -139,7 +139,7 @@ def test_dispatchers_killed_while_jobs_are_due(worlds: list[World], times: Any) 
     start = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=4)
     firsts = {f"s{number}": start + timedelta(seconds=number * 60 // SCHEDULES) for number in range(SCHEDULES)}
     jobs = {text: schedule(world, text, first) for text, first in firsts.items()}
-    assert kill_for(times(20, 300), worlds) > 0
+    assert kill_for(times(20, 120), worlds) > 0
     until = datetime.now(UTC)
     for text, first in firsts.items():
         if first <= until:

@@ -129,6 +129,6 @@ def test_everything_fails_at_once(
         world.wait_for_agents()
         storm = Storm(worlds, wires_of_agents, clients)
         with world.load(rate=6, pause_s=0.5):
-            storm.blow(times(30, 600))
+            storm.blow(times(30, 300))
         verdict = world.judge(60)
     passes(f"everything at once, {database}", storm.faults, verdict)
