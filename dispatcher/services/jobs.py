@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from dispatcher.core import local_time
 from dispatcher.core.errors import InvalidValue, JobNotFound
-from dispatcher.core.jobs import Invoker, Job, JobPage, ParameterSet, Stage, What, WhatKind, When
+from dispatcher.core.jobs import Invoker, Job, JobPage, ParameterSet, Stage, What, When
 from dispatcher.core.parameters import Parameter
 from dispatcher.core.permissions import Caller, Node, Right
 from dispatcher.core.schedules import NEVER, RecurrenceRequest
@@ -25,7 +25,7 @@ from dispatcher.services.job_counts import JobCounts, listed
 from dispatcher.services.kept_jobs import STORED, KeptJobs
 from dispatcher.services.plans import Plans
 from dispatcher.services.recurring import read_schedules
-from dispatcher.services.starting import to_who
+from dispatcher.services.starting import to_what, to_who
 
 #: The longest page that a caller may ask for.
 MAX_PAGE_SIZE = 1_000
@@ -118,7 +118,7 @@ class Jobs:
         *parameters* are those of each what, for a caller that has them at hand and open; *recurrence* says how a
         recurring job occurs.
         """
-        what = [What(UUID(item["id"]), item["name"], WhatKind(item["kind"])) for item in row["what"]]
+        what = [to_what(entry) for entry in row["what"]]
         return Job(
             id=row["id"],
             number=row["number"],

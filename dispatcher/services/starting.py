@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from dispatcher.core.jobs import Options, Who, WhoKind
+from dispatcher.core.jobs import Options, What, WhatKind, Who, WhoKind
 from dispatcher.core.ports import Ports
 from dispatcher.core.states import Event, State, move, outcome
 from dispatcher.datastore.base import Row
@@ -159,6 +159,11 @@ class Starting:
 def to_entry(who: Who) -> dict[str, Any]:
     """Return *who* as a job stores it."""
     return {"kind": who.kind, "id": str(who.id), "name": who.name}
+
+
+def to_what(entry: Mapping[str, Any]) -> What:
+    """Return the stored *entry* as it was when the job was scheduled."""
+    return What(UUID(entry["id"]), entry["name"], WhatKind(entry["kind"]))
 
 
 def to_who(entry: Mapping[str, Any]) -> Who:

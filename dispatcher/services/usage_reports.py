@@ -11,14 +11,14 @@ from uuid import UUID
 from sqlalchemy import Text, bindparam, cast, false, func, select, union_all
 
 from dispatcher.core.errors import InvalidValue
-from dispatcher.core.jobs import STAGES, Invoker, Stage, What, WhatKind, Who
+from dispatcher.core.jobs import STAGES, Invoker, Stage, What, Who
 from dispatcher.core.permissions import Caller, Node, Right
 from dispatcher.core.ports import Ports
 from dispatcher.core.states import State
 from dispatcher.datastore.base import Row
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.transactions import Datastore
-from dispatcher.services.starting import to_who
+from dispatcher.services.starting import to_what, to_who
 
 #: How much one report may hold, for it is made in memory: so many jobs, about 3 KB each, and so many characters of what
 #: is stored of their What and Who, of which one agent takes about 80; with its record it takes seven times that.
@@ -99,7 +99,7 @@ def _to_usage(row: Row) -> JobUsage:
         invoker=Invoker(row["invoker"]),
         started_at=row["started_at"],
         stopped_at=row["stopped_at"],
-        what=[What(UUID(item["id"]), item["name"], WhatKind(item["kind"])) for item in row["what"]],
+        what=[to_what(entry) for entry in row["what"]],
         who=[to_who(entry) for entry in row["who"]],
     )
 
