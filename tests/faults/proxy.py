@@ -60,15 +60,19 @@ class Wire:
             writer.transport.abort()
 
     async def _close(self) -> None:
-        self._server.close()
-        self._kind = ""
-        self._cut()
+        # A server that is closed while it takes connections leaves their sockets to the garbage collector; so does a
+        # task that is cancelled. Therefore nothing more is taken, and what was taken is cut until all have gone home.
+        for listener in self._server.sockets:
+            self._loop.remove_reader(listener.fileno())
+        self._kind = "cut"
         self._mended.set()
-        # What is cut off ends by itself; a task that is cancelled would leave its sockets to the garbage collector.
-        everything = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        if everything:
-            await asyncio.wait(everything, timeout=5)
+        for _ in range(100):
+            self._cut()
+            if not (others := asyncio.all_tasks() - {asyncio.current_task()}):
+                break
+            await asyncio.wait(others, timeout=0.05)
         await asyncio.sleep(0)
+        self._server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._kind == "cut":
@@ -87,8 +91,10 @@ class Wire:
         finally:
             for end in (writer, onward):
                 if end is not None:
-                    self._connections.discard(end)
                     end.close()
+                    with contextlib.suppress(OSError):
+                        await end.wait_closed()
+                    self._connections.discard(end)
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, held: str) -> None:
         while data := await reader.read(1 << 16):
