@@ -17,7 +17,7 @@ from dispatcher.core.permissions import SYSTEM
 from dispatcher.core.ports import NoWakeup, Ports
 from dispatcher.core.states import Event, State
 from dispatcher.datastore.transactions import Datastore
-from dispatcher.real_ports import new_id, now
+from dispatcher.real_ports import new_id, now, steady
 from dispatcher.services.hall import Hall, build_hall
 from dispatcher.services.leasing import Ask, LeasedRun
 from dispatcher.services.library.importing import import_texts
@@ -76,7 +76,7 @@ def opened(directory: Path) -> Iterator[History]:
     """Make a datastore in *directory* with the library of the figures, some agents, and one job that one has done."""
     directory.mkdir(parents=True)
     with houses.datastore(directory) as datastore:
-        ports, secrets = Ports(now, new_id, NoWakeup()), Secrets(b"bench" * 6 + b"be")
+        ports, secrets = Ports(now, steady, new_id, NoWakeup()), Secrets(b"bench" * 6 + b"be")
         import_texts(datastore, ports, secrets, {"bench.yaml": houses.library_text().encode()})
         agent_ids = [UUID(agent_id) for agent_id, _ in crowd.lay(datastore, AGENTS)]
         hall = build_hall(datastore, ports, secrets, lease=_LEASE)

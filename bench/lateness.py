@@ -21,7 +21,7 @@ from dispatcher.core.permissions import SYSTEM
 from dispatcher.core.ports import NoWakeup, Ports
 from dispatcher.core.schedules import Outcome, Overlap, RecurrenceRequest
 from dispatcher.datastore.transactions import Datastore
-from dispatcher.real_ports import new_id, now
+from dispatcher.real_ports import new_id, now, steady
 from dispatcher.services.hall import build_hall
 from dispatcher.services.secrets import Secrets
 
@@ -83,7 +83,8 @@ def _measure(directory: Path, plan: Plan, rounds: int) -> Series:
 
 def _lay(datastore: Datastore, plan: Plan) -> dict[bytes, int]:
     """Store the schedules of *plan* through the services; return the number of each by its id."""
-    hall = build_hall(datastore, Ports(now, new_id, NoWakeup()), Secrets(bytes(32)), lease=timedelta(seconds=30))
+    ports = Ports(now, steady, new_id, NoWakeup())
+    hall = build_hall(datastore, ports, Secrets(bytes(32)), lease=timedelta(seconds=30))
     laid: dict[bytes, int] = {}
     for first in range(0, plan.schedules, _BATCH):
         with datastore.begin():

@@ -24,7 +24,7 @@ from dispatcher.datastore.transactions import Datastore
 from dispatcher.engine.clock import LONGEST_SLEEP, Clock
 from dispatcher.engine.duties import duties_of
 from dispatcher.engine.notifications import Notifications
-from dispatcher.real_ports import new_id, now
+from dispatcher.real_ports import new_id, now, steady
 from dispatcher.services.hall import Hall, build_hall
 from dispatcher.services.secrets import Secrets
 from dispatcher.web.agents import AgentsApp
@@ -106,7 +106,7 @@ class House:
 def build_house(datastore: Datastore, secrets: Secrets, *, lease: timedelta, limits: Limits, quotas: Quotas) -> House:
     """Return a dispatcher over *datastore*, whose schema must be current."""
     bell = Bell()
-    ports = Ports(now, new_id, bell)
+    ports = Ports(now, steady, new_id, bell)
     hall = build_hall(datastore, ports, secrets, lease=lease)
     bell.gateway = gateway = Gateway(hall, now)
     bell.others = notifications = _notifications(datastore, bell)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -11,6 +12,11 @@ import uuid_utils.compat
 def now() -> datetime:
     """Return the present moment, aware, in UTC."""
     return datetime.now(UTC)
+
+
+def steady() -> float:
+    """Return the seconds since some moment, by a clock that is never set."""
+    return time.monotonic()
 
 
 def new_id() -> UUID:

@@ -38,11 +38,20 @@ class Clock:
     """A clock that stands still until it is turned."""
 
     moment: datetime = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+    seconds: float = 0.0
 
     def __call__(self) -> datetime:
         return self.moment
 
+    def steady(self) -> float:
+        return self.seconds
+
     def turn(self, by: timedelta) -> None:
+        self.moment += by
+        self.seconds += by.total_seconds()
+
+    def set(self, by: timedelta) -> None:
+        """Show another time, though none has passed."""
         self.moment += by
 
 
@@ -93,7 +102,7 @@ def new_id() -> Callable[[], UUID]:
 
 @pytest.fixture
 def ports(clock: Clock, new_id: Callable[[], UUID], wakeup: RecordingWakeup) -> Ports:
-    return Ports(clock, new_id, wakeup)
+    return Ports(clock, clock.steady, new_id, wakeup)
 
 
 @pytest.fixture

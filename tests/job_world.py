@@ -77,6 +77,14 @@ def standing(hall: Hall, agent: UUID, held: Held) -> Standing:
     return orders(hall, agent, 0, held)[1]
 
 
+def lapse(hall: Hall, clock: Any, by: timedelta = timedelta(seconds=31)) -> int:
+    """Let so much time pass, and a lease that is over by then be noticed; return how many runs were taken back."""
+    clock.turn(by)
+    hall.recovery.take_back()
+    clock.turn(timedelta(seconds=15))
+    return hall.recovery.take_back()
+
+
 def reclaim(hall: Hall, agent: UUID, held: Held, asked_at: datetime | None = None) -> None:
     """Let the agent say what it holds, and take back what it should; it does so now, unless *asked_at* says when."""
     now = hall.leasing.until() - timedelta(seconds=hall.leasing.lease_s)

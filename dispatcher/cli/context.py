@@ -15,7 +15,7 @@ from dispatcher.core.errors import Conflict
 from dispatcher.core.ports import NoWakeup, Ports
 from dispatcher.datastore import schema
 from dispatcher.datastore.transactions import Datastore
-from dispatcher.real_ports import new_id, now
+from dispatcher.real_ports import new_id, now, steady
 from dispatcher.services.secrets import Secrets, load_or_create_key
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -92,6 +92,6 @@ class Context:
                 _log.info("datastore.created", schema=newest)
             elif before != newest:
                 raise SchemaOutdated(before)
-            yield Opened(datastore, Ports(now, new_id, NoWakeup()), Secrets(key))
+            yield Opened(datastore, Ports(now, steady, new_id, NoWakeup()), Secrets(key))
         finally:
             datastore.close()

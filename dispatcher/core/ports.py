@@ -11,6 +11,9 @@ from uuid import UUID
 Now = Callable[[], datetime]
 """Returns the present moment, aware, in UTC."""
 
+Steady = Callable[[], float]
+"""Returns seconds of a clock that nobody sets; only their difference means something, and only in this process."""
+
 NewId = Callable[[], UUID]
 """Returns a new time-ordered id (uuid7)."""
 
@@ -50,5 +53,6 @@ class Ports:
     """The ports that services share."""
 
     now: Now
+    steady: Steady
     new_id: NewId
     wakeup: Wakeup

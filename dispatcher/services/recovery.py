@@ -31,6 +31,8 @@ class Recovery:
         self._plans = plans
         self._activation = activation
         self._lease = lease
+        #: Leases that are over by the clock on the wall: until when they were, and since when that is known here.
+        self._suspects: dict[UUID, tuple[datetime, float]] = {}
 
     def extend_all(self, by: timedelta) -> None:
         """Give every held run *by* from now: after an absence of the server, agents need time to report."""
@@ -45,9 +47,12 @@ class Recovery:
 
     def next_moment(self) -> datetime:
         """Return when the next lease may be over: nobody tells the engine of those that begin while it sleeps."""
-        soonest = self._ports.now() + self._lease
+        now, steady = self._ports.now(), self._ports.steady()
+        waits = [since + self._grace_s - steady for _, since in self._suspects.values()]
+        soonest = now + min(self._lease, timedelta(seconds=max(0.0, min(waits, default=self._lease.total_seconds()))))
         with self._datastore.read() as session:
-            return min(session.scalar(select(func.min(RUNS.c.leased_until))) or soonest, soonest)
+            ends = select(func.min(RUNS.c.leased_until)).where(RUNS.c.leased_until >= now)
+            return min(session.scalar(ends) or soonest, soonest)
 
     def is_holding(self, agent_id: UUID) -> bool:
         """Whether the agent has a run that it has not reported the end of."""
@@ -60,21 +65,39 @@ class Recovery:
 
         One that had not begun, or of which only repeatable tasks had, waits again; another one that had begun has
         failed with an unknown outcome, unless it was to be aborted.
+
+        The clock on the wall may be set at any moment, and others write what theirs says: a lease that is over by it
+        is over in truth only if nobody has renewed it for another half of the lease time, by a clock that nobody sets.
         """
-        over = RUNS.c.leased_until < self._ports.now()
-        with self._datastore.read() as session:
-            found = session.execute(select(RUNS.c.id, RUNS.c.job_id).where(over).limit(1_000)).all()
-        for run_id, job_id in found:
+        silent = self._silent()
+        for run_id, job_id, leased_until in silent:
             # One transaction each: a run that cannot be taken back must not keep the others.
             with self._datastore.begin() as session:
                 lock_jobs(session, [job_id])
-                query = select(RUNS).where(RUNS.c.id == run_id, over).with_for_update(key_share=True)
-                row = session.execute(query).one_or_none()
+                is_silent = (RUNS.c.id == run_id) & (RUNS.c.leased_until == leased_until)
+                row = session.execute(select(RUNS).where(is_silent).with_for_update(key_share=True)).one_or_none()
                 if row is not None:
                     silence = self._lease.total_seconds()
                     reason = f"outcome unknown: no news from the agent for {silence:.0f} s"
                     self.give_up(session, row, reason, may_be_held=not row.begun)
-        return len(found)
+        return len(silent)
+
+    @property
+    def _grace_s(self) -> float:
+        """Agents renew their leases three times in a lease time: a living one has done so once in the half of it."""
+        return self._lease.total_seconds() / 2
+
+    def _silent(self) -> list[tuple[UUID, UUID, datetime]]:
+        """Return the runs that nobody has renewed the lease of since it was over: id, job and until when it was."""
+        over = select(RUNS.c.id, RUNS.c.job_id, RUNS.c.leased_until).where(RUNS.c.leased_until < self._ports.now())
+        with self._datastore.read() as session:
+            found = session.execute(over.order_by(RUNS.c.leased_until).limit(1_000)).tuples().all()
+        steady = self._ports.steady()
+        before, self._suspects = self._suspects, {}
+        for run_id, _, leased_until in found:
+            known, since = before.get(run_id, (None, steady))
+            self._suspects[run_id] = leased_until, since if known == leased_until else steady
+        return [row for row in found if steady - self._suspects[row[0]][1] >= self._grace_s]
 
     def give_up(self, session: Session, row: Any, reason: str, *, may_be_held: bool = False) -> None:
         """End the attempt at the run *row* that its agent has lost: requeue the run, or fail it for *reason*.

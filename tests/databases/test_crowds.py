@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from job_world import BOTH, GREET, LIBRARY, a_request, lease, on
+from job_world import BOTH, GREET, LIBRARY, a_request, lapse, lease, on
 from sqlalchemy import event, select
 from statements import statements
 
@@ -99,8 +99,7 @@ def test_only_what_is_the_agents_own_is_renewed(hall: Hall, agents: list[UUID], 
         hall.reporting.report_all([Report(agents[0], [], held(first)), Report(agents[2], [], held(second))])
     else:
         hall.leasing.orders_of([Ask(agents[0], 0, held(first)), Ask(agents[2], 0, held(second))])
-    clock.turn(timedelta(seconds=20))
-    assert hall.recovery.take_back() == 1
+    assert lapse(hall, clock, timedelta(seconds=20)) == 1
     assert lend(hall, agents[:2])[0].id == second.id
 
 
@@ -211,8 +210,7 @@ def test_a_run_that_cannot_be_failed_keeps_nobody_from_what_was_lent(
         patch.setattr(hall.leasing._activation, "run_ended", broken)
         assert len(lend(hall, agents)) == 3
     assert lend(hall, agents) == []
-    clock.turn(hall.leasing.until() - clock() + timedelta(seconds=1))
-    hall.recovery.take_back()
+    lapse(hall, clock)
     assert len(lend(hall, agents[3:])) == 1
 
 

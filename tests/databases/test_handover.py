@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from job_world import LIBRARY, LINUX, a_request, lease, on, reclaim, report, work_off
+from job_world import LIBRARY, LINUX, a_request, lapse, lease, on, reclaim, report, work_off
 from sqlalchemy import func, select
 from statements import statements
 
@@ -81,8 +81,7 @@ def test_run_that_nobody_was_told_of_waits_again_when_its_lease_is_over(
     hall: Hall, agent: UUID, wakeup: Any, clock: Any
 ) -> None:
     submit(hall, agent)
-    clock.turn(timedelta(seconds=31))
-    assert hall.recovery.take_back() == 1
+    assert lapse(hall, clock) == 1
     assert wakeup.agent_ids == [agent]
     assert hall.leasing.lent(handed(wakeup)) == {}
     assert len(lease(hall, agent, 1)) == 1
@@ -212,6 +211,5 @@ def test_agent_that_is_asked_for_by_two_dispatchers_has_no_more_than_it_may_have
     with datastore.read() as session:
         assert session.scalar(select(func.count()).where(RUNS.c.leased_until.is_not(None))) <= 3
     wakeup.slots.clear()
-    clock.turn(timedelta(seconds=31))
-    hall.recovery.take_back()
+    lapse(hall, clock)
     assert len(work_off(hall, agent, clock())) == 12

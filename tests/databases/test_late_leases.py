@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from job_world import LIBRARY, a_request, lease, on, orders, reclaim, report, standing
+from job_world import LIBRARY, a_request, lapse, lease, on, orders, reclaim, report, standing
 
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.core.states import Event, State
@@ -38,8 +38,7 @@ def job(hall: Hall, agent: UUID) -> UUID:
 def unheard(hall: Hall, agent: UUID, job: UUID, clock: Any) -> LeasedRun:
     """A run whose lease is over, and of whose beginning the agent could tell nothing."""
     [run] = lease(hall, agent, 1)
-    clock.turn(OVER)
-    assert hall.recovery.take_back() == 1
+    assert lapse(hall, clock, OVER) == 1
     return run
 
 
@@ -69,8 +68,7 @@ def test_late_news_of_its_beginning_starts_a_lease(
     hall: Hall, agent: UUID, job: UUID, unheard: LeasedRun, clock: Any
 ) -> None:
     report(hall, agent, unheard, RunStarted(clock()), TaskStarted(0, clock()))
-    clock.turn(OVER)
-    assert hall.recovery.take_back() == 1
+    assert lapse(hall, clock, OVER) == 1
     assert hall.jobs.get(job, SYSTEM).state is State.FAILED
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from job_world import GREET, LIBRARY, WINDOWS, a_request, lease, on, orders, reclaim, report, standing, work_off
+from job_world import GREET, LIBRARY, WINDOWS, a_request, lapse, lease, on, orders, reclaim, report, standing, work_off
 from sqlalchemy import select, update
 
 from dispatcher.core.jobs import GivenSet, Stage, WhatKind, When
@@ -44,8 +44,7 @@ def test_a_lease_without_a_beginning_is_requeued_and_its_news_ignored(
     agent = enrol("one")
     job = hall.scheduling.submit(a_request(who=on(agent)), SYSTEM)
     [lost] = lease(hall, agent, 1)
-    clock.turn(timedelta(seconds=31))
-    assert hall.recovery.take_back() == 1
+    assert lapse(hall, clock) == 1
     [again] = lease(hall, agent, 1)
     assert again.id == lost.id
     assert again.fence > lost.fence
@@ -65,10 +64,41 @@ def test_a_lease_with_a_beginning_ends_as_unknown(hall: Hall, enrol: Callable[..
     standing(hall, agent, [(run.id, run.fence)])
     clock.turn(timedelta(seconds=29))
     assert hall.recovery.take_back() == 0
-    clock.turn(timedelta(seconds=2))
-    assert hall.recovery.take_back() == 1
+    assert lapse(hall, clock, timedelta(seconds=2)) == 1
     assert hall.jobs.get(job.id, SYSTEM).state is State.FAILED
     assert "outcome unknown" in hall.results.collect(job.id, False, SYSTEM)[0].runs[0].reason
+
+
+@pytest.mark.parametrize("hours", [1, 24])
+def test_a_clock_that_is_set_ends_no_lease(hall: Hall, enrol: Callable[..., UUID], clock: Any, hours: int) -> None:
+    agent = enrol("one")
+    job = hall.scheduling.submit(a_request(who=on(agent)), SYSTEM)
+    [run] = lease(hall, agent, 1)
+    report(hall, agent, run, TaskStarted(0, clock()))
+    for by in (hours, -hours, -hours, hours):
+        clock.set(timedelta(hours=by))
+        for _ in range(5):  # nobody has noticed yet that the clock was set
+            assert hall.recovery.take_back() == 0
+            clock.turn(timedelta(seconds=10))
+            standing(hall, agent, [(run.id, run.fence)])
+    report(hall, agent, run, RunFinished(clock(), Event.COMPLETE))
+    assert hall.jobs.get(job.id, SYSTEM).state is State.COMPLETED
+
+
+def test_a_lease_that_may_be_over_is_looked_at_again_in_time(
+    hall: Hall, enrol: Callable[..., UUID], clock: Any
+) -> None:
+    agent = enrol("one")
+    hall.scheduling.submit(a_request(who=on(agent)), SYSTEM)
+    lease(hall, agent, 1)
+    assert hall.recovery.next_moment() == clock() + timedelta(seconds=30)
+    clock.turn(timedelta(seconds=31))
+    assert hall.recovery.take_back() == 0
+    clock.turn(timedelta(seconds=5))
+    assert hall.recovery.next_moment() == clock() + timedelta(seconds=10)
+    clock.turn(timedelta(seconds=10))
+    assert hall.recovery.take_back() == 1
+    assert hall.recovery.take_back() == 0
 
 
 def test_a_lost_run_whose_begun_tasks_are_repeatable_is_done_again(
@@ -79,15 +109,13 @@ def test_a_lost_run_whose_begun_tasks_are_repeatable_is_done_again(
     job = hall.scheduling.submit(a_request(who=on(agent)), SYSTEM)
     [run] = lease(hall, agent, 1)
     report(hall, agent, run, TaskStarted(0, clock()), Output(0, 0, b"lost"))
-    clock.turn(timedelta(seconds=31))
-    hall.recovery.take_back()
+    lapse(hall, clock)
     [again] = lease(hall, agent, 1)
     report(hall, agent, again, TaskStarted(0, clock()), Output(0, 0, b"kept"), TaskFinished(0, clock(), Event.COMPLETE))
     report(hall, agent, again, TaskStarted(1, clock()))
     [result] = hall.results.collect(job.id, True, SYSTEM)
     assert [task.output for task in result.runs[0].tasks] == ["kept", ""]
-    clock.turn(timedelta(seconds=31))
-    hall.recovery.take_back()
+    lapse(hall, clock)
     assert hall.jobs.get(job.id, SYSTEM).state is State.FAILED
 
 
@@ -153,8 +181,7 @@ def test_what_a_lost_attempt_still_reports_changes_nothing(
     job = hall.scheduling.submit(a_request(who=on(agent)), SYSTEM)
     [lost] = lease(hall, agent, 1)
     report(hall, agent, lost, TaskStarted(0, clock()))
-    clock.turn(timedelta(seconds=31))
-    hall.recovery.take_back()
+    lapse(hall, clock)
     assert report(hall, agent, lost, RunFinished(clock(), Event.FAIL)).lost == [lost.id]
     assert hall.jobs.get(job.id, SYSTEM).state is State.ACTIVE
     assert len(work_off(hall, agent, clock())) == 1
@@ -241,5 +268,4 @@ def test_a_run_that_cannot_be_given_keeps_no_other_from_its_agent(
 
     assert other.jobs.get(secret.id, SYSTEM).state is State.FAILED
     assert lease(other, agent, 5) == []
-    clock.turn(timedelta(seconds=31))
-    assert other.recovery.take_back() == 1
+    assert lapse(other, clock) == 1

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from job_world import LIBRARY, LINUX, RINGS, a_request, lease, on, report, work_off
+from job_world import LIBRARY, LINUX, RINGS, a_request, lapse, lease, on, report, work_off
 from sqlalchemy import delete, func, select, update
 from structlog.testing import capture_logs
 
@@ -270,8 +270,7 @@ def test_an_agent_that_holds_a_run_stays_until_its_lease_is_over(
     with pytest.raises(AgentBusy, match="has a run whose end it has not reported yet"):
         remove(hall, agent)
     assert runs_of(datastore, job)[agent][0] is State.ACTIVE
-    clock.turn(timedelta(minutes=5))
-    hall.recovery.take_back()
+    lapse(hall, clock)
     remove(hall, agent)
     assert runs_of(datastore, job)[agent][0] is State.FAILED
 

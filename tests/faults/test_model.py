@@ -21,7 +21,7 @@ from sqlalchemy import select
 
 from dispatcher.core.jobs import JobRequest, WhatChoice, WhatKind, When, WhoChoice, WhoKind
 from dispatcher.core.permissions import SYSTEM
-from dispatcher.core.ports import Now, Ports
+from dispatcher.core.ports import Now, Ports, Steady
 from dispatcher.core.states import FINISHED, Event, State, outcome
 from dispatcher.datastore.engines import parse_url
 from dispatcher.datastore.jobs import JOBS
@@ -79,10 +79,11 @@ class Machine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = datetime(2026, 3, 1, tzinfo=UTC)
+        self.seconds = 0.0
         self.file = tempfile.NamedTemporaryFile(dir=self.folder, suffix=".db")  # noqa: SIM115 - teardown closes it
         Path(self.file.name).write_bytes(self.template)
         self.datastore = Datastore(parse_url(f"sqlite:///{self.file.name}"))
-        self.ports = ports(lambda: self.now, first_id=1_000)
+        self.ports = ports(lambda: self.now, lambda: self.seconds, first_id=1_000)
         self.hall = self.open()
         self.agents = [Agent(agent_id) for agent_id in self.agent_ids]
         self.jobs: dict[UUID, UUID] = {}
@@ -207,7 +208,16 @@ class Machine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([1, 20, 31, 100]))
     def wait(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
+        self.seconds += seconds
         self.hall.recovery.take_back()
+
+    @rule(hours=st.sampled_from([-24, -1, 1, 24]), is_noticed=st.booleans())
+    def set_clock(self, hours: int, is_noticed: bool) -> None:
+        """Somebody sets the clock of the server, which may take a moment to notice."""
+        self.now += timedelta(hours=hours)
+        self.hall.recovery.take_back()
+        if is_noticed:
+            self.hall.recovery.extend_all(2 * LEASE)
 
     @rule()
     def restart(self) -> None:
@@ -237,7 +247,8 @@ class Machine(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Let it all settle: then everything has ended, and what is completed was done."""
         try:
-            for _ in range(4 * (len(self.jobs) + 1)):
+            self.hall.recovery.extend_all(2 * LEASE)
+            for _ in range(8 * (len(self.jobs) + 1)):
                 self.what_has_ended_stays_so()
                 if len(self.ends) == len(self.jobs):
                     break
@@ -254,16 +265,16 @@ class Machine(RuleBasedStateMachine):
             self.file.close()
 
 
-def ports(now: Now, first_id: int) -> Ports:
+def ports(now: Now, steady: Steady, first_id: int) -> Ports:
     numbers = iter(range(first_id, 1_000_000))
-    return Ports(now, lambda: UUID(int=(7 << 76) | (2 << 62) | next(numbers)), Silence())
+    return Ports(now, steady, lambda: UUID(int=(7 << 76) | (2 << 62) | next(numbers)), Silence())
 
 
 def prepare(empty_database: bytes, file: Path) -> tuple[bytes, tuple[UUID, ...]]:
     """Return a datastore with the library and two agents, and those."""
     file.write_bytes(empty_database)
     datastore = Datastore(parse_url(f"sqlite:///{file}"))
-    own = ports(lambda: datetime(2026, 3, 1, tzinfo=UTC), first_id=1)
+    own = ports(lambda: datetime(2026, 3, 1, tzinfo=UTC), lambda: 0.0, first_id=1)
     hall = build_hall(datastore, own, SECRETS, lease=LEASE)
     import_texts(datastore, own, SECRETS, {"library.yaml": LIBRARY.encode()})
     tokens = [hall.tokens.create_enrol_token(SYSTEM, once=True) for _ in range(2)]

@@ -5,6 +5,7 @@ One for all tests: nothing that they send may be left in it.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -35,7 +36,8 @@ def hostile_datastore(empty_database: bytes, tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture(scope="session")
 def only_door(hostile_datastore: Datastore) -> Door:
-    ports, secrets = Ports(lambda: datetime(2026, 3, 1, tzinfo=UTC), uuid4, NoWakeup()), Secrets(b"k" * 32)
+    ports = Ports(lambda: datetime(2026, 3, 1, tzinfo=UTC), time.monotonic, uuid4, NoWakeup())
+    secrets = Secrets(b"k" * 32)
     import_texts(hostile_datastore, ports, secrets, {"library.yaml": LIBRARY.encode()})
     hall = build_hall(hostile_datastore, ports, secrets, lease=timedelta(seconds=30))
     logged: list[dict[str, Any]] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -71,7 +72,7 @@ def result_of(server: Server, job_id: str) -> JobResult:
     """Return the result from the datastore of *server*. Its secrets need not be opened for that."""
     datastore = Datastore(parse_url(server.datastore))
     try:
-        ports = Ports(lambda: datetime.now(UTC), uuid4, NoWakeup())
+        ports = Ports(lambda: datetime.now(UTC), time.monotonic, uuid4, NoWakeup())
         hall = build_hall(datastore, ports, Secrets(b"k" * 32), lease=timedelta(seconds=30))
         return hall.results.collect(UUID(job_id), True, SYSTEM)[0]
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -91,7 +92,7 @@ def empty_database(empty_database: bytes, tmp_path_factory: pytest.TempPathFacto
     path = tmp_path_factory.mktemp("ivanti") / "golden.db"
     path.write_bytes(empty_database)
     datastore, ids, secrets = Datastore(parse_url(f"sqlite:///{path}")), Ids(first=0), Secrets(b"k" * 32)
-    ports = Ports(lambda: STARTED, ids, NoWakeup())
+    ports = Ports(lambda: STARTED, time.monotonic, ids, NoWakeup())
     import_texts(datastore, ports, secrets, {"library.yaml": LIBRARY.encode()})
     _do_a_job(build_hall(datastore, ports, secrets, lease=timedelta(seconds=30)), ids)
     datastore.close()
