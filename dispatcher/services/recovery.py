@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
+from dispatcher.core.attempts import again
+from dispatcher.core.errors import Busy
+from dispatcher.core.patience import patient_for
 from dispatcher.core.ports import Ports
 from dispatcher.core.states import FINISHED, Event, State, move
 from dispatcher.datastore.agents import Agent
@@ -18,6 +22,9 @@ from dispatcher.datastore.transactions import Datastore, after_commit
 from dispatcher.services.activation import Activation
 from dispatcher.services.locking import lock_jobs
 from dispatcher.services.plans import Plans
+
+#: How long to wait for a run whose job somebody has locked, in seconds; after that it is a suspect anew.
+PATIENCE_S = 0.2
 
 
 class Recovery:
@@ -61,7 +68,7 @@ class Recovery:
             return session.scalar(held.limit(1)) is not None
 
     def take_back(self) -> int:
-        """End or requeue the runs whose lease is over; return how many there were.
+        """End or requeue the runs whose lease is over; return how many.
 
         One that had not begun, or of which only repeatable tasks had, waits again; another one that had begun has
         failed with an unknown outcome, unless it was to be aborted.
@@ -69,18 +76,26 @@ class Recovery:
         The clock on the wall may be set at any moment, and others write what theirs says: a lease that is over by it
         is over in truth only if nobody has renewed it for another half of the lease time, by a clock that nobody sets.
         """
-        silent = self._silent()
-        for run_id, job_id, leased_until in silent:
-            # One transaction each: a run that cannot be taken back must not keep the others.
-            with self._datastore.begin() as session:
-                lock_jobs(session, [job_id])
-                is_silent = (RUNS.c.id == run_id) & (RUNS.c.leased_until == leased_until)
-                row = session.execute(select(RUNS).where(is_silent).with_for_update(key_share=True)).one_or_none()
-                if row is not None:
-                    silence = self._lease.total_seconds()
-                    reason = f"outcome unknown: no news from the agent for {silence:.0f} s"
-                    self.give_up(session, row, reason, may_be_held=not row.begun)
-        return len(silent)
+        taken = 0
+        for run_id, job_id, leased_until in self._silent():
+            # One transaction each, and little patience: a run that cannot be taken back must not keep the others.
+            try:
+                with patient_for(PATIENCE_S):
+                    again(partial(self._take_one_back, run_id, job_id, leased_until))
+                taken += 1
+            except Busy:
+                self._suspects[run_id] = leased_until, self._ports.steady()
+        return taken
+
+    def _take_one_back(self, run_id: UUID, job_id: UUID, leased_until: datetime) -> None:
+        with self._datastore.begin() as session:
+            lock_jobs(session, [job_id])
+            is_silent = (RUNS.c.id == run_id) & (RUNS.c.leased_until == leased_until)
+            row = session.execute(select(RUNS).where(is_silent).with_for_update(key_share=True)).one_or_none()
+            if row is not None:
+                silence = self._lease.total_seconds()
+                reason = f"outcome unknown: no news from the agent for {silence:.0f} s"
+                self.give_up(session, row, reason, may_be_held=not row.begun)
 
     @property
     def _grace_s(self) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from job_world import LIBRARY, a_request, on
+from job_world import LIBRARY, a_request, lapse, on
 from sqlalchemy import select, update
 
 from dispatcher.agents import combiner, protocol
@@ -233,3 +233,13 @@ def test_a_transaction_that_stands_still_loses_its_locks(
             assert session.scalar(select(AGENTS.c.name).where(AGENTS.c.id == members[0].id)) == "by the other one"
     finally:
         paused.close()
+
+
+def test_a_locked_job_keeps_no_other_run_from_being_taken_back(
+    hall: Hall, datastore: Datastore, members: list[Member], clock: Any
+) -> None:
+    with locked(datastore, JOBS, members[1].job_id):
+        assert lapse(hall, clock) == 2
+        assert hall.recovery.take_back() == 0
+    clock.turn(timedelta(seconds=15))
+    assert hall.recovery.take_back() == 1
