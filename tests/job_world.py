@@ -85,10 +85,9 @@ def lapse(hall: Hall, clock: Any, by: timedelta = timedelta(seconds=31)) -> int:
     return hall.recovery.take_back()
 
 
-def reclaim(hall: Hall, agent: UUID, held: Held, asked_at: datetime | None = None) -> None:
+def reclaim(hall: Hall, agent: UUID, held: Held, asked_at: float | None = None) -> None:
     """Let the agent say what it holds, and take back what it should; it does so now, unless *asked_at* says when."""
-    now = hall.leasing.until() - timedelta(seconds=hall.leasing.lease_s)
-    hall.leasing.reclaim_of([Ask(agent, 0, held, asked_at or now)])
+    hall.leasing.reclaim_of([Ask(agent, 0, held, hall.leasing.steady() if asked_at is None else asked_at)])
 
 
 def work_off(hall: Hall, agent: UUID, now: datetime, end: Event = Event.COMPLETE) -> list[LeasedRun]:

@@ -7,7 +7,6 @@ import random
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -60,13 +59,13 @@ class _Letter(Generic[M]):
 class _Look:
     """Whether there is something for an agent that polls.
 
-    ``asked_at``, when it said what it holds, and its facts are for the first look of a poll.
+    ``asked_at``, when it said what it holds (by the steady clock), and its facts are for the first look of a poll.
     """
 
     agent_id: UUID
     free: int
     held: Held
-    asked_at: datetime | None
+    asked_at: float | None
     facts: protocol.Facts | None
     lent: Sequence[UUID] = ()  #: runs that the agent has been lent for the slot it offers
 
@@ -152,7 +151,7 @@ class Gateway:
                 return await self._find_resource(asked)
             admission = self._admit(authorization, protocol.Poll, body)
             del authorization, body  # a poll may wait for a minute, and there are thousands of them
-            return await self._poll(self._now(), *await admission, gone)
+            return await self._poll(self._hall.leasing.steady(), *await admission, gone)
         except DispatcherError as error:
             return _refusal(error)
 
@@ -227,9 +226,7 @@ class Gateway:
     def _receipt(self, standing: Standing) -> bytes:
         return protocol.dump(protocol.Receipt(aborts=standing.aborts, lost=standing.lost, lease_s=self._lease_s))
 
-    async def _poll(
-        self, asked_at: datetime, agent_id: UUID, poll: protocol.Poll, gone: asyncio.Future[None]
-    ) -> Answer:
+    async def _poll(self, asked_at: float, agent_id: UUID, poll: protocol.Poll, gone: asyncio.Future[None]) -> Answer:
         if self._is_overtaken(agent_id, poll):
             return self._tell(None)
         if self._stopping and not self._hall.dispatchers.is_alone:

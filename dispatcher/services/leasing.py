@@ -51,17 +51,21 @@ class LeasedRun:
     scopes: list[list[Parameter] | None] = field(default_factory=list)
 
 
+#: How long ago an agent may have said what it holds, for it to be taken at its word, in seconds.
+FRESH_S = 1.0
+
+
 @dataclass(slots=True)
 class Ask:
     """What an agent asks for: at most ``free`` runs, and what has become of those that it holds.
 
-    ``asked_at`` says when it named these; None if it has only waited since.
+    ``asked_at`` says when it named these, by the steady clock; None if it has only waited since.
     """
 
     agent_id: UUID
     free: int
     held: Held
-    asked_at: datetime | None = None
+    asked_at: float | None = None
 
 
 #: How many runs agents have been lent and have not ended. By itself: in a query that locks, MariaDB would lock, and
@@ -148,6 +152,10 @@ class Leasing:
     def until(self) -> datetime:
         """Return when a lease that begins now is over."""
         return self._ports.now() + self._lease
+
+    def steady(self) -> float:
+        """Return the moment that an agent says something at, for ``Ask.asked_at``."""
+        return self._ports.steady()
 
     def has_orders(self, agent_ids: Collection[UUID]) -> set[UUID]:
         """Return which of *agent_ids* have a run to fetch or to abort, by one query."""
@@ -311,9 +319,15 @@ class Leasing:
         """Let the runs wait again that were lent to agents but never reached them: their *asks* do not name them.
 
         Those that were lent after ``asked_at``, when the agent said that, stay: this dispatcher may have stood still
-        while another one served the agent. Nothing is done for *asks* without that time.
+        while another one served the agent. Nothing is done for *asks* without that time, nor for old ones: by the clock
+        on the wall, which may have been set meanwhile, nobody could tell what was lent after them.
         """
-        said = {ask.agent_id: (ask.held, ask.asked_at + self._lease) for ask in asks if ask.asked_at is not None}
+        steady, until = self._ports.steady(), self.until()
+        said = {
+            ask.agent_id: (ask.held, until - timedelta(seconds=steady - ask.asked_at))
+            for ask in asks
+            if ask.asked_at is not None and steady - ask.asked_at <= FRESH_S
+        }
         if not said:
             return
         with self._datastore.read() as session:  # there is hardly ever one, and writers wait for each other

@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from dispatcher.core.attempts import again
-from dispatcher.core.errors import Busy
+from dispatcher.core.errors import Busy, Deadlock
 from dispatcher.core.patience import patient_for
 from dispatcher.core.ports import Ports
 from dispatcher.core.states import FINISHED, Event, State, move
@@ -77,17 +77,21 @@ class Recovery:
         is over in truth only if nobody has renewed it for another half of the lease time, by a clock that nobody sets.
         """
         taken = 0
+        locked: set[UUID] = set()
         for run_id, job_id, leased_until in self._silent():
             # One transaction each, and little patience: a run that cannot be taken back must not keep the others.
             try:
-                with patient_for(PATIENCE_S):
-                    again(partial(self._take_one_back, run_id, job_id, leased_until))
-                taken += 1
-            except Busy:
-                self._suspects[run_id] = leased_until, self._ports.steady()
+                if job_id not in locked:
+                    with patient_for(PATIENCE_S):
+                        taken += again(partial(self._take_one_back, run_id, job_id, leased_until))
+                    continue
+            except (Busy, Deadlock):
+                locked.add(job_id)
+            self._suspects[run_id] = leased_until, self._ports.steady()
         return taken
 
-    def _take_one_back(self, run_id: UUID, job_id: UUID, leased_until: datetime) -> None:
+    def _take_one_back(self, run_id: UUID, job_id: UUID, leased_until: datetime) -> bool:
+        """Take the run back if its lease still is what it was; return whether it was."""
         with self._datastore.begin() as session:
             lock_jobs(session, [job_id])
             is_silent = (RUNS.c.id == run_id) & (RUNS.c.leased_until == leased_until)
@@ -96,6 +100,7 @@ class Recovery:
                 silence = self._lease.total_seconds()
                 reason = f"outcome unknown: no news from the agent for {silence:.0f} s"
                 self.give_up(session, row, reason, may_be_held=not row.begun)
+            return row is not None
 
     @property
     def _grace_s(self) -> float:

@@ -73,13 +73,22 @@ def test_late_news_of_its_beginning_starts_a_lease(
 
 
 def test_what_was_lent_after_the_agent_spoke_is_not_taken_back(hall: Hall, agent: UUID, job: UUID, clock: Any) -> None:
-    asked_at = clock()
+    asked_at = clock.steady()
     clock.turn(timedelta(seconds=1))
     [run] = lease(hall, agent, 1)
     reclaim(hall, agent, [], asked_at)
     assert standing(hall, agent, [(run.id, run.fence)]).lost == []
-    reclaim(hall, agent, [], clock())
+    reclaim(hall, agent, [])
     assert [again.id for again in lease(hall, agent, 1)] == [run.id]
+
+
+def test_an_old_poll_takes_nothing_back_after_the_clock_was_set(hall: Hall, agent: UUID, job: UUID, clock: Any) -> None:
+    asked_at = clock.steady()
+    clock.set(-timedelta(hours=1))
+    clock.turn(timedelta(seconds=5))
+    [run] = lease(hall, agent, 1)
+    reclaim(hall, agent, [], asked_at)
+    assert standing(hall, agent, [(run.id, run.fence)]).lost == []
 
 
 def test_what_a_killed_server_lent_and_could_not_say_is_taken_back_at_once(hall: Hall, agent: UUID, job: UUID) -> None:

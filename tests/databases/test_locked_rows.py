@@ -238,8 +238,10 @@ def test_a_transaction_that_stands_still_loses_its_locks(
 def test_a_locked_job_keeps_no_other_run_from_being_taken_back(
     hall: Hall, datastore: Datastore, members: list[Member], clock: Any
 ) -> None:
-    with locked(datastore, JOBS, members[1].job_id):
-        assert lapse(hall, clock) == 2
+    both = hall.scheduling.submit(a_request(who=on(members[0].id, members[1].id)), SYSTEM).id
+    hall.leasing.orders_of([Ask(one.id, 1, []) for one in members[:2]])
+    with locked(datastore, JOBS, both):
+        assert lapse(hall, clock) == 3
         assert hall.recovery.take_back() == 0
     clock.turn(timedelta(seconds=15))
-    assert hall.recovery.take_back() == 1
+    assert hall.recovery.take_back() == 2

@@ -77,7 +77,7 @@ def accepted_within(world: World, limit_s: float) -> None:
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(3600)
 def test_migration_killed_at_random_points(
     request: pytest.FixtureRequest, tmp_path: Path, seed: int, times: Any, database: str
 ) -> None:
