@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -20,6 +21,7 @@ class Round:
     per_cpu_second: float
     p50_ms: float = 0.0
     p99_ms: float = 0.0
+    answer_bytes: int = 0  #: of one answer, on average, without its headers
 
 
 @dataclass(slots=True)
@@ -28,6 +30,7 @@ class Series:
 
     name: str
     rounds: list[Round] = field(default_factory=list)
+    key: str = ""  #: by which a goal names it
 
     def median(self, field_name: str) -> float:
         """Return the median of one field over the rounds."""
@@ -65,20 +68,33 @@ class Figure:
     unit: str = "request"  #: what is counted
 
 
+def verdicts_beside(ours: Series, peers: list[Series], goals: Mapping[str, float]) -> list[Verdict]:
+    """Say of each peer that has a goal whether *ours* does so many times as much per CPU second; *goals* are by key."""
+    verdicts = []
+    for peer in peers:
+        if goal := goals.get(peer.key):
+            text, times = f"{ours.name}: at least {goal:g} times {peer.name} per CPU second", ours.times(peer)
+            verdicts.append(Verdict(text, f"{times:.2f} times", times >= goal))
+    return verdicts
+
+
+def answer_sizes(all_series: list[Series]) -> str:
+    """Return a note with the sizes of the answers."""
+    sizes = [f"{series.name} {series.median('answer_bytes'):.0f}" for series in all_series]
+    return f"Bytes of an answer: {'; '.join(sizes)}."
+
+
 def measure(running: Running, request: bytes, seconds: float, core: int, **more: object) -> tuple[Round, Report]:
     """Put *request* on the server for so many *seconds*, from *core*.
 
     :raises RuntimeError: if an answer was an error: a wrong answer is not a fast one.
     """
-    before = running.server.cpu_s()
+    before = running.cpu_s()
     report = load.run(running.target.port, request, seconds, core=core, **more)
-    used = running.server.cpu_s() - before
+    used = running.cpu_s() - before
     if report.errors:
         raise RuntimeError(f"{report.errors} of {report.answers} answers were errors, such as:\n{report.sample}")
     per_second = report.answers / report.seconds
-    return (
-        Round(
-            report.answers, report.errors, per_second, report.answers / max(used, 0.01), report.p50_ms, report.p99_ms
-        ),
-        report,
-    )
+    per_cpu_second, answer_bytes = report.answers / max(used, 0.01), report.received // max(report.answers, 1)
+    latencies = report.p50_ms, report.p99_ms
+    return Round(report.answers, report.errors, per_second, per_cpu_second, *latencies, answer_bytes), report

@@ -10,8 +10,8 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,11 @@ class Running:
     target: Target
     agents_port: int = 0  #: where agents call in
     directory: Path = Path()
+    beside: list[Server] = field(default_factory=list)  #: servers that do a part of its work
+
+    def cpu_s(self) -> float:
+        """Return the seconds of processor time that the server with all that belongs to it has used so far."""
+        return sum(server.cpu_s() for server in (self.server, *self.beside))
 
     def read(self, below: str) -> Any:
         """Return what REST answers below the service's path, from JSON."""
@@ -146,6 +151,13 @@ def free_port() -> int:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
         return port
+
+
+def listens(port: int) -> bool:
+    """Return whether anybody takes connections on this port of 127.0.0.1."""
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
 
 
 def _environment(directory: Path) -> dict[str, str]:

@@ -50,6 +50,7 @@ class Report:
     begun_at: float = 0.0
     p50_ms: float = 0.0
     p99_ms: float = 0.0
+    received: int = 0  #: bytes of all answers, without their headers
     sample: str = ""
     collected: list[tuple[int, str]] = field(default_factory=list)
 
@@ -102,6 +103,7 @@ class _Run:
     def answered(self, number: int, latency: float, head: bytes, body: bytes) -> None:
         self.latencies.append(latency)
         self.report.answers += 1
+        self.report.received += len(body)
         good = head.startswith(b"HTTP/1.1 200")
         if good and self._collect is not None:
             found = self._collect.search(body)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.houses import free_port
+from bench.houses import free_port, listens
 from bench.peers.missing import PeerMissing
 from bench.processes import Server, wait_until
 
@@ -58,11 +57,5 @@ def rabbitmq(directory: Path) -> Iterator[Rabbitmq]:
         words = [mapper, "-address", "127.0.0.1", "-port", str(mapper_port)]
         started.enter_context(Server(words, environment, None, home / "epmd.log"))
         server = started.enter_context(Server([str(_PROGRAM)], environment, None, home / "server.log"))
-        wait_until(lambda: _listens(port), server, _START_S)
+        wait_until(lambda: listens(port), server, _START_S)
         yield Rabbitmq(f"amqp://guest:guest@127.0.0.1:{port}//", server)
-
-
-def _listens(port: int) -> bool:
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-        return True
-    return False
