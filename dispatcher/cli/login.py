@@ -23,7 +23,12 @@ def login() -> None:
 
 @login.command()
 @click.argument("name")
-@click.option("--role", help="A role, such as 'Full Access' or 'Read Only'. Without one a login may do nothing.")
+@click.option(
+    "--role",
+    "roles",
+    multiple=True,
+    help="A role, such as 'Full Access' or 'Read Only'; several add up. Without one a login may do nothing.",
+)
 @click.option("--password-stdin", is_flag=True, help="Read the password from the first line of standard input.")
 @click.option("--no-password", is_flag=True, help="Give it no password: it exists, but cannot log in.")
 @click.option("--language", type=click.Choice(LANGUAGES), default="en", show_default=True)
@@ -35,7 +40,7 @@ def login() -> None:
 def add(
     context: Context,
     name: str,
-    role: str | None,
+    roles: tuple[str, ...],
     password_stdin: bool,
     no_password: bool,
     language: str,
@@ -57,13 +62,13 @@ def add(
             name,
             password,
             SYSTEM,
-            role=role,
+            roles=roles,
             language=language,
             kind=kind,
             first_login_pending=first_login_pending,
         )
-    roles = ", ".join(added.roles) or "no role: it may do nothing"
-    click.echo(f"Added login {added.name} ({roles}).")
+    told = ", ".join(added.roles) or "no role: it may do nothing"
+    click.echo(f"Added login {added.name} ({told}).")
 
 
 @login.command("list")

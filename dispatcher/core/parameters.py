@@ -87,7 +87,7 @@ def merge(declared: Sequence[Parameter], given: Iterable[GivenValue]) -> list[Pa
     """Return *declared* with the *given* values in place, in declared order.
 
     A value not given keeps its default, as does an empty secret (callers send masked secrets back);
-    unknown names are ignored; names match exactly, then case-insensitively.
+    unknown names are ignored; names match exactly, then case-insensitively, and so do the values of lists.
 
     :raises InvalidValue: if a list value is none of the declared choices; the error names the parameter.
     """
@@ -110,8 +110,19 @@ def _with_value(parameter: Parameter, given: GivenValue) -> Parameter:
     if parameter.type is ParameterType.CREDENTIALS:
         password = given.value2 or (parameter.value2 if given.value1 == parameter.value1 else "")
         return parameter.with_value(given.value1, password)
-    check_choice(parameter, given.value1)
-    return parameter.with_value(given.value1)
+    value = _as_declared(parameter, given.value1)
+    check_choice(parameter, value)
+    return parameter.with_value(value)
+
+
+def _as_declared(parameter: Parameter, value: str) -> str:
+    """Return *value* with the choices in it spelled as declared: callers compare them without regard to case."""
+    choices = parameter.choices
+    if not choices or value in choices:
+        return value
+    spelled = {choice.casefold(): choice for choice in reversed(choices)}
+    parts = value.split(";") if parameter.type is ParameterType.MULTISELECT else [value]
+    return ";".join(one if one in choices else spelled.get(one.casefold(), one) for one in parts)
 
 
 def check_choice(parameter: Parameter, value: str) -> None:

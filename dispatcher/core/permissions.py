@@ -1,10 +1,12 @@
-"""Permissions: who may do what on which node of the environment. Unknown means deny."""
+"""Permissions: who may do what on which node of the environment, and on what is below it. Unknown means deny."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
+from typing import Self
+from uuid import UUID
 
 from dispatcher.core.errors import Forbidden
 
@@ -35,25 +37,144 @@ class Node(Enum):
 #: The two roles that every environment has.
 BUILT_IN_ROLES: Mapping[str, Right] = {"Full Access": Right.MODIFY, "Read Only": Right.READ}
 
+#: What a right can be given on: an object by its id, a folder by its path in lower case, or (None) the whole node.
+Place = tuple[Node, UUID | str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """An object of a node or, without an id, a folder of it.
+
+    ``folder`` is the path of the folder that the object is in (or that it is), with ``/`` between names; empty: the
+    root. ``team`` is the primary team of an agent.
+    """
+
+    node: Node
+    id: UUID | None = None
+    folder: str = ""
+    team: Thing | None = None
+
+    def __str__(self) -> str:
+        return self.node.value if self.id is None else f"{self.node.value}/{self.id}"
+
+    def places(self, inherits: bool = False) -> Iterator[Place]:
+        """Give what its right may come from, nearest first; if an agent *inherits*, from its primary team."""
+        if self.id is not None:
+            yield self.node, self.id
+        if inherits and self.team is not None:
+            yield from self.team.places()
+            return
+        path = self.folder.casefold()
+        while path:
+            yield self.node, path
+            path = path.rpartition("/")[0]
+        yield self.node, None
+
+
+@dataclass(frozen=True, slots=True)
+class RoleRights:
+    """What one role grants. Where it says nothing it inherits from what is above, and denies at the top."""
+
+    name: str
+    grants: Mapping[Place, Right]
+
+    def deciding(self, on: Node | Thing, inherits: bool = False) -> Place | None:
+        """Return the nearest place with a grant, which decides; None if there is none, which denies."""
+        places = on.places(inherits) if isinstance(on, Thing) else ((on, None),)
+        return next((place for place in places if place in self.grants), None)
+
+    def right_on(self, on: Node | Thing, inherits: bool = False) -> Right:
+        """Return how far this role alone may go."""
+        place = self.deciding(on, inherits)
+        return Right.DENY if place is None else self.grants[place]
+
+    def is_fine(self, node: Node) -> bool:
+        """Whether it grants or denies anything below *node*."""
+        return any(one is node and below is not None for one, below in self.grants)
+
+    def rights_in(self, node: Node) -> list[Right]:
+        """Return all the rights that things of *node* may have by this role."""
+        below = [right for (one, place), right in self.grants.items() if one is node and place is not None]
+        return [self.right_on(node), *below]
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: a login with its effective rights, or the anonymous caller of an environment without logins."""
+    """Who asks: a login with its effective rights, or the anonymous caller of an environment without logins.
+
+    ``rights`` are those on whole nodes. What they say holds for everything below a node, unless it is one of the nodes
+    ``fine``: there each of ``roles`` is asked. ``inherits`` says whether agents have the permissions of their primary
+    teams, where a role says nothing of the agent itself (contract section 9).
+    """
 
     name: str
     rights: Mapping[Node, Right] = field(default_factory=dict)
+    roles: Sequence[RoleRights] = ()
+    inherits: bool = False
+    fine: frozenset[Node] = frozenset()
+    address: str = field(default="", compare=False)  #: where it asks from; empty: at the command line
 
-    def may(self, right: Right, node: Node) -> bool:
-        """Whether the caller has at least *right* on *node*."""
-        return self.rights.get(node, Right.DENY) >= right
+    @classmethod
+    def of(cls, name: str, roles: Sequence[RoleRights], inherits: bool = False) -> Self:
+        """Return the caller that has *roles*."""
+        rights = {node: max(role.right_on(node) for role in roles) for node in Node} if roles else {}
+        fine = {node for node in Node if any(role.is_fine(node) for role in roles)}
+        if inherits and (
+            Node.TEAMS in fine or any(role.right_on(Node.TEAMS) != role.right_on(Node.AGENTS) for role in roles)
+        ):
+            fine.add(Node.AGENTS)
+        return cls(name, rights, tuple(roles), inherits, frozenset(fine))
 
-    def require(self, right: Right, node: Node) -> None:
-        """Check that the caller has at least *right* on *node*.
+    def may(self, right: Right, on: Node | Thing) -> bool:
+        """Whether the caller has at least *right* on the whole node, or on the thing."""
+        if isinstance(on, Node):
+            return self.rights.get(on, Right.DENY) >= right
+        if on.node not in self.fine:
+            return self.rights.get(on.node, Right.DENY) >= right
+        return any(role.right_on(on, self.inherits) >= right for role in self.roles)
+
+    def may_some(self, right: Right, node: Node) -> bool:
+        """Whether the caller has at least *right* on the node, or perhaps on something below it."""
+        if self.may(right, node):
+            return True
+        return node in self.fine and any(max(self._rights_in(role, node)) >= right for role in self.roles)
+
+    def may_all(self, right: Right, node: Node) -> bool:
+        """Whether the caller has at least *right* on the node and on everything that may ever be below it."""
+        if node not in self.fine:
+            return self.may(right, node)
+        return any(min(self._rights_in(role, node)) >= right for role in self.roles)
+
+    def require(self, right: Right, on: Node | Thing) -> None:
+        """Check that the caller has at least *right* on the whole node, or on the thing.
 
         :raises Forbidden: if not.
         """
-        if not self.may(right, node):
-            raise Forbidden(self.name, right.name.capitalize(), node.value)
+        if not self.may(right, on):
+            self._refuse(right, on.value if isinstance(on, Node) else str(on))
+
+    def require_some(self, right: Right, node: Node) -> None:
+        """Check what ``may_some`` says, before it is known what the caller asks for.
+
+        :raises Forbidden: if not.
+        """
+        if not self.may_some(right, node):
+            self._refuse(right, node.value)
+
+    def require_all(self, right: Right, node: Node) -> None:
+        """Check what ``may_all`` says, where it cannot be known yet what the caller asks for.
+
+        :raises Forbidden: if not.
+        """
+        if not self.may_all(right, node):
+            self._refuse(right, node.value)
+
+    def _rights_in(self, role: RoleRights, node: Node) -> list[Right]:
+        heirs = role.rights_in(Node.TEAMS) if node is Node.AGENTS and self.inherits else []
+        return [*role.rights_in(node), *heirs]
+
+    def _refuse(self, right: Right, on: str) -> None:
+        raise Forbidden(self.name, right.name.capitalize(), on)
 
 
 def everything(right: Right) -> dict[Node, Right]:

@@ -36,14 +36,16 @@ class Traits:
     skip_locked: bool
     #: ``LISTEN`` and ``NOTIFY``: a process can wake others.
     notifies: bool = False
+    #: The collation by which texts are equal only if they are written alike, where that is not the usual one.
+    exact_collation: str | None = None
 
 
 _TRAITS = {
     "sqlite": Traits(single_writer=True, skip_locked=False),
     "postgresql": Traits(single_writer=False, skip_locked=True, notifies=True),
     # MariaDB knows SKIP LOCKED from 10.6 on; older ones are refused by ``open_engine``'s first query.
-    "mysql": Traits(single_writer=False, skip_locked=True),
-    "mariadb": Traits(single_writer=False, skip_locked=True),
+    "mysql": Traits(single_writer=False, skip_locked=True, exact_collation="utf8mb4_bin"),
+    "mariadb": Traits(single_writer=False, skip_locked=True, exact_collation="utf8mb4_bin"),
 }
 
 #: How long a writer waits for another process (a command-line tool, say) to finish, in milliseconds.

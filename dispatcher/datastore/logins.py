@@ -44,11 +44,19 @@ class LoginRole(Base):
     role_id: Mapped[UUID] = mapped_column(ForeignKey("role.id", ondelete="CASCADE"), primary_key=True)
 
 
+#: What a grant on a whole node has as its target.
+WHOLE_NODE = UUID(int=0)
+
+
 class Grant(Base):
-    """A right of a role on a node (``core.permissions.Node`` by its value)."""
+    """A right of a role on a node (``core.permissions.Node`` by its value), or on something below it.
+
+    ``target`` is the id of a folder or of an object of that node. No grant on something: it inherits.
+    """
 
     __tablename__ = "grant"
 
     role_id: Mapped[UUID] = mapped_column(ForeignKey("role.id", ondelete="CASCADE"), primary_key=True)
     node: Mapped[str] = mapped_column(String(60), primary_key=True)
+    target: Mapped[UUID] = mapped_column(primary_key=True, default=WHOLE_NODE)
     right: Mapped[Small]

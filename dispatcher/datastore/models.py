@@ -1,6 +1,7 @@
 """All models in one place, so that migrations and tests see every table."""
 
 from dispatcher.datastore.agents import Agent
+from dispatcher.datastore.audit import AuditEntry
 from dispatcher.datastore.base import Base
 from dispatcher.datastore.definitions import Definition
 from dispatcher.datastore.dispatchers import Dispatcher
@@ -23,6 +24,7 @@ from dispatcher.datastore.tokens import Token
 __all__ = [
     "Agent",
     "Alias",
+    "AuditEntry",
     "Base",
     "Content",
     "ContentChunk",

@@ -18,20 +18,26 @@ from dispatcher.datastore.base import Row
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.runs import RUNS
 from dispatcher.datastore.transactions import Datastore, after_commit
+from dispatcher.services import audit
 from dispatcher.services.activation import Activation
+from dispatcher.services.audit import Subject
 from dispatcher.services.jobs import Jobs
 from dispatcher.services.locking import lock_jobs
 from dispatcher.services.recurring import skip_until
+from dispatcher.services.runbook_who import RunBookWho
 
 
 class Aborting:
     """Stops jobs."""
 
-    def __init__(self, datastore: Datastore, ports: Ports, *, activation: Activation, jobs: Jobs) -> None:
+    def __init__(
+        self, datastore: Datastore, ports: Ports, *, activation: Activation, jobs: Jobs, runbook_who: RunBookWho
+    ) -> None:
         self._datastore = datastore
         self._ports = ports
         self._activation = activation
         self._jobs = jobs
+        self._runbook_who = runbook_who
 
     def abort(self, job_id: UUID, caller: Caller) -> Job:
         """Abort the job and return it as it stands then.
@@ -43,7 +49,9 @@ class Aborting:
         """
         caller.require(Right.MODIFY, Node.SCHEDULING)
         with self._datastore.begin() as session:
-            self._abort(session, self._row(session, job_id), f"aborted by {caller.name}" if caller.name else "aborted")
+            row = self._row(session, job_id, caller)
+            self._abort(session, row, f"aborted by {caller.name}" if caller.name else "aborted")
+            self._record(session, "job.aborted", row, caller)
             return self._jobs.get_in(session, job_id)
 
     def abort_in(self, session: Session, job_ids: Collection[UUID], reason: str, *, timed_out: bool = False) -> None:
@@ -72,14 +80,22 @@ class Aborting:
     def _move(self, job_id: UUID, event: Event, already: State, caller: Caller) -> Job:
         caller.require(Right.MODIFY, Node.SCHEDULING)
         with self._datastore.begin() as session:
-            row = self._row(session, job_id)
+            row = self._row(session, job_id, caller, at_once=event is not Event.ENABLE)
             if row["state"] != already:
                 state = move(State(row["state"]), event)
                 session.execute(update(JOBS).where(JOBS.c.id == job_id).values(state=state))
+                self._record(session, f"job.{event.value}d", row, caller)
                 if row["is_recurring"] and event is Event.ENABLE:
                     skip_until(session, job_id, self._ports.now())
                 after_commit(session, self._ports.wakeup.engine)
             return self._jobs.get_in(session, job_id)
+
+    def _record(self, session: Session, action: str, row: Row, caller: Caller) -> None:
+        """Note for the audit what state the job has that was in *row*."""
+        states = State(row["state"]), State(session.scalars(select(JOBS.c.state).where(JOBS.c.id == row["id"])).one())
+        old, new = ({"state": state.text} for state in states)
+        subject = Subject("job", row["description"], row["id"])
+        audit.record(session, self._ports.now(), caller, action, subject, old=old, new=new)
 
     def _abort(self, session: Session, row: Row, reason: str, *, timed_out: bool = False) -> None:
         state = State(row["state"])
@@ -127,9 +143,11 @@ class Aborting:
         for start in range(0, len(run_ids), 500):
             session.execute(update(RUNS).where(RUNS.c.id.in_(run_ids[start : start + 500])).values(**values))
 
-    def _row(self, session: Session, job_id: UUID) -> Row:
+    def _row(self, session: Session, job_id: UUID, caller: Caller, *, at_once: bool = True) -> Row:
+        """Return the job, locked, if *caller* may read what it runs, and on whom (contract section 9)."""
         lock_jobs(session, [job_id])
         row = session.execute(select(JOBS).where(JOBS.c.id == job_id)).mappings().first()
         if row is None:
             raise JobNotFound(job_id)
+        self._runbook_who.require_job(session, row, caller, at_once=at_once)
         return row

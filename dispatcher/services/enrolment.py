@@ -19,11 +19,14 @@ from dispatcher.core import console
 from dispatcher.core.boots import is_other_boot
 from dispatcher.core.console import NOBODY, Console
 from dispatcher.core.errors import NotAuthenticated
+from dispatcher.core.permissions import Caller
 from dispatcher.core.ports import Ports
 from dispatcher.datastore import revisions
 from dispatcher.datastore.agents import Agent
 from dispatcher.datastore.base import Row
 from dispatcher.datastore.transactions import Datastore
+from dispatcher.services import audit
+from dispatcher.services.audit import Subject
 from dispatcher.services.boots import Boots
 from dispatcher.services.locking import lock_free_agents
 from dispatcher.services.tokens import Tokens
@@ -73,16 +76,19 @@ class Enrolment:
         """
         secret = randomness.token_urlsafe(32)
         with self._datastore.begin() as session:
-            self._tokens.spend_enrol_token(session, token)
+            token_id = self._tokens.spend_enrol_token(session, token)
             agent = self._known(session, name, agent_id) or self._new(session, name)
             agent.secret_hash = _hash(secret)
             agent.enrolled_at = self._ports.now()
             for column, value in (_columns(facts) | console.note({}, facts.console, self._ports.now())).items():
                 setattr(agent, column, value)
-            agent.updated_at, agent.updated_by = self._ports.now(), "enrolment"
+            agent.updated_at, agent.updated_by = self._ports.now(), _ENROLMENT.name
             revisions.bump(session, revisions.TOPOLOGY)
             session.flush()
             self._note_boot(session, agent.id, agent.boot_id, facts.boot_id)
+            new = {"token": token_id, **{name: getattr(agent, name) for name in _AUDITED}}
+            subject = Subject("agent", agent.name, agent.id)
+            audit.record(session, agent.updated_at, _ENROLMENT, "agent.enrolled", subject, new=new)
             return agent.id, secret
 
     def authenticate(self, agent_id: UUID, secret: str) -> None:
@@ -217,6 +223,10 @@ def _hash(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
+#: Who changes what a token lets an agent change.
+_ENROLMENT = Caller("enrolment")
+#: What the audit tells of an agent that has enrolled.
+_AUDITED = ("hostname", "address", "os")
 _TABLE: Any = Agent.__table__
 #: What others keep of the facts until the topology has another revision (``topology.Target``).
 _KEPT = frozenset({"os", "time_zone"})

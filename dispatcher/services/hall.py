@@ -36,6 +36,7 @@ from dispatcher.services.resources import Resources
 from dispatcher.services.results import Results
 from dispatcher.services.retention import Retention
 from dispatcher.services.runbook_jobs import RunBookJobs
+from dispatcher.services.runbook_who import RunBookWho
 from dispatcher.services.schedules import Schedules
 from dispatcher.services.scheduling import Scheduling
 from dispatcher.services.secrets import Secrets
@@ -107,12 +108,13 @@ class _Ground:
     firing: Firing
     dispatchers: Dispatchers
     resources: Resources
+    runbook_who: RunBookWho
     tokens: Tokens
 
 
-def build_hall(datastore: Datastore, ports: Ports, secrets: Secrets, *, lease: timedelta) -> Hall:
-    """Return the services over *datastore*; *lease* is how long a run may go without news of it."""
-    ground = _lay(datastore, ports, secrets, lease)
+def build_hall(datastore: Datastore, ports: Ports, secrets: Secrets, *, lease: timedelta, dispatcher: str = "") -> Hall:
+    """Return the services over *datastore*; a run may go *lease* without news. *dispatcher* is whose settings hold."""
+    ground = _lay(datastore, ports, secrets, lease, Settings(datastore, ports, dispatcher))
     activation, aborting, firing = ground.activation, ground.aborting, ground.firing
     jobs, settings, topology = ground.jobs, ground.settings, ground.topology
     leasing = _leasing(ground, lease)
@@ -132,12 +134,12 @@ def build_hall(datastore: Datastore, ports: Ports, secrets: Secrets, *, lease: t
         recovery=recovery,
         removals=Removals(datastore, ports, topology=topology, activation=activation),
         reporting=_reporting(ground, leasing, recovery),
-        rerun=Rerun(datastore, ports, library=ground.library, activation=activation, jobs=jobs),
+        rerun=_rerun(ground),
         resources=ground.resources,
         results=Results(datastore, ground.plans, jobs),
         retention=Retention(datastore, ports, settings),
         runbook_jobs=RunBookJobs(datastore, jobs),
-        schedules=Schedules(datastore, ports),
+        schedules=Schedules(datastore, ports, ground.runbook_who),
         scheduling=_scheduling(ground),
         security=Security(datastore, ports, Passwords()),
         settings=settings,
@@ -151,8 +153,7 @@ def build_hall(datastore: Datastore, ports: Ports, secrets: Secrets, *, lease: t
     )
 
 
-def _lay(datastore: Datastore, ports: Ports, secrets: Secrets, lease: timedelta) -> _Ground:
-    settings = Settings(datastore, ports)
+def _lay(datastore: Datastore, ports: Ports, secrets: Secrets, lease: timedelta, settings: Settings) -> _Ground:
     topology = Topology(datastore, ports)
     plans = Plans(secrets)
     outputs = Outputs(plans)
@@ -160,6 +161,7 @@ def _lay(datastore: Datastore, ports: Ports, secrets: Secrets, lease: timedelta)
     handover = Handover(datastore, ports, settings=settings, lease=lease)
     starting = Starting(ports, plans=plans, topology=topology, placing=placing, handover=handover)
     jobs = Jobs(datastore, plans)
+    runbook_who = RunBookWho(plans, topology)
     steps = Steps(ports, plans, topology, starting)
     activation = Activation(starting, steps, Batches(ports, topology, placing), outputs)
     return _Ground(
@@ -174,10 +176,11 @@ def _lay(datastore: Datastore, ports: Ports, secrets: Secrets, lease: timedelta)
         placing=placing,
         starting=starting,
         activation=activation,
-        aborting=Aborting(datastore, ports, activation=activation, jobs=jobs),
+        aborting=Aborting(datastore, ports, activation=activation, jobs=jobs, runbook_who=runbook_who),
         firing=Firing(ports, starting, activation),
         dispatchers=Dispatchers(datastore, ports),
         resources=Resources(datastore, ports),
+        runbook_who=runbook_who,
         tokens=Tokens(datastore, ports),
     )
 
@@ -211,4 +214,16 @@ def _scheduling(ground: _Ground) -> Scheduling:
         activation=ground.activation,
         jobs=ground.jobs,
         settings=ground.settings,
+        runbook_who=ground.runbook_who,
+    )
+
+
+def _rerun(ground: _Ground) -> Rerun:
+    return Rerun(
+        ground.datastore,
+        ground.ports,
+        library=ground.library,
+        activation=ground.activation,
+        jobs=ground.jobs,
+        runbook_who=ground.runbook_who,
     )

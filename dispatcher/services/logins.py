@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -13,19 +14,23 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from dispatcher.core.errors import Conflict, InvalidValue, LoginNotFound, NotFound
-from dispatcher.core.permissions import Caller, Node, Right
+from dispatcher.core.permissions import Caller, Node, Place, Right, RoleRights
 from dispatcher.core.ports import Ports
 from dispatcher.datastore import revisions
-from dispatcher.datastore.logins import Grant, Login, LoginRole, Role
+from dispatcher.datastore.folders import Folder
+from dispatcher.datastore.logins import WHOLE_NODE, Grant, Login, LoginRole, Role
 from dispatcher.datastore.transactions import Datastore
+from dispatcher.services import audit
+from dispatcher.services.audit import Subject
 from dispatcher.services.passwords import Passwords
+from dispatcher.services.settings import Snapshot
 
 #: The kind of login that can authenticate here, if it has a password (vendor page, "Authentication").
 DISPATCHER = "dispatcher"
 #: A login of another kind than that makes authentication required, but never authenticates (contract section 11).
 KINDS = (DISPATCHER, "windows")
 LANGUAGES = ("en", "ja")
-#: The role that the first login gets, whatever else it is given (contract section 9).
+#: The role that the first login gets, if it is given none (contract section 9).
 FIRST_ROLE = "Full Access"
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -74,18 +79,18 @@ class Logins:
         password: str | None,
         caller: Caller,
         *,
-        role: str | None = None,
+        roles: Collection[str] = (),
         language: str = "en",
         kind: str = DISPATCHER,
         first_login_pending: bool = False,
     ) -> LoginView:
-        """Add a login and return it. Without *role* it has no rights, except the first login of the environment,
+        """Add a login and return it. Without *roles* it has no rights, except the first login of the environment,
         which has them all (contract section 9).
 
         From the first login on every request needs credentials, even if that login has no password.
 
         :raises LoginExists: if the name is taken.
-        :raises RoleNotFound: if there is no such role.
+        :raises RoleNotFound: if one of *roles* is not there.
         :raises InvalidValue: if the name, password, language or kind cannot be.
         """
         caller.require(Right.MODIFY, Node.SECURITY)
@@ -101,7 +106,7 @@ class Logins:
             updated_at=self._ports.now(),
             updated_by=caller.name,
         )
-        view = self._store(login, role)
+        view = self._store(login, roles, caller)
         _log.info("login.added", login=view.name, roles=view.roles, by=caller.name)
         return view
 
@@ -118,14 +123,14 @@ class Logins:
 
         :raises LoginNotFound: if there is no such login.
         """
-        self._change(name, caller, enabled=False)
+        self._change(name, caller, "login.disabled", enabled=False)
 
     def enable(self, name: str, caller: Caller) -> None:
         """Let the login *name* in again.
 
         :raises LoginNotFound: if there is no such login.
         """
-        self._change(name, caller, enabled=True)
+        self._change(name, caller, "login.enabled", enabled=True)
 
     def set_password(self, name: str, password: str, caller: Caller) -> None:
         """Give the login *name* a new password; the old one no longer works.
@@ -134,31 +139,38 @@ class Logins:
         :raises InvalidValue: if the password is empty.
         """
         caller.require(Right.MODIFY, Node.SECURITY)
-        self._change(name, caller, password_hash=self._hash(password))
+        self._change(name, caller, "login.password", password_hash=self._hash(password))
 
-    def _store(self, login: Login, role: str | None) -> LoginView:
+    def _store(self, login: Login, given: Collection[str], caller: Caller) -> LoginView:
         with self._datastore.begin() as session:
             # First of all, because the lock on its row lets nobody else add the first login meanwhile.
             revisions.bump(session, revisions.SECURITY)
-            roles = _roles_for(session, role)
+            roles = _roles_for(session, given)
             session.add(login)
             try:
                 session.flush()
             except IntegrityError:
                 raise LoginExists(login.name) from None
             session.add_all(LoginRole(login_id=login.id, role_id=role_id) for role_id in roles.values())
+            columns = ("kind", "language", "enabled", "first_login_pending", "password_hash")
+            new = {"roles": sorted(roles), **_told({name: getattr(login, name) for name in columns})}
+            subject = Subject("login", login.name, login.id)
+            audit.record(session, login.updated_at, caller, "login.added", subject, new=new)
             return _view(login, roles)
 
-    def _change(self, name: str, caller: Caller, **values: object) -> None:
+    def _change(self, name: str, caller: Caller, action: str, **values: object) -> None:
         caller.require(Right.MODIFY, Node.SECURITY)
         with self._datastore.begin() as session:
             revisions.bump(session, revisions.SECURITY)
-            login = session.scalar(select(Login).where(Login.name_key == name_key(name)))
+            login = find(session, name)
             if login is None:
                 raise LoginNotFound(name)
+            old = _told({column: getattr(login, column) for column in values})
             for column, value in values.items():
                 setattr(login, column, value)
             login.updated_at, login.updated_by = self._ports.now(), caller.name
+            subject, new = Subject("login", login.name, login.id), _told(values, "changed")
+            audit.record(session, login.updated_at, caller, action, subject, old=old, new=new)
         _log.info("login.changed", login=name, changed=sorted(values), by=caller.name)
 
     def _hash(self, password: str) -> str:
@@ -172,15 +184,57 @@ def name_key(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name.strip()).casefold())
 
 
-def effective_rights(session: Session, login_id: UUID) -> Mapping[Node, Right]:
-    """Return the rights of a login: on every node the highest that one of its roles grants (contract section 9)."""
-    grants = (
-        select(Grant.node, func.max(Grant.right))
-        .join(LoginRole, LoginRole.role_id == Grant.role_id)
+def find(session: Session, name: str) -> Login | None:
+    """Return the login *name*, in whatever letter case; None if there is none."""
+    wanted = name_key(name)
+    login = session.scalar(select(Login).where(Login.name_key == wanted))
+    # MariaDB finds others, too, that differ in accents or in what cannot be seen: lock-outs are counted by the key.
+    return login if login is not None and login.name_key == wanted else None
+
+
+def barred(login: Login) -> str:
+    """Return why *login* is not let in whatever it sends, as messages say it; empty if that is not so."""
+    if not login.enabled:
+        return "is disabled"
+    if login.kind != DISPATCHER:
+        return f"is of the kind {login.kind}"
+    return "has no password" if login.password_hash is None else ""
+
+
+def caller_of(session: Session, login: Login, settings: Snapshot) -> Caller:
+    """Return the caller that *login* is, with what its roles grant now."""
+    return Caller.of(login.name, roles_of(session, login.id), settings.text("agents.inherit_permissions") == "YES")
+
+
+def roles_of(session: Session, login_id: UUID) -> list[RoleRights]:
+    """Return the roles of a login, by name, with what they grant.
+
+    Folders are there by their paths, which never change: the folder that an object is in need not be looked up.
+    """
+    query = (
+        select(Role.name, Grant.node, Grant.target, Grant.right, Folder.path)
+        .join(LoginRole, LoginRole.role_id == Role.id)
+        .outerjoin(Grant, Grant.role_id == Role.id)
+        .outerjoin(Folder, Folder.id == Grant.target)
         .where(LoginRole.login_id == login_id)
-        .group_by(Grant.node)
+        .order_by(Role.name)
     )
-    return {Node(node): Right(right) for node, right in session.execute(grants)}
+    roles: dict[str, dict[Place, Right]] = {}
+    for name, node, target, right, path in session.execute(query):
+        grants = roles.setdefault(name, {})
+        if node is None:
+            continue  # a role that grants nothing
+        below = None if target == WHOLE_NODE else target if path is None else path.casefold()
+        grants[Node(node), below] = Right(right)
+    return [RoleRights(name, grants) for name, grants in roles.items()]
+
+
+def _told(columns: Mapping[str, object], word: str = "set") -> dict[str, Any]:
+    """Return columns of a login as the audit has them: of a password, if there is one, a *word*."""
+    told = dict(columns)
+    if "password_hash" in told:
+        told["password"] = "none" if told.pop("password_hash") is None else word
+    return told
 
 
 def _checked_name(name: str) -> str:
@@ -200,14 +254,14 @@ def _one_of(member: str, value: str, choices: tuple[str, ...]) -> str:
     return value
 
 
-def _roles_for(session: Session, role: str | None) -> dict[str, UUID]:
-    names = set() if role is None else {role}
-    if role is None and not session.scalar(select(func.count()).select_from(Login)):
-        names.add(FIRST_ROLE)
-    found = {role.name: role.id for role in session.scalars(select(Role).where(Role.name.in_(names)))}
-    if missing := names - found.keys():
-        raise RoleNotFound(missing.pop())
-    return found
+def _roles_for(session: Session, given: Collection[str]) -> dict[str, UUID]:
+    wanted = {name_key(name): name for name in given}
+    if not wanted and not session.scalar(select(func.count()).select_from(Login)):
+        wanted = {name_key(FIRST_ROLE): FIRST_ROLE}
+    roles = {name_key(role.name): role for role in session.scalars(select(Role))}
+    for key in wanted.keys() - roles.keys():
+        raise RoleNotFound(wanted[key])
+    return {roles[key].name: roles[key].id for key in wanted}
 
 
 def _view(login: Login, roles: Mapping[str, UUID] | list[str]) -> LoginView:

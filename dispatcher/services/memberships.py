@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +23,9 @@ from dispatcher.datastore.agents import Agent
 from dispatcher.datastore.inserting import insert_if_missing
 from dispatcher.datastore.teams import Team, TeamMember
 from dispatcher.datastore.transactions import Datastore
-from dispatcher.services import holds
+from dispatcher.services import audit, holds
+from dispatcher.services.audit import Subject
+from dispatcher.services.chosen import chosen
 from dispatcher.services.topology import Topology
 
 log = structlog.get_logger(__name__)
@@ -74,14 +78,16 @@ class Memberships:
 
         :raises InvalidValue: if something named is not there, or there are more than ``MAX_CHANGES`` changes.
         :raises HeldByRule: if an agent is to leave a team whose rule it fits.
+        :raises Forbidden: without Modify on every agent and team named.
         """
         for node in (Node.TEAMS, Node.AGENTS):
-            caller.require(Right.MODIFY, node)
+            caller.require_some(Right.MODIFY, node)
         if len(changes) > MAX_CHANGES:
             raise InvalidValue(changes[0].member, f"more than {MAX_CHANGES} changes in one request")
         with self._datastore.read() as session:
-            one = self._topology.resolve_one(session, subject, f"{subject.kind.name.capitalize()}/ID")
-            others = [self._topology.resolve_one(session, change.other, change.member) for change in changes]
+            choices = [(subject, f"{subject.kind.name.capitalize()}/ID")]
+            choices += [(change.other, change.member) for change in changes]
+            one, *others = chosen(session, self._topology, Right.MODIFY, choices, caller)
         with self._datastore.begin() as session:
             pairs = [_pair(one, other) for other in others]
             roll = self._read(session, pairs)
@@ -136,6 +142,7 @@ class Memberships:
     def _store(self, session: Session, roll: _Roll, caller: Caller) -> None:
         """Store what has changed in *roll*."""
         now = self._ports.now()
+        self._record(session, roll, now, caller)
         for agent_id, team_id in sorted(roll.joined):
             insert_if_missing(session, _MEMBERS, {"agent_id": agent_id, "team_id": team_id})
         if roll.left:
@@ -152,6 +159,29 @@ class Memberships:
             holds.look_again(session, now, select(Agent.id).where(Agent.id.in_(roll.moved)))
         revisions.bump(session, revisions.TOPOLOGY)
 
+    def _record(self, session: Session, roll: _Roll, now: datetime, caller: Caller) -> None:
+        """Note for the audit, agent by agent, which teams it has left and joined, and its primary one."""
+        left, joined = _by_agent(roll.left), _by_agent(roll.joined)
+        # Also those primary teams that the request does not name.
+        primary_teams = {*roll.were.values(), *(agent.primary_team_id for agent in roll.agents.values())} - {None}
+        others = select(Team.id, Team.name).where(Team.id.in_(primary_teams))
+        names = {team.id: team.name for team in roll.teams.values()} | dict(session.execute(others).tuples().all())
+        changes = []
+        for agent_id in sorted({*left, *joined, *roll.moved}):
+            agent = roll.agents[agent_id]
+            old, new = (
+                {
+                    "teams": [audit.named(names[key], key) for key in teams.get(agent_id, ())],
+                    "primary_team": primary and audit.named(names[primary], primary),
+                }
+                for teams, primary in ((left, roll.were.get(agent_id)), (joined, agent.primary_team_id))
+            )
+            if agent_id not in roll.moved:
+                old["primary_team"] = new["primary_team"]
+            subject = Subject("agent", agent.name, agent_id)
+            changes.append(audit.Change("agent.teams", subject, old, new))
+        audit.record_all(session, now, caller, changes)
+
 
 @dataclass(slots=True)
 class _Roll:
@@ -167,6 +197,7 @@ class _Roll:
     joined: set[tuple[UUID, UUID]] = field(default_factory=set)
     left: set[tuple[UUID, UUID]] = field(default_factory=set)
     moved: set[UUID] = field(default_factory=set)
+    were: dict[UUID, UUID | None] = field(default_factory=dict)  #: the primary teams that those had
 
     def apply(self, change: Change, agent_id: UUID, team_id: UUID) -> bool:
         """Make *change*; return whether anything is different by that.
@@ -196,6 +227,7 @@ class _Roll:
     def _move(self, agent: Agent, team_id: UUID | None) -> bool:
         if agent.primary_team_id == team_id:
             return False
+        self.were.setdefault(agent.id, agent.primary_team_id)
         agent.primary_team_id = team_id
         self.moved.add(agent.id)
         return True
@@ -207,6 +239,14 @@ def _note(pair: tuple[UUID, UUID], done: set[tuple[UUID, UUID]], undone: set[tup
         undone.discard(pair)
     else:
         done.add(pair)
+
+
+def _by_agent(pairs: set[tuple[UUID, UUID]]) -> Mapping[UUID, list[UUID]]:
+    """Return the teams of each agent in *pairs*, in order."""
+    teams: defaultdict[UUID, list[UUID]] = defaultdict(list)
+    for agent_id, team_id in sorted(pairs):
+        teams[agent_id].append(team_id)
+    return teams
 
 
 def _pair(one: Who, other: Who) -> tuple[UUID, UUID]:

@@ -20,9 +20,12 @@ from dispatcher.datastore import revisions
 from dispatcher.datastore.agents import Agent
 from dispatcher.datastore.runs import RUNS
 from dispatcher.datastore.settings import Alias
-from dispatcher.datastore.teams import TeamMember
+from dispatcher.datastore.teams import Team, TeamMember
 from dispatcher.datastore.transactions import Datastore
+from dispatcher.services import audit
 from dispatcher.services.activation import Activation
+from dispatcher.services.audit import Subject
+from dispatcher.services.chosen import chosen
 from dispatcher.services.locking import lock_jobs
 from dispatcher.services.topology import Topology, is_online
 
@@ -63,10 +66,12 @@ class Removals:
 
         :raises InvalidValue: if there is no such agent, or a name fits several.
         :raises AgentBusy: if it is online, or has a run that it has not reported the end of.
+        :raises Forbidden: without Modify on the agent.
         """
-        caller.require(Right.MODIFY, Node.AGENTS)
+        caller.require_some(Right.MODIFY, Node.AGENTS)
         with self._datastore.read() as session:
-            agent_id = self._topology.resolve_one(session, choice, "Agent/ID").id
+            (named,) = chosen(session, self._topology, Right.MODIFY, [(choice, "Agent/ID")], caller)
+        agent_id = named.id
         with self._datastore.begin() as session:
             # Jobs are locked before agents: whoever ends a run and starts the next step has them in this order.
             jobs = set(session.scalars(select(RUNS.c.job_id).where(RUNS.c.agent_id == agent_id, _WAITS)))
@@ -124,6 +129,10 @@ class Removals:
 
     def _mark(self, session: Session, agent: Agent, with_history: bool, caller: Caller) -> None:
         """Remove the agent from everything but its runs."""
+        was: dict[str, Any] = {"enrolled_at": agent.enrolled_at, "hostname": agent.hostname, "address": agent.address}
+        teams = select(Team.id, Team.name).join(TeamMember, TeamMember.team_id == Team.id)
+        mine = session.execute(teams.where(TeamMember.agent_id == agent.id).order_by(Team.name, Team.id))
+        was["teams"] = [audit.named(name, key) for key, name in mine]
         agent.removed_at = agent.updated_at = self._ports.now()
         agent.history_removed_at = agent.removed_at if with_history else None
         agent.updated_by = caller.name
@@ -131,6 +140,8 @@ class Removals:
         session.flush()
         session.execute(delete(TeamMember).where(TeamMember.agent_id == agent.id))
         session.execute(delete(Alias).where(Alias.object_id == agent.id))
+        subject, new = Subject("agent", agent.name, agent.id), {"with_history": with_history}
+        audit.record(session, agent.removed_at, caller, "agent.removed", subject, old=was, new=new)
         revisions.bump(session, revisions.TOPOLOGY)
 
     def _cancel(self, session: Session, agent_id: UUID, reason: str, locked: set[UUID]) -> None:

@@ -20,8 +20,9 @@ from dispatcher.datastore.runs import RUNS
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.activation import Activation
 from dispatcher.services.jobs import Jobs
-from dispatcher.services.library.catalogue import NODES, Library
-from dispatcher.services.starting import NEW_JOB, SAME, to_entry, to_who
+from dispatcher.services.library.catalogue import Library
+from dispatcher.services.runbook_who import RunBookWho
+from dispatcher.services.starting import NEW_JOB, SAME, to_entry
 
 #: How a run ended that need not be done again: it had nothing to do, or did it.
 _DONE = (State.COMPLETED, State.SKIPPED)
@@ -37,13 +38,21 @@ class Rerun:
     """Makes jobs of jobs."""
 
     def __init__(
-        self, datastore: Datastore, ports: Ports, *, library: Library, activation: Activation, jobs: Jobs
+        self,
+        datastore: Datastore,
+        ports: Ports,
+        *,
+        library: Library,
+        activation: Activation,
+        jobs: Jobs,
+        runbook_who: RunBookWho,
     ) -> None:
         self._datastore = datastore
         self._ports = ports
         self._library = library
         self._activation = activation
         self._jobs = jobs
+        self._runbook_who = runbook_who
 
     def rerun(self, job_id: UUID, failed_only: bool, caller: Caller) -> Job:
         """Start a new job with the versions, values and options of the job that has ended, and return it.
@@ -63,20 +72,18 @@ class Rerun:
             if old is None:
                 raise JobNotFound(job_id)
             _check(old, failed_only)
-            self._check_what(session, old, caller)
             row = self._row(old, caller)
             if failed_only:
                 row["who"] = [to_entry(who) for who in self._failed(session, job_id)]
-            for one in map(to_who, row["who"]):
-                caller.require(Right.READ, Node.AGENTS if one.kind is WhoKind.AGENT else Node.TEAMS)
+            self._runbook_who.require_job(session, row, caller)
+            self._check_what(session, old)
             self._activation.insert_and_activate(session, row)
             return self._jobs.get_in(session, row["id"])
 
-    def _check_what(self, session: Session, old: Row, caller: Caller) -> None:
+    def _check_what(self, session: Session, old: Row) -> None:
         """Check that what the job runs may still be scheduled; one that is no longer in the library may."""
         for item in old["what"]:
             kind = WhatKind(item["kind"])
-            caller.require(Right.READ, NODES[kind])
             entry = self._library.definition(session, kind, UUID(item["id"]))
             if entry is not None and not entry.enabled:
                 raise NotRepeatable(f"the {kind.noun} {item['name']} is disabled")

@@ -14,8 +14,10 @@ from sqlalchemy.orm import Session
 
 from dispatcher.core import references
 from dispatcher.core.errors import BadRequest
+from dispatcher.core.permissions import Caller, Node, Right, Thing
 from dispatcher.core.states import FINISHED, State
 from dispatcher.datastore.definitions import Definition
+from dispatcher.datastore.folders import Folder
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.modules import Module, Task
 from dispatcher.services.library.names import Names
@@ -29,10 +31,16 @@ _OPEN = [state for state in State if state not in FINISHED]
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A text by which something names a resource; ``user`` says what, as messages do."""
+    """A text by which something names a resource: what *noun* and *name* say. ``on`` is what it takes to read that."""
 
-    user: str
+    noun: str
+    name: str
+    on: Node | Thing
     text: str
+
+    def user(self, caller: Caller) -> str:
+        """Return what names the resource, as messages to *caller* say it: no name of what that one may not read."""
+        return f"{self.noun} {self.name}" if caller.may(Right.READ, self.on) else f"a {self.noun}"
 
     def resource(self, names: Names) -> UUID | None:
         """Return the resource that the text means; None if it means none, or several."""
@@ -44,9 +52,14 @@ class Use:
 
 def of_modules(session: Session) -> list[Use]:
     """Return the uses by the modules of the library, enabled or not, in their newest version."""
-    tasks = select(Module.name, Task.type, Task.settings).join(Module, Module.id == Task.module_id)
+    tasks = select(Module.id, Module.name, Folder.path, Task.type, Task.settings)
+    tasks = tasks.join(Module, Module.id == Task.module_id).outerjoin(Folder, Folder.id == Module.folder_id)
     rows = session.execute(tasks.where(Task.type.in_(_types()))).tuples()
-    return [Use(f"module {name}", text) for name, kind, settings in rows for text in _texts(kind, settings)]
+    return [
+        Use("module", name, Thing(Node.MODULES, key, folder or ""), text)
+        for key, name, folder, kind, settings in rows
+        for text in _texts(kind, settings)
+    ]
 
 
 def of_open_jobs(session: Session) -> Iterator[Use]:
@@ -61,7 +74,7 @@ def of_open_jobs(session: Session) -> Iterator[Use]:
         for key, document in session.execute(select(Definition.id, Definition.document).where(Definition.id.in_(some))):
             for task in (one for one in _tasks(document) if one["type"] in _types()):
                 for text in _texts(task["type"], task["settings"]):
-                    yield Use(f"job {jobs[key]}", text)
+                    yield Use("job", str(jobs[key]), Node.SCHEDULING, text)
 
 
 @cache

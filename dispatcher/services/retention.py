@@ -19,6 +19,7 @@ from dispatcher.core.ports import Ports
 from dispatcher.core.states import FINISHED
 from dispatcher.datastore import revisions
 from dispatcher.datastore.agents import Agent
+from dispatcher.datastore.audit import AUDIT
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.runs import CHUNKS, RUNS, TASK_RESULTS
 from dispatcher.datastore.schedules import OCCURRENCES, SCHEDULES
@@ -52,8 +53,8 @@ class Budget:
 
 
 class Retention:
-    """Removes old jobs with all that belongs to them, old output, old ledger entries, old submit keys, and the runs of
-    agents that were removed with their history.
+    """Removes old jobs with all that belongs to them, old output, old ledger entries, old audit entries, old submit
+    keys, and the runs of agents that were removed with their history.
 
     What has not ended stays, however old it is. A job goes with its steps, its runs and their output, output first. A
     recurring job goes when it has ended and neither a job nor an entry of the ledger is left of it.
@@ -90,7 +91,15 @@ class Retention:
         """Remove all that may go; give the number of rows after each batch."""
         total = 0
         self._last_run = self._last_schedule = None
-        works = (self._submits, self._histories, self._output, self._ledger, self._jobs, self._recurring_jobs)
+        works = (
+            self._submits,
+            self._audit,
+            self._histories,
+            self._output,
+            self._ledger,
+            self._jobs,
+            self._recurring_jobs,
+        )
         for work in works:
             while True:
                 # Another dispatcher may clean as well.
@@ -123,6 +132,10 @@ class Retention:
 
     def _submits(self, session: Session, budget: Budget) -> bool:
         return not _clear(session, SUBMITS, SUBMITS.c.created_at <= self._ports.now() - KEPT_FOR, budget)
+
+    def _audit(self, session: Session, budget: Budget) -> bool:
+        before = self._before("audit_days")
+        return before is not None and not _clear(session, AUDIT, AUDIT.c.at < before, budget)
 
     def _histories(self, session: Session, budget: Budget) -> bool:
         """Remove the runs of agents that were removed with their history, but for those of jobs that have not ended."""

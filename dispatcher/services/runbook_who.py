@@ -14,11 +14,12 @@ from sqlalchemy.orm import Session
 
 from dispatcher.core import definitions
 from dispatcher.core.console import PARAMETER, By, chooses_agent
-from dispatcher.core.errors import InvalidValue
-from dispatcher.core.jobs import Who, WhoKind
+from dispatcher.core.errors import Forbidden, InvalidValue
+from dispatcher.core.jobs import Who
 from dispatcher.core.parameters import Parameter
 from dispatcher.core.permissions import Caller, Node, Right
 from dispatcher.datastore.base import Row
+from dispatcher.services.access import may_who, require_what, require_who
 from dispatcher.services.plans import Plans
 from dispatcher.services.starting import to_who
 from dispatcher.services.topology import Target, Topology
@@ -34,47 +35,78 @@ class RunBookWho:
         self._plans = plans
         self._topology = topology
 
-    def named(self, session: Session, document: Mapping[str, Any], values: Sequence[Parameter]) -> list[Who]:
-        """Return the agents and teams that the run book *document* is for by the *values* it is scheduled with.
-
-        There are none if the parameter is not there, or has no value.
+    def check(self, session: Session, document: Mapping[str, Any], values: Sequence[Parameter]) -> None:
+        """Check that the value among *values* that chooses the agent of the run book *document* names one, if any.
 
         :raises InvalidValue: if it names nothing, or a name that several agents share.
         """
         name, by = _name_in(document)
         text = next((parameter.value1 for parameter in values if parameter.name == name), "")
-        return self._topology.resolve_names(session, text, f"Parameters/{name}", by)
+        self._topology.resolve_names(session, text, f"Parameters/{name}", by)
 
-    def check(
+    def require(
         self,
         session: Session,
         document: Mapping[str, Any],
         declared: Sequence[Parameter],
         values: Sequence[Parameter],
         caller: Caller,
+        *,
+        at_once: bool,
     ) -> None:
-        """Check that *caller* may read whom they name by other *values* than the *declared* defaults.
+        """Check that *caller* may read whom the run book *document* is for by *values*; the *declared* ones may stand.
 
-        What names nobody yet may name an agent or a team by the time that its step starts.
+        Where that is not known yet, it takes the right to read all agents and teams: what names nobody may name
+        somebody by the time that its step starts; so may a name name another one unless the run book starts *at_once*,
+        and a user that later steps look up.
 
-        :raises Forbidden: if not.
+        :raises Forbidden: if not. It does not tell whom a value names, or whether it names anybody.
         """
+        if _reads_all(caller):
+            return
+        chooser, taken_by = _name_in(document)
         defaults = {parameter.name: parameter.value1 for parameter in declared}
         naming = _naming(document)
         for parameter in values:
-            if parameter.value1.strip() in ("", defaults[parameter.name]):
+            if parameter.name != chooser and parameter.value1.strip() == defaults[parameter.name].strip():
                 continue
+            # The user of ``RunBookWho`` becomes an agent at the start (see ``taken``).
+            is_taken = parameter.name == chooser and taken_by is not By.COMPUTER
             for by in naming.get(parameter.name, ()):
-                for node in self._nodes(session, parameter, by):
-                    caller.require(Right.READ, node)
+                is_known = at_once and (by is By.COMPUTER or is_taken)
+                if not self._may(session, parameter.value1, by, is_known, caller):
+                    raise Forbidden(caller.name, Right.READ.name.capitalize(), f"Parameters/{parameter.name}")
 
-    def _nodes(self, session: Session, parameter: Parameter, by: By) -> set[Node]:
-        """Return the nodes of the agents and teams that the value names; both if that is not known."""
+    def require_job(self, session: Session, job: Row, caller: Caller, *, at_once: bool = True) -> None:
+        """Check that *caller* may read what the stored *job* runs, and on whom; *at_once* as in ``require``.
+
+        Of agents and teams that were removed the nodes decide.
+
+        :raises Forbidden: if not.
+        """
+        require_what(session, job["what"], caller)
+        require_who(session, Right.READ, [to_who(item) for item in job["who"]], caller)
+        if not job["is_runbook"] or _reads_all(caller):
+            return
+        document = self._plans.document(session, job["what"][0])
+        if not _naming(document):
+            return
+        declared, scheduled = self._plans.declared(document), job["parameters"][-1]
+        # The agent that it took from whom it was scheduled on has been judged by that.
+        untold = {name: value for name, value in scheduled.items() if chooses_agent(name) and not value[0].strip()}
+        for stored in job["parameters"]:  # what they are now, and were when it was scheduled
+            values = self._plans.open(document, {**stored, **untold})
+            self.require(session, document, declared, values, caller, at_once=at_once)
+
+    def _may(self, session: Session, text: str, by: By | None, is_known: bool, caller: Caller) -> bool:
+        """Whether *caller*, who may not read all, may read whom *text* names; by None it is a part of a name."""
+        if by is None:
+            return False
         try:
-            found = self._topology.resolve_names(session, parameter.value1, parameter.name, by)
+            found = self._topology.resolve_names(session, text, PARAMETER, by)
         except InvalidValue:
-            return {Node.AGENTS, Node.TEAMS}
-        return {Node.AGENTS if one.kind is WhoKind.AGENT else Node.TEAMS for one in found}
+            return False
+        return (is_known or _are_ids(text, found)) and all(may_who(session, Right.READ, found, caller))
 
     def taken(self, session: Session, job: Row) -> dict[str, Any]:
         """Return what changes in the run book *job*, which begins: its parameters, if they take the agent from it.
@@ -108,15 +140,29 @@ class RunBookWho:
         return target.name if is_known else str(target.id)
 
 
-def _naming(document: Mapping[str, Any]) -> dict[str, set[By]]:
-    """Return the parameters of *document* by which its steps, or those of run books in it, name whom they run on."""
-    found: dict[str, set[By]] = {}
+def _reads_all(caller: Caller) -> bool:
+    return caller.may_all(Right.READ, Node.AGENTS) and caller.may_all(Right.READ, Node.TEAMS)
+
+
+def _are_ids(text: str, found: Sequence[Who]) -> bool:
+    """Whether *text*, which names those *found*, does so by ids only."""
+    parts = {part.strip(" {}").lower() for part in text.split(";")} - {""}
+    return parts <= {str(who.id) for who in found}
+
+
+def _naming(document: Mapping[str, Any]) -> dict[str, set[By | None]]:
+    """Return the parameters of *document* by which its steps, or those of run books in it, name whom they run on.
+
+    None stands for one that gives only a part of the name.
+    """
+    found: dict[str, set[By | None]] = {}
     for name, by in _named_by(document):
         found.setdefault(name, set()).add(by)
     for step in document.get("steps", ()):
         for key, all_by in _naming(step["what"]).items():
-            for name in definitions.links_in(step["parameters"].get(key, "")):
-                found.setdefault(name, set()).update(all_by)
+            text = step["parameters"].get(key, "")
+            for name in definitions.links_in(text):
+                found.setdefault(name, set()).update(all_by if text == f"$[{name}]" else {None})
     return found
 
 

@@ -17,8 +17,11 @@ from dispatcher.datastore.base import Row
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.schedules import OCCURRENCES, SCHEDULES
 from dispatcher.datastore.transactions import Datastore, after_commit
+from dispatcher.services import audit
+from dispatcher.services.audit import Subject
 from dispatcher.services.locking import lock_jobs
 from dispatcher.services.recurring import skip_until, to_request
+from dispatcher.services.runbook_who import RunBookWho
 
 #: The longest page of a ledger that a caller may ask for.
 MAX_PAGE_SIZE = 1_000
@@ -36,9 +39,10 @@ class NotRecurring(Conflict):
 class Schedules:
     """Looks after recurring jobs. They are made by ``Scheduling.submit`` and ended by ``Aborting.abort``."""
 
-    def __init__(self, datastore: Datastore, ports: Ports) -> None:
+    def __init__(self, datastore: Datastore, ports: Ports, runbook_who: RunBookWho) -> None:
         self._datastore = datastore
         self._ports = ports
+        self._runbook_who = runbook_who
 
     def get(self, job_id: UUID, caller: Caller) -> Schedule:
         """Return how the recurring job occurs, and where it stands.
@@ -83,7 +87,8 @@ class Schedules:
         """
         if until is not None and until <= self._ports.now():
             raise InvalidValue("until", "is over already")
-        return self._change(job_id, Event.DISABLE if until is None else Event.ENABLE, until, caller)
+        event = Event.DISABLE if until is None else Event.ENABLE
+        return self._change(job_id, event, until, caller, "job.paused")
 
     def resume(self, job_id: UUID, caller: Caller) -> Schedule:
         """End the pause of the recurring job: due times from now on occur again.
@@ -92,13 +97,15 @@ class Schedules:
         :raises NotRecurring: if it does not recur.
         :raises InvalidMove: if it has ended.
         """
-        return self._change(job_id, Event.ENABLE, None, caller)
+        return self._change(job_id, Event.ENABLE, None, caller, "job.resumed")
 
-    def _change(self, job_id: UUID, event: Event, until: datetime | None, caller: Caller) -> Schedule:
+    def _change(self, job_id: UUID, event: Event, until: datetime | None, caller: Caller, action: str) -> Schedule:
         caller.require(Right.MODIFY, Node.SCHEDULING)
         with self._datastore.begin() as session:
             lock_jobs(session, [job_id])
             row = self._row(session, job_id)
+            is_resumed = event is Event.ENABLE and until is None
+            self._runbook_who.require_job(session, row, caller, at_once=not is_resumed)
             state = State(row["state"])
             if state in FINISHED:
                 raise InvalidMove(f"{event.value}: not possible for something {state.text}")
@@ -113,7 +120,10 @@ class Schedules:
             if state is State.DISABLED and wanted is State.SCHEDULED:
                 skip_until(session, job_id, self._ports.now())
             after_commit(session, self._ports.wakeup.engine)
-            return self._to_schedule(self._row(session, job_id))
+            changed = self._row(session, job_id)
+            subject, old, new = Subject("job", row["description"], job_id), _standing(row), _standing(changed)
+            audit.record(session, self._ports.now(), caller, action, subject, old=old, new=new)
+            return self._to_schedule(changed)
 
     def _row(self, session: Session, job_id: UUID) -> Row:
         query = select(JOBS, SCHEDULES).join(SCHEDULES, SCHEDULES.c.job_id == JOBS.c.id, isouter=True)
@@ -134,3 +144,8 @@ class Schedules:
             row["last_due_at"],
             state is State.DISABLED or (paused_until is not None and paused_until > self._ports.now()),
         )
+
+
+def _standing(row: Row) -> audit.Values:
+    """Return what a pause changes of a recurring job, as the audit has it."""
+    return {"state": State(row["state"]).text, "paused_until": row["paused_until"]}

@@ -10,15 +10,17 @@ from sqlalchemy.orm import Session
 
 from dispatcher.core import local_time, options
 from dispatcher.core.errors import InvalidValue
-from dispatcher.core.jobs import GivenSet, Invoker, Job, JobRequest, Options, WhatChoice, WhatKind, When, Who, WhoKind
+from dispatcher.core.jobs import GivenSet, Invoker, Job, JobRequest, Options, WhatChoice, WhatKind, When, Who
 from dispatcher.core.parameters import GivenValue, Parameter, merge
 from dispatcher.core.permissions import Caller, Node, Right
 from dispatcher.core.ports import Ports
 from dispatcher.core.schedules import NEVER, RecurrenceRequest
 from dispatcher.datastore.transactions import Datastore, after_commit
+from dispatcher.services.access import WHAT_NODES
 from dispatcher.services.activation import Activation
+from dispatcher.services.chosen import chosen
 from dispatcher.services.jobs import Jobs
-from dispatcher.services.library.catalogue import NODES, Library, LibraryEntry
+from dispatcher.services.library.catalogue import Library, LibraryEntry
 from dispatcher.services.plans import Plans
 from dispatcher.services.recurring import insert_schedule
 from dispatcher.services.runbook_who import RunBookWho
@@ -41,6 +43,7 @@ class Scheduling:
         activation: Activation,
         jobs: Jobs,
         settings: Settings,
+        runbook_who: RunBookWho,
     ) -> None:
         self._datastore = datastore
         self._ports = ports
@@ -48,7 +51,7 @@ class Scheduling:
         self._library = library
         self._topology = topology
         self._plans = plans
-        self._runbook_who = RunBookWho(plans, topology)
+        self._runbook_who = runbook_who
         self._activation = activation
         self._jobs = jobs
 
@@ -65,23 +68,24 @@ class Scheduling:
         _check_shape(request)
         with self._datastore.begin() as session:
             entries = [self._entry(session, choice, place, caller) for place, choice in enumerate(request.what)]
-            who = self._topology.resolve(session, request.who)
-            _require_read(caller, who)
+            choices = ((choice, f"Who[{place}]/ID") for place, choice in enumerate(request.who))
+            who = chosen(session, self._topology, Right.READ, choices, caller)
             _check_targets(entries, who)
             parameters = [
                 merge(entry.parameters, _given(request.parameters, entry, place, len(entries)))
                 for place, entry in enumerate(entries)
             ]
             first = entries[0]  # a run book is alone
-            _require_read(caller, self._runbook_who.named(session, first.document, parameters[0]))
-            self._runbook_who.check(session, first.document, first.parameters, parameters[0], caller)
             row = self._row(request, entries, who, parameters, caller)
+            at_once = request.when.recurrence is None and row["starts_at"] <= row["created_at"]
+            self._runbook_who.require(session, first.document, first.parameters, parameters[0], caller, at_once=at_once)
+            self._runbook_who.check(session, first.document, parameters[0])
             number: int | None
             if request.when.recurrence is not None:
                 number = self._activation.insert(session, row)
                 insert_schedule(session, row["id"], request.when.recurrence)
                 after_commit(session, self._ports.wakeup.engine)
-            elif row["starts_at"] <= row["created_at"]:
+            elif at_once:
                 number = self._activation.insert_and_activate(session, row)
             else:
                 number = self._activation.insert(session, row)
@@ -92,10 +96,12 @@ class Scheduling:
             return self._jobs.to_job(session, row, parameters, recurrence=request.when.recurrence)
 
     def _entry(self, session: Session, choice: WhatChoice, place: int, caller: Caller) -> LibraryEntry:
-        caller.require(Right.READ, NODES[choice.kind])
+        caller.require_some(Right.READ, WHAT_NODES[choice.kind])
         entry = self._library.definition(session, choice.kind, choice.id)
         if entry is None or not entry.enabled:
             raise InvalidValue(f"What[{place}]/ID", f"no {choice.kind.noun} {choice.id}")
+        if caller.fine:  # else the node has said it all
+            caller.require(Right.READ, entry.thing)
         return entry
 
     def _row(
@@ -171,11 +177,6 @@ def _first_due(request: RecurrenceRequest, now: datetime) -> tuple[datetime, dat
     if due is None:
         raise InvalidValue("When/Recurrence", "is over: it has no due time any more")
     return due, due
-
-
-def _require_read(caller: Caller, who: Sequence[Who]) -> None:
-    for one in who:
-        caller.require(Right.READ, Node.AGENTS if one.kind is WhoKind.AGENT else Node.TEAMS)
 
 
 def _check_targets(entries: Sequence[LibraryEntry], who: Sequence[Who]) -> None:

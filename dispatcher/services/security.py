@@ -7,8 +7,9 @@ import binascii
 import hmac
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from secrets import token_bytes
 
@@ -22,8 +23,9 @@ from dispatcher.datastore import revisions
 from dispatcher.datastore.logins import Login
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.lockout import Lockout
-from dispatcher.services.logins import DISPATCHER, effective_rights, name_key
+from dispatcher.services.logins import barred, caller_of, find, name_key
 from dispatcher.services.passwords import Passwords
+from dispatcher.services.settings import Settings
 
 #: How long credentials that were right are trusted without hashing them again.
 TRUST = timedelta(seconds=60)
@@ -47,9 +49,9 @@ class Credentials:
 
 @dataclass(slots=True)
 class _Known:
-    """What is known of one state of the logins: forgotten as soon as the revision changes."""
+    """What is known of one state of logins, roles and settings: forgotten as soon as one of the revisions changes."""
 
-    revision: int
+    revisions: tuple[int, int]
     has_logins: bool
     verified: OrderedDict[bytes, tuple[Caller, datetime]]
 
@@ -63,13 +65,14 @@ class Security:
     def __init__(self, datastore: Datastore, ports: Ports, passwords: Passwords | None = None) -> None:
         self._datastore = datastore
         self._ports = ports
+        self._settings = Settings(datastore, ports)
         self._passwords = passwords or Passwords()
         self._lockout = Lockout(ports.now)
         # Remembered credentials are useless to whoever reads this process's memory later: the key is its own.
         self._key = token_bytes(32)
         self._lock = threading.Lock()
         self._hashing = threading.Semaphore(HASHING_AT_ONCE)
-        self._verifications: dict[bytes, Future[Caller | None]] = {}
+        self._verifications: dict[tuple[tuple[int, int], bytes], Future[Caller | None]] = {}
         self._known: _Known | None = None
 
     def has_logins(self) -> bool:
@@ -91,7 +94,7 @@ class Security:
         """
         known = self._current()
         if not known.has_logins:
-            return ANONYMOUS
+            return replace(ANONYMOUS, address=address)
         credentials = to_credentials(authorization)
         if authorization is None or credentials is None:
             raise NotAuthenticated
@@ -103,35 +106,38 @@ class Security:
         caller = self._verify_once(digest, credentials, key, known)
         if caller is None:
             raise NotAuthenticated
-        return caller
+        # Most logins are used from one place: what is remembered of them is theirs as it is.
+        return caller if caller.address == address else replace(caller, address=address)
 
     def _current(self) -> _Known:
         known = self._known
-        if known is not None and self._datastore.revisions()[revisions.SECURITY] == known.revision:
+        if known is not None and _marks(self._datastore.revisions()) == known.revisions:
             return known
         with self._datastore.read() as session:
-            revision = revisions.current(session)[revisions.SECURITY]
+            marks = _marks(revisions.current(session))
             has_logins = session.scalar(select(Login.id).limit(1)) is not None
         with self._lock:
             known = self._known
             # Another request may have read the same at the same time: both must remember in one place.
-            if known is None or known.revision != revision:
-                known = self._known = _Known(revision, has_logins, OrderedDict())
+            if known is None or known.revisions != marks:
+                known = self._known = _Known(marks, has_logins, OrderedDict())
         return known
 
     def _verify_once(
         self, digest: bytes, credentials: Credentials, key: tuple[str, str], known: _Known
     ) -> Caller | None:
         """Verify the credentials, unless they were of late, together with all who send the very same ones meanwhile."""
+        # Who comes after a change must not join one who came before: that one goes by the login as it was.
+        same = known.revisions, digest
         with self._lock:
             remembered = known.verified.get(digest)
             if remembered is not None and self._ports.now() < remembered[1]:
                 return remembered[0]
-            running = self._verifications.get(digest)
+            running = self._verifications.get(same)
             if running is None:
                 if len(self._verifications) >= MAX_VERIFICATIONS:
                     raise Unavailable("too many logins are being verified, try again shortly")
-                mine = self._verifications[digest] = Future[Caller | None]()
+                mine = self._verifications[same] = Future[Caller | None]()
         if running is not None:
             return running.result()
         try:
@@ -140,7 +146,7 @@ class Security:
             mine.set_exception(error)
         finally:
             with self._lock:
-                del self._verifications[digest]
+                del self._verifications[same]
         return mine.result()
 
     def _verify(self, digest: bytes, credentials: Credentials, key: tuple[str, str], known: _Known) -> Caller | None:
@@ -153,6 +159,7 @@ class Security:
             if self._lockout.count(key):
                 _log.warning("security.locked_out", login=credentials.name, address=key[1])
             return None
+        caller = replace(caller, address=key[1])
         with self._lock:
             known.verified[digest] = caller, self._ports.now() + TRUST
             if len(known.verified) > MAX_VERIFIED:
@@ -161,14 +168,18 @@ class Security:
 
     def _caller(self, credentials: Credentials) -> Caller | None:
         with self._datastore.read() as session:
-            login = session.scalar(select(Login).where(Login.name_key == name_key(credentials.name)))
-        stored = login.password_hash if login is not None and login.kind == DISPATCHER else None
+            login = find(session, credentials.name)
+        stored = None if login is None or barred(login) else login.password_hash
         # Hashed before anything else is decided or read, so that every refusal takes equally long.
-        is_right = self._passwords.check(stored, credentials.password)
-        if login is None or not login.enabled or not is_right:
+        if not self._passwords.check(stored, credentials.password) or login is None:
             return None
+        settings = self._settings.current()
         with self._datastore.read() as session:
-            return Caller(login.name, effective_rights(session, login.id))
+            return caller_of(session, login, settings)
+
+
+def _marks(current: Mapping[str, int]) -> tuple[int, int]:
+    return current[revisions.SECURITY], current[revisions.SETTINGS]
 
 
 def to_credentials(authorization: str | None) -> Credentials | None:

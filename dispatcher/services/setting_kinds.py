@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath, PureWindowsPath
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -59,7 +60,19 @@ def _base_path(text: str) -> str:
     # Printable ASCII segments without what ends a path or needs quoting.
     if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path) or len(path) > 200:
         raise ValueError(f"{text!r} is no path such as /Dispatcher/SchedulingService")
+    parts = path.lower().split("/")
+    # Clients take dots away before they ask; the other is where the server says how it does.
+    if "." in parts or ".." in parts or parts[1] == "health":
+        raise ValueError(f"{text!r} cannot be reached: it begins with /health, or has a part that is . or ..")
     return path
+
+
+def _file(text: str) -> str:
+    is_absolute = PurePosixPath(text).is_absolute() or PureWindowsPath(text).is_absolute()
+    if text and (not is_absolute or len(text) > 1000 or not text.isprintable()):
+        # It is not quoted: it may be the key itself.
+        raise ValueError("give a file's whole path, such as /etc/dispatcher/cert.pem, not its content")
+    return text
 
 
 def _time_zone(text: str) -> str:
@@ -96,6 +109,11 @@ def _public_address(text: str) -> str:
 
 #: Every setting by its name.
 REGISTRY: Mapping[str, Kind] = {
+    "agents.inherit_permissions": Kind(
+        "NO",
+        _choice("YES", "NO"),
+        "Whether logins have on an agent the permissions that they have on its primary team.",
+    ),
     "agents.parallel_runs": Kind(10, _number(1, 1000), "How many runs one agent may be given at a time."),
     "jobs.launch_timeout_s": Kind(
         604_800, _number(60, 31_536_000), "How long a job waits for an agent before it is cancelled.", "seconds"
@@ -116,6 +134,7 @@ REGISTRY: Mapping[str, Kind] = {
         "How much the contents may have in all that one login has uploaded and that are kept; 0: any number.",
         "bytes",
     ),
+    "retention.audit_days": Kind(0, _number(0, 36_500), "How long audit entries are kept; 0: for ever.", "days"),
     "retention.jobs_days": Kind(
         0, _number(0, 36_500), "How long jobs that have ended are kept, with their results; 0: for ever.", "days"
     ),
@@ -135,8 +154,14 @@ REGISTRY: Mapping[str, Kind] = {
     "webapi.resource_base_path": Kind(
         "/Dispatcher/ResourceService", _base_path, "Where the ResourceService answers.", per_dispatcher=True
     ),
+    "webapi.resource_port": Kind(
+        0, _number(0, 65535), "At which port the ResourceService answers; 0: as configured.", per_dispatcher=True
+    ),
     "webapi.scheduling_base_path": Kind(
         "/Dispatcher/SchedulingService", _base_path, "Where the SchedulingService answers.", per_dispatcher=True
+    ),
+    "webapi.scheduling_port": Kind(
+        0, _number(0, 65535), "At which port the SchedulingService answers; 0: as configured.", per_dispatcher=True
     ),
     "webapi.site_time_zone": Kind(
         "UTC", _time_zone, "The zone of moments on the Web API that name none, as an IANA name."
@@ -146,5 +171,20 @@ REGISTRY: Mapping[str, Kind] = {
         _choice("ENABLED", "DISABLED"),
         "Whether the Web API answers; DISABLED: every path of it is a 404.",
         per_dispatcher=True,
+    ),
+    "webapi.tls": Kind(
+        "CONFIGURED",
+        _choice("CONFIGURED", "ENABLED", "DISABLED"),
+        "Whether the Web API is https; CONFIGURED: as the configuration file says.",
+        per_dispatcher=True,
+    ),
+    "webapi.tls_certificate": Kind(
+        "",
+        _file,
+        "The PEM file, on the dispatcher's computer, of its certificate and the chain; empty: the configured one.",
+        per_dispatcher=True,
+    ),
+    "webapi.tls_key": Kind(
+        "", _file, "The PEM file of the certificate's private key; empty: the configured one.", per_dispatcher=True
     ),
 }

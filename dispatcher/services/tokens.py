@@ -6,9 +6,10 @@ import hashlib
 from datetime import timedelta
 from secrets import token_urlsafe
 from typing import Any
+from uuid import UUID
 
 import structlog
-from sqlalchemy import CursorResult, delete, or_, update
+from sqlalchemy import CursorResult, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from dispatcher.core.errors import InvalidValue, NotAuthenticated
@@ -16,6 +17,8 @@ from dispatcher.core.permissions import Caller, Node, Right
 from dispatcher.core.ports import Ports
 from dispatcher.datastore.tokens import Token
 from dispatcher.datastore.transactions import Datastore
+from dispatcher.services import audit
+from dispatcher.services.audit import Subject
 
 #: The kind of token by which agents enrol.
 ENROL = "enrol"
@@ -47,21 +50,15 @@ class Tokens:
         expires_at = now + timedelta(hours=hours)
         with self._datastore.begin() as session:
             session.execute(delete(Token).where(Token.expires_at <= now))
-            session.add(
-                Token(
-                    id=self._ports.new_id(),
-                    kind=ENROL,
-                    hash=_hash(text),
-                    once=once,
-                    expires_at=expires_at,
-                    used_at=None,
-                )
-            )
+            token_id = self._ports.new_id()
+            values = {"once": once, "expires_at": expires_at}
+            session.add(Token(id=token_id, kind=ENROL, hash=_hash(text), used_at=None, **values))
+            audit.record(session, now, caller, "token.created", Subject("token", ENROL, token_id), new=values)
         _log.info("agent.enrolment_allowed", once=once, expires_at=expires_at.isoformat(), by=caller.name)
         return text
 
-    def spend_enrol_token(self, session: Session, token: str) -> None:
-        """Use *token* in the transaction of *session*: if that fails, a ``once`` token stays unspent.
+    def spend_enrol_token(self, session: Session, token: str) -> UUID:
+        """Use *token* in the transaction of *session*: if that fails, a ``once`` token stays unspent. Return its id.
 
         Looking the hash up tells nothing by its time: who knows no token cannot choose the hash's first bytes.
 
@@ -82,6 +79,7 @@ class Tokens:
         result: CursorResult[Any] = session.connection().execute(spend)
         if result.rowcount != 1:
             raise NotAuthenticated
+        return session.scalars(select(Token.id).where(Token.hash == _hash(token))).one()
 
 
 def _hash(token: str) -> bytes:

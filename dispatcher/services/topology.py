@@ -23,6 +23,7 @@ from dispatcher.datastore import revisions
 from dispatcher.datastore.agents import Agent
 from dispatcher.datastore.teams import Team, TeamMember
 from dispatcher.datastore.transactions import Datastore
+from dispatcher.services.access import readable_agents, readable_teams
 from dispatcher.services.console_users import agents_of
 
 _AGENTS: Any = Agent.__table__
@@ -87,11 +88,11 @@ class Topology:
         """
         found: list[Who] = []
         with self._datastore.read() as session:
-            if agents and caller.may(Right.READ, Node.AGENTS):
-                found += [self.who_of(agent) for agent in self.agents(session)]
-            if teams and caller.may(Right.READ, Node.TEAMS):
-                rows_of_teams = session.scalars(select(Team).where(Team.enabled).order_by(Team.name, Team.id))
-                found += [Who(row.id, row.name, WhoKind.TEAM) for row in rows_of_teams]
+            if agents and caller.may_some(Right.READ, Node.AGENTS):
+                found += [self.who_of(agent) for agent in readable_agents(session, self.agents(session), caller)]
+            if teams and caller.may_some(Right.READ, Node.TEAMS):
+                enabled = session.scalars(select(Team).where(Team.enabled).order_by(Team.name, Team.id)).all()
+                found += [Who(row.id, row.name, WhoKind.TEAM) for row in readable_teams(session, enabled, caller)]
         fits = _search(search)
         return [
             who

@@ -15,14 +15,16 @@ from sqlalchemy.orm import Session
 from dispatcher.core.attempts import again
 from dispatcher.core.contents import Content
 from dispatcher.core.errors import Conflict, InvalidValue, NotFound
-from dispatcher.core.permissions import Caller, Node, Right
+from dispatcher.core.permissions import Caller, Node, Right, Thing
 from dispatcher.core.ports import Ports
 from dispatcher.datastore import revisions
 from dispatcher.datastore.folders import Folder
+from dispatcher.datastore.resources import Content as StoredContent
 from dispatcher.datastore.resources import Resource
 from dispatcher.datastore.revisions import Revision
 from dispatcher.datastore.transactions import Datastore
-from dispatcher.services import resource_uses
+from dispatcher.services import audit, resource_uses
+from dispatcher.services.audit import Subject
 from dispatcher.services.library.names import Names
 from dispatcher.services.resource_uses import Use
 from dispatcher.services.resources import Resources, names_of, touch
@@ -65,7 +67,10 @@ class Upload:
 
 
 class Uploads:
-    """Makes, changes and removes resources. Needs Modify on Resources. May be used by many threads."""
+    """Makes, changes and removes resources. May be used by many threads.
+
+    Needs Modify on each and, where that is new there, on the folder that it is to be in.
+    """
 
     def __init__(self, datastore: Datastore, ports: Ports, resources: Resources, settings: Settings) -> None:
         self._datastore = datastore
@@ -78,16 +83,16 @@ class Uploads:
 
         That is all of the quota, whatever is left of it: a content that is stored already costs nothing.
 
-        :raises Forbidden: without Modify on Resources.
+        :raises Forbidden: without Modify on the resource that there is, and on the folder that it is to come into.
         :raises InvalidValue: if it makes no sense.
         :raises NotFound: if there is no such resource.
         :raises Conflict: if its place is taken, or it would take a name from a task.
         """
-        caller.require(Right.MODIFY, Node.RESOURCES)
+        caller.require_some(Right.MODIFY, Node.RESOURCES)
         if upload.resource_id is None and not upload.takes_content:
             raise InvalidValue("Filename", "a new resource needs one")
         with self._datastore.read() as session:
-            self._change(session, upload).check()
+            self._change(session, upload, caller).check()
         return self._quota()
 
     def store(self, upload: Upload, content: Content | None, caller: Caller) -> UUID:
@@ -119,16 +124,19 @@ class Uploads:
     def delete(self, resource_id: UUID, caller: Caller) -> None:
         """Remove a resource; its content stays for a day for those who are just fetching it.
 
-        :raises Forbidden: without Modify on Resources.
+        :raises Forbidden: without Modify on it.
         :raises ResourceNotFound: if there is none with this id.
         :raises Conflict: if a module, or a job that has not ended, needs it.
         """
-        caller.require(Right.MODIFY, Node.RESOURCES)
+        caller.require_some(Right.MODIFY, Node.RESOURCES)
         with self._datastore.read() as session:
+            row = session.scalar(select(Resource).where(Resource.id == resource_id))
+            if row is not None:
+                _require(session, row, caller)
             # What comes to them now is of the newest versions, which are looked at below, with nobody changing them.
             names = names_of(session)
-            _refuse_if_used(resource_id, names, resource_uses.of_open_jobs(session))
-        again(partial(self._delete, resource_id))
+            _refuse_if_used(resource_id, names, resource_uses.of_open_jobs(session), caller)
+        again(partial(self._delete, resource_id, caller))
         log.info("resource.deleted", resource_id=str(resource_id), by=caller.name)
 
     def _quota(self) -> int | None:
@@ -137,8 +145,9 @@ class Uploads:
     def _store(self, upload: Upload, content: Content | None, caller: Caller) -> UUID:
         with self._datastore.begin() as session:
             _lock(session)
-            change = self._change(session, upload)
+            change = self._change(session, upload, caller)
             change.check()
+            old = None if change.row is None else _told(session, change.row)
             row = change.row or Resource(id=self._ports.new_id(), description="", sha256=b"")
             if row.sha256:
                 touch(session, row.sha256, self._ports)  # tasks may be fetching what it was
@@ -152,21 +161,28 @@ class Uploads:
                     setattr(row, column, getattr(upload, column))
             row.updated_at, row.updated_by = self._ports.now(), caller.name
             session.add(row)
+            session.flush()
+            subject, new = Subject("resource", row.name, row.id), _told(session, row)
+            action = "resource.created" if old is None else "resource.changed"
+            audit.record(session, row.updated_at, caller, action, subject, old=old, new=new)
             revisions.bump(session, revisions.LIBRARY)
             return row.id
 
-    def _delete(self, resource_id: UUID) -> None:
+    def _delete(self, resource_id: UUID, caller: Caller) -> None:
         with self._datastore.begin() as session:
             _lock(session)
             row = session.scalar(select(Resource).where(Resource.id == resource_id))
             if row is None:
                 raise ResourceNotFound(resource_id)
-            _refuse_if_used(resource_id, names_of(session), resource_uses.of_modules(session))
+            _require(session, row, caller)
+            _refuse_if_used(resource_id, names_of(session), resource_uses.of_modules(session), caller)
             touch(session, row.sha256, self._ports)
+            subject, old = Subject("resource", row.name, row.id), _told(session, row)
+            audit.record(session, self._ports.now(), caller, "resource.removed", subject, old=old)
             session.execute(delete(Resource).where(Resource.id == resource_id))
             revisions.bump(session, revisions.LIBRARY)
 
-    def _change(self, session: Session, upload: Upload) -> _Change:
+    def _change(self, session: Session, upload: Upload, caller: Caller) -> _Change:
         names = names_of(session)
         row = None
         if upload.resource_id is not None:
@@ -176,11 +192,15 @@ class Uploads:
         folder = _folder_path(session, upload, row)
         if row is None and upload.overwrite and (found := names.at(folder, upload.file_name or "")):
             row = session.scalars(select(Resource).where(Resource.id == found[0])).one()
+        place = "" if row is None else _folder_path(session, Upload(), row)
+        if row is not None:
+            caller.require(Right.MODIFY, Thing(Node.RESOURCES, row.id, place))
+        if row is None or folder.casefold() != place.casefold():
+            caller.require(Right.MODIFY, Thing(Node.RESOURCES, folder=folder))
         name = upload.file_name or ""
         if row is not None and (not name or row.name != row.file_name):
             name = row.name  # a name of its own, which does not follow that of the file
-        place = "" if row is None else _folder_path(session, Upload(), row)
-        change = _Change(row, place, folder, name, names, resource_uses.of_modules(session))
+        change = _Change(row, place, folder, name, names, resource_uses.of_modules(session), caller)
         if row is not None and name != row.name and change.broken() is not None:
             change.name = row.name  # tasks would miss that one, or be at a loss with the new one
         return change
@@ -208,6 +228,7 @@ class _Change:
     name: str
     names: Names
     uses: Collection[Use]
+    caller: Caller
 
     @property
     def key(self) -> UUID:
@@ -222,7 +243,9 @@ class _Change:
         if any(other != self.key for other in self.names.at(self.folder, self.name)):
             raise Conflict(f"a resource {self.name!r} is there already: give its id, or say that it is overwritten")
         if (use := self.broken()) is not None:
-            raise Conflict(f"{use.user} needs a resource that it calls {use.text!r}: that would not be clear then")
+            raise Conflict(
+                f"{use.user(self.caller)} needs a resource that it calls {use.text!r}: that would not be clear then"
+            )
 
     def broken(self) -> Use | None:
         """Return a use that would mean another resource than before, or none; None if there is no such use.
@@ -248,12 +271,32 @@ def _folder_path(session: Session, upload: Upload, row: Resource | None) -> str:
     return path
 
 
+def _require(session: Session, row: Resource, caller: Caller) -> None:
+    """Check that *caller* may modify the resource as it is.
+
+    :raises Forbidden: if not.
+    """
+    folder = _folder_path(session, Upload(), row) if Node.RESOURCES in caller.fine else ""
+    caller.require(Right.MODIFY, Thing(Node.RESOURCES, row.id, folder))
+
+
+def _told(session: Session, row: Resource) -> audit.Values:
+    """Return what the audit tells of a resource."""
+    columns = ("name", "file_name", "description", "parse_variables", "skip_environment_variables")
+    return {
+        **{column: getattr(row, column) for column in columns},
+        "folder": _folder_path(session, Upload(), row),
+        "sha256": row.sha256,
+        "size": session.scalar(select(StoredContent.size).where(StoredContent.sha256 == row.sha256)),
+    }
+
+
 def _lock(session: Session) -> None:
     """Keep others from changing the library: names are unique in a folder, the root too, which no database checks."""
     session.execute(select(Revision.value).where(Revision.name == revisions.LIBRARY).with_for_update())
 
 
-def _refuse_if_used(resource_id: UUID, names: Names, uses: Iterable[Use]) -> None:
+def _refuse_if_used(resource_id: UUID, names: Names, uses: Iterable[Use], caller: Caller) -> None:
     for use in uses:
         if use.resource(names) == resource_id:
-            raise Conflict(f"the resource is needed by {use.user}")
+            raise Conflict(f"the resource is needed by {use.user(caller)}")

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import base64
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 
+from dispatcher.core.permissions import SYSTEM, Caller, Right
+from dispatcher.core.ports import Ports
 from dispatcher.datastore import schema
 from dispatcher.datastore.engines import parse_url
 from dispatcher.datastore.transactions import Datastore
+from dispatcher.services.hall import Hall
+from dispatcher.services.logins import Logins
+from dispatcher.services.passwords import Passwords
+from dispatcher.services.roles import Roles
 
 
 @pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
@@ -26,3 +34,30 @@ def datastore(database_url: str) -> Iterator[Datastore]:
     schema.upgrade(opened.engine)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def roles(datastore: Datastore, ports: Ports) -> Roles:
+    return Roles(datastore, ports)
+
+
+@pytest.fixture
+def logins(datastore: Datastore, ports: Ports) -> Logins:
+    logins = Logins(datastore, ports, Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)))
+    logins.add("admin", "pw", SYSTEM)
+    logins.add("bob", "pw", SYSTEM)
+    return logins
+
+
+@pytest.fixture
+def bob(hall: Hall, logins: Logins, roles: Roles) -> Callable[..., Caller]:
+    """Grants a role of bob's what is given; returns bob as his next request has him."""
+    roles.add("Helpdesk", SYSTEM)
+    roles.give("helpdesk", "BOB", SYSTEM)
+
+    def bob(grants: dict[str, Right | None] | None = None, role: str = "Helpdesk") -> Caller:
+        for text, right in (grants or {}).items():
+            roles.grant(role, right, text, SYSTEM)
+        return hall.security.authenticate("Basic " + base64.b64encode(b"bob:pw").decode(), "127.0.0.1")
+
+    return bob

@@ -82,7 +82,9 @@ class AliasStore:
         for object_id, aliases in of_objects(self.session).items():
             stored[object_id] = set(_keys(aliases))
         changed = {key: wanted for key, wanted in self._wanted.items() if wanted.keys != stored[key]}
-        for object_id in changed:
+        for object_id, wanted in changed.items():
+            before, after = (["/".join(key) for key in sorted(keys)] for keys in (stored[object_id], wanted.keys))
+            wanted.item.note("/".join(map(str, wanted.path)), before, after)
             self.session.execute(delete(Alias).where(Alias.object_id == object_id))
             del stored[object_id]
         taken = set().union(*stored.values())

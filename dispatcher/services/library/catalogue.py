@@ -16,15 +16,14 @@ from dispatcher.core import definitions, references
 from dispatcher.core.errors import WhatNotFound
 from dispatcher.core.jobs import ParameterSet, What, WhatKind
 from dispatcher.core.parameters import Parameter
-from dispatcher.core.permissions import Caller, Node, Right
+from dispatcher.core.permissions import Caller, Right, Thing
 from dispatcher.core.references import Kind, Reference
 from dispatcher.datastore import revisions
 from dispatcher.datastore.folders import Folder
 from dispatcher.datastore.transactions import Datastore
+from dispatcher.services.access import WHAT_NODES
 from dispatcher.services.library import versions
 from dispatcher.services.secrets import Secrets
-
-NODES = {WhatKind.MODULE: Node.MODULES, WhatKind.PROJECT: Node.PROJECTS, WhatKind.RUNBOOK: Node.RUNBOOKS}
 
 _VARIABLE = re.compile(r"PARAM_\w+")
 _PASSWORD = "_PASSWORD"  # noqa: S105 - the end of a variable's name
@@ -58,6 +57,11 @@ class LibraryEntry:
         """Its name."""
         return self.what.name
 
+    @property
+    def thing(self) -> Thing:
+        """What rights are judged by."""
+        return _thing(self.what)
+
 
 @dataclass(slots=True)
 class _Kept:
@@ -78,21 +82,23 @@ class Library:
         self._lock = Lock()
 
     def whats(self, kind: WhatKind, caller: Caller) -> list[What]:
-        """Return the enabled modules, projects or run books, by name; none without Read (contract section 2.7)."""
-        if not caller.may(Right.READ, NODES[kind]):
+        """Return the enabled modules, projects or run books that *caller* may read, by name (contract section 2.7)."""
+        node = WHAT_NODES[kind]
+        if not caller.may_some(Right.READ, node):
             return []
         with self._datastore.read() as session:
             kept = self._current(session)
             if kind not in kept.whats:
                 kept.whats[kind] = _whats(session, kind)
-            return list(kept.whats[kind])
+            whats = list(kept.whats[kind])
+        return [what for what in whats if caller.may(Right.READ, _thing(what))] if node in caller.fine else whats
 
     def inputs(self, kind: WhatKind, what_id: UUID, caller: Caller) -> ParameterSet:
         """Return the parameters to be asked at scheduling, in declared order, secrets masked (contract section 2.8).
 
         Those are the input parameters that a task, a link or a step uses.
 
-        :raises Forbidden: without Read on the kind.
+        :raises Forbidden: without Read on it.
         :raises WhatNotFound: if there is no such object of this kind.
         """
         entry = self._readable(kind, what_id, caller)
@@ -102,7 +108,7 @@ class Library:
     def outputs(self, kind: WhatKind, what_id: UUID, caller: Caller) -> ParameterSet:
         """Return the output parameters in declared order, secrets masked; ``value1`` is the default.
 
-        :raises Forbidden: without Read on the kind.
+        :raises Forbidden: without Read on it.
         :raises WhatNotFound: if there is no such object of this kind.
         """
         entry = self._readable(kind, what_id, caller)
@@ -123,11 +129,12 @@ class Library:
         return entry
 
     def _readable(self, kind: WhatKind, what_id: UUID, caller: Caller) -> LibraryEntry:
-        caller.require(Right.READ, NODES[kind])
+        caller.require_some(Right.READ, WHAT_NODES[kind])
         with self._datastore.read() as session:
             entry = self.definition(session, kind, what_id)
         if entry is None:
             raise WhatNotFound(what_id)
+        caller.require(Right.READ, entry.thing)
         return entry
 
     def _current(self, session: Session) -> _Kept:
@@ -151,6 +158,10 @@ class Library:
         what = What(row.id, row.name, kind, row.description, folder or "")
         parameters = definitions.to_parameters(definition.document["parameters"], self._secrets.open)
         return LibraryEntry(what, row.enabled, definition.id, definition.document, parameters)
+
+
+def _thing(what: What) -> Thing:
+    return Thing(WHAT_NODES[what.kind], what.id, what.folder)
 
 
 def _whats(session: Session, kind: WhatKind) -> list[What]:

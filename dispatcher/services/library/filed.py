@@ -20,7 +20,7 @@ from dispatcher.services.library import aliases, parameters
 from dispatcher.services.library.entries import FiledEntry, ModuleEntry, ProjectEntry, RunBookEntry
 from dispatcher.services.library.items import Item, Outcome
 from dispatcher.services.library.names import Names
-from dispatcher.services.library.sections import Exporting, Importing, assign
+from dispatcher.services.library.sections import Exporting, Importing
 
 FiledModel = type[Module] | type[Project] | type[RunBook] | type[Team]
 
@@ -47,8 +47,9 @@ def claim(importing: Importing, item: Item[Any], row: Any, folder: str) -> None:
         row.id = wanted or importing.ports.new_id()
     if item.row is not None:
         importing.claimed.add(item.row.id)
+        item.note("folder", names.folder_of(item.row.id), folder)
         names.put(item.row.id, folder, entry.name)
-        if assign(item.row, folder_id=importing.folder(item.section, folder), name=entry.name):
+        if item.assign(folder_id=importing.folder(item.section, folder), name=entry.name):
             item.changed(importing.now)
         importing.session.add(item.row)
         # At once, because another entry of these files may get the name that this one had.
@@ -96,8 +97,8 @@ class WhatSection(ABC):
         entry: FiledEntry = item.entry
         changed = self.fill_content(importing, item)
         if entry.enabled is not None:
-            changed |= assign(item.row, enabled=entry.enabled)
-        if assign(item.row, description=entry.description) or changed:
+            changed |= item.assign(enabled=entry.enabled)
+        if item.assign(description=entry.description) or changed:
             item.changed(importing.now)
         importing.aliases.want(item, item.row.id, entry.aliases)
         parameters.want_aliases(importing, item, self.kind, item.entry.parameters)

@@ -15,7 +15,7 @@ from dispatcher.core.ports import Ports
 from dispatcher.datastore import revisions
 from dispatcher.datastore.revisions import Revision
 from dispatcher.datastore.transactions import Datastore
-from dispatcher.services.library import mentions, versions
+from dispatcher.services.library import changes, mentions, versions
 from dispatcher.services.library.aliases import AliasStore
 from dispatcher.services.library.items import Item, Outcome
 from dispatcher.services.library.problems import Problems
@@ -151,11 +151,13 @@ def _store(importing: Importing, items: Sequence[Item[Any]], broken: Sequence[It
     if problems.count:
         return  # nothing of this will be kept
     changed = [item for item in items if item.outcome is not Outcome.UNCHANGED]
+    frozen: dict[versions.Key, versions.Frozen] = {}
     keys = {key: item for key, item in importing.touched.items() if item.outcome is not Outcome.UNCHANGED}
     try:
-        versions.freeze(importing.session, importing.ports, keys)
+        frozen = versions.freeze(importing.session, importing.ports, keys)
     except InvalidDefinition as error:
         culprits = [importing.touched[key] for key in error.keys if key in importing.touched]
         (culprits or changed)[0].problem(error.message)
     for revision in {sections()[item.section].revision for item in changed} - {revisions.LIBRARY}:
         revisions.bump(importing.session, revision)
+    changes.record(importing, changed, frozen)

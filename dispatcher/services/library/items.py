@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import Any, Generic, TypeVar
@@ -33,10 +33,26 @@ class Item(Generic[E]):
     row: Any = None
     outcome: Outcome = Outcome.UNCHANGED
     prepared: Any = None  #: what its section has stored before the transaction of the import
+    #: What has become different of the stored object, by its members, for the audit: as it was, and as it is.
+    old: dict[str, Any] = field(default_factory=dict)
+    new: dict[str, Any] = field(default_factory=dict)
 
     def problem(self, text: str, *path: str | int) -> None:
         """Note a problem with the member at *path* of the entry."""
         self.source.add((*self.path, *path), text)
+
+    def assign(self, **values: Any) -> bool:
+        """Set the columns of the row that differ from *values*; return whether there were any."""
+        different = {name: value for name, value in values.items() if getattr(self.row, name) != value}
+        for name, value in different.items():
+            self.note(name, getattr(self.row, name), value)
+            setattr(self.row, name, value)
+        return bool(different)
+
+    def note(self, member: str, old: Any, new: Any) -> None:
+        """Note for the audit that a member of the stored object, no secret, was *old* before, and is *new*."""
+        self.old.setdefault(member, old)
+        self.new[member] = new
 
     def changed(self, now: datetime) -> None:
         """Note that the stored object is not what it was."""

@@ -19,7 +19,7 @@ from dispatcher.services.library.children import Row
 from dispatcher.services.library.entries import ModuleEntry, TaskEntry
 from dispatcher.services.library.filed import WhatSection
 from dispatcher.services.library.items import Item
-from dispatcher.services.library.sections import Exporting, Importing, assign
+from dispatcher.services.library.sections import Exporting, Importing
 from dispatcher.services.library.validation import note_errors
 from dispatcher.tasks.registry import UnknownTaskType, task_type
 from dispatcher.tasks.types import TaskSettings
@@ -55,7 +55,7 @@ class ModuleSection(WhatSection):
         tasks = [_to_row(task) for task in item.entry.tasks]
         owner = {"module_id": item.row.id}
         changed |= children.replace(importing.session, Task, owner, tasks, "name", importing.ports.new_id)
-        return assign(item.row, platforms=list(item.entry.platforms)) or changed
+        return item.assign(platforms=list(item.entry.platforms)) or changed
 
     def dump_content(self, exporting: Exporting, row: Module) -> dict[str, Any]:
         """Return the platforms and the tasks."""

@@ -42,6 +42,10 @@ class Names:
         found = self._by_path.get(path_of(folder, name).casefold(), ())
         return sorted(key for key in found if tuple(part.casefold() for part in self._places[key]) == wanted)
 
+    def folder_of(self, key: UUID) -> str:
+        """Return the folder that *key* is in; empty for the root, and for what is not there."""
+        return self._places.get(key, ("", ""))[0]
+
     def find(self, text: str) -> UUID:
         """Return the object whose id, path or name is *text*, in this order.
 
@@ -66,7 +70,7 @@ class Names:
 
     def shortest(self, key: UUID) -> str:
         """Return the name of *key*, else its path, else its id: the first by which ``find`` finds it."""
-        folder, name = self._places[key]
+        folder, name = self._places.get(key, ("", str(key)))
         for text in (name, path_of(folder, name)):
             try:
                 if self.find(text) == key:
@@ -74,6 +78,11 @@ class Names:
             except LookupError:
                 continue
         return str(key)
+
+    def path(self, key: UUID) -> str:
+        """Return the path of *key*, else its id: the first by which ``find`` finds it."""
+        text = path_of(*self._places[key]) if key in self._places else ""
+        return text if self._by_path.get(text.casefold()) == {key} else str(key)
 
     def sorted(self) -> list[UUID]:
         """Return all objects by folder, name and id."""

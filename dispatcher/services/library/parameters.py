@@ -10,7 +10,7 @@ from uuid import UUID
 from dispatcher.core.definitions import links_in
 from dispatcher.core.errors import InvalidValue
 from dispatcher.core.jobs import WhatKind
-from dispatcher.core.parameters import GivenValue, Parameter, ParameterType, merge
+from dispatcher.core.parameters import Parameter, ParameterType, check_choice
 from dispatcher.datastore import parameters as rows
 from dispatcher.services.library import aliases, children
 from dispatcher.services.library.children import Row
@@ -72,7 +72,7 @@ def _misplaced(entry: ParameterEntry, kind: ParameterType) -> list[str]:
 def choice_problem(parameter: Parameter, value: str) -> str:
     """Return what is wrong with *value* for *parameter*; nothing, if it may have it."""
     try:
-        merge([parameter], [GivenValue(parameter.name, value)])
+        check_choice(parameter, value)
     except InvalidValue as error:
         return error.message.removeprefix(f"{error.member}: ")
     return ""

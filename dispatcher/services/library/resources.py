@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path, PurePath
 from typing import Annotated, Any
 from uuid import UUID
@@ -12,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dispatcher.core import references
+from dispatcher.core.file_names import is_file_name
 from dispatcher.core.ports import Ports
 from dispatcher.datastore import revisions
 from dispatcher.datastore.folders import Folder
@@ -23,16 +23,15 @@ from dispatcher.services.library.entries import Folder as FolderPath
 from dispatcher.services.library.entries import ModuleEntry, Name, NamedEntry, Text
 from dispatcher.services.library.items import Item
 from dispatcher.services.library.names import Names
-from dispatcher.services.library.sections import Exporting, Importing, assign
+from dispatcher.services.library.sections import Exporting, Importing
 from dispatcher.services.resources import DamagedContent, Resources
 from dispatcher.tasks.registry import task_type
 
-_NO_FILE_NAME = re.compile(r'[/\\:*?"<>|]|^\.\.?$')
 _FLAGS = ("parse_variables", "skip_environment_variables")
 
 
-def _is_file_name(value: str) -> str:
-    if _NO_FILE_NAME.search(value):
+def _checked(value: str) -> str:
+    if not is_file_name(value):
         raise ValueError("is no name of a file")
     return value
 
@@ -43,7 +42,7 @@ class ResourceEntry(NamedEntry):
     folder: FolderPath = ""
     description: Text = ""
     file: Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[^\x00]*$")] | None = None
-    file_name: Annotated[Name, AfterValidator(_is_file_name)] | None = None
+    file_name: Annotated[Name, AfterValidator(_checked)] | None = None
     sha256: Annotated[str, Field(pattern="^[0-9A-Fa-f]{64}$"), AfterValidator(str.lower)] | None = None
     size: Annotated[int, Field(ge=0)] | None = None  #: written by export, for people
     #: Kept for the dialects that know them.
@@ -107,10 +106,10 @@ class ResourceSection:
         elif not resources.touch(importing.session, sha256, importing.ports):
             item.problem("this content is not stored: give its file", "sha256")
         name = entry.file_name or (PurePath(entry.file).name if entry.file else row.file_name or entry.name)
-        if _NO_FILE_NAME.search(name):
+        if not is_file_name(name):
             item.problem("is needed: the name of the resource is no name of a file", "file_name")
         flags = {flag: getattr(entry, flag) for flag in _FLAGS}
-        if assign(row, description=entry.description, file_name=name, sha256=sha256, **flags):
+        if item.assign(description=entry.description, file_name=name, sha256=sha256, **flags):
             item.changed(importing.now)
         if item.row.updated_at == importing.now:
             revisions.bump(importing.session, revisions.LIBRARY)

@@ -116,11 +116,3 @@ class Exporting:
     session: Session
     names: Mapping[str, Names]
     aliases: Mapping[UUID, dict[str, dict[str, Any]]]
-
-
-def assign(row: Any, **values: Any) -> bool:
-    """Set the columns of *row* that differ from *values*; return whether there were any."""
-    different = {name: value for name, value in values.items() if getattr(row, name) != value}
-    for name, value in different.items():
-        setattr(row, name, value)
-    return bool(different)

@@ -18,7 +18,7 @@ from dispatcher.services.library import aliases, filed
 from dispatcher.services.library.entries import AgentEntry, TeamEntry
 from dispatcher.services.library.items import Item, Outcome
 from dispatcher.services.library.names import Names
-from dispatcher.services.library.sections import Exporting, Importing, assign
+from dispatcher.services.library.sections import Exporting, Importing
 
 
 class AgentSection:
@@ -54,7 +54,7 @@ class AgentSection:
             item.row, item.outcome = _new_agent(importing, wanted), Outcome.CREATED
         importing.claimed.add(item.row.id)
         names.put(item.row.id, "", entry.name)
-        if assign(item.row, name=entry.name):
+        if item.assign(name=entry.name):
             item.changed(importing.now)
         importing.session.add(item.row)
 
@@ -69,7 +69,9 @@ class AgentSection:
         if entry.launch_window is not None:
             known["launch_window"] = entry.launch_window or None
         windows = (item.row.launch_window, item.row.primary_team_id)
-        if assign(item.row, **known):
+        if "primary_team_id" in known:
+            item.note("primary_team", *(_team(importing, key) for key in (windows[1], known["primary_team_id"])))
+        if item.assign(**known):
             item.changed(importing.now)
         if windows != (item.row.launch_window, item.row.primary_team_id):
             holds.look_again(importing.session, importing.now, select(Agent.id).where(Agent.id == item.row.id))
@@ -132,10 +134,10 @@ class TeamSection:
         """Make the row what the entry says, as far as it says it; an empty rule or window takes it away."""
         entry = item.entry
         values = {"description": entry.description, "enabled": entry.enabled}
-        changed = assign(item.row, **{name: value for name, value in values.items() if value is not None})
+        changed = item.assign(**{name: value for name, value in values.items() if value is not None})
         if entry.rule is not None:
-            changed |= assign(item.row, rule=entry.rule or None)
-        if entry.launch_window is not None and assign(item.row, launch_window=entry.launch_window or None):
+            changed |= item.assign(rule=entry.rule or None)
+        if entry.launch_window is not None and item.assign(launch_window=entry.launch_window or None):
             members = select(Agent.id).where(Agent.primary_team_id == item.row.id)
             holds.look_again(importing.session, importing.now, members)
             changed = True
@@ -157,10 +159,16 @@ class TeamSection:
         return entry
 
 
+def _team(importing: Importing, key: UUID | None) -> str | None:
+    return None if key is None else importing.names["teams"].shortest(key)
+
+
 def _set_members(importing: Importing, item: Item[TeamEntry], texts: list[str]) -> bool:
     found = [importing.find("agents", text, item, "agents", place) for place, text in enumerate(texts)]
     wanted = {agent_id for agent_id in found if agent_id is not None}
     stored = set(importing.session.scalars(select(TeamMember.agent_id).where(TeamMember.team_id == item.row.id)))
+    agents = importing.names["agents"]
+    item.note("agents", *(sorted(map(agents.shortest, some)) for some in (stored - wanted, wanted - stored)))
     for agent_id in sorted(wanted - stored):
         importing.session.add(TeamMember(team_id=item.row.id, agent_id=agent_id))
     if gone := stored - wanted:

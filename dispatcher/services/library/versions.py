@@ -7,6 +7,7 @@ run. A new version of something gives a new version to everything that contains 
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -51,21 +52,32 @@ class InvalidDefinition(Conflict):
         self.keys = list(keys)
 
 
-def freeze(session: Session, ports: Ports, changed: Collection[Key]) -> None:
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """A new version of something, and its definition; ``before`` is the one of the version before, if there was one."""
+
+    name: str
+    version: int
+    before: Document | None
+    document: Document
+
+
+def freeze(session: Session, ports: Ports, changed: Collection[Key]) -> dict[Key, Frozen]:
     """Store a new version of each of *changed*, and of all that contains them, where its definition is another one.
 
-    To be called in the transaction that changes them, after the last change; it raises the revision of the library.
+    Return the new versions. To be called in the transaction that changes them, after the last change; it raises the
+    revision of the library.
 
     :raises InvalidDefinition: if a run book contains itself, or a definition would be too deep or too large.
     """
     if not changed:
-        return
+        return {}
     session.flush()
     affected = _with_containers(session, changed)
     builder = _Builder(session, affected)
-    for key in sorted(affected):
-        _store(session, ports, key, builder.document(key, ()))
+    stored = {key: _store(session, ports, key, builder.document(key, ())) for key in sorted(affected)}
     revisions.bump(session, revisions.LIBRARY)
+    return {key: frozen for key, frozen in stored.items() if frozen is not None}
 
 
 def row_of(session: Session, key: Key) -> Module | Project | RunBook | None:
@@ -102,13 +114,13 @@ def _with_containers(session: Session, changed: Collection[Key]) -> set[Key]:
     return affected
 
 
-def _store(session: Session, ports: Ports, key: Key, document: Document) -> None:
+def _store(session: Session, ports: Ports, key: Key, document: Document) -> Frozen | None:
     kind, object_id = key
     row = row_of(session, key)
     assert row is not None  # noqa: S101 - it was just built from this row
     before = newest(session, kind, object_id, row.version)
     if before is not None and before.document == document:
-        return
+        return None
     row.version += 1
     session.add(
         Definition(
@@ -121,6 +133,7 @@ def _store(session: Session, ports: Ports, key: Key, document: Document) -> None
         )
     )
     session.flush()
+    return Frozen(row.name, row.version, None if before is None else before.document, document)
 
 
 class _Builder:

@@ -41,6 +41,16 @@ def test_a_multiselect_value_is_checked_part_by_part() -> None:
         merge([rings], [GivenValue("Rings", "1;4")])
 
 
+def test_choices_match_without_regard_to_case_when_not_exactly() -> None:
+    rings = Parameter("Rings", ParameterType.MULTISELECT, "a", "a;A;Straße")
+    for given_value, merged in (("LOW", "low"), ("High", "high"), ("low", "low")):
+        assert merge([LEVEL], [GivenValue("Level", given_value)])[0].value1 == merged
+    for given_value, merged in (("a;A", "a;A"), ("A", "A"), ("STRASSE;a", "Straße;a")):
+        assert merge([rings], [GivenValue("Rings", given_value)])[0].value1 == merged
+    with pytest.raises(InvalidValue, match="'HIGHER'"):
+        merge([LEVEL], [GivenValue("Level", "HIGHER")])
+
+
 def test_a_masked_secret_that_comes_back_keeps_the_default() -> None:
     assert merge([PASSWORD], [GivenValue("Password", "")]) == [PASSWORD]
     assert merge([LOGIN], [GivenValue("Login", "admin", "")]) == [LOGIN]

@@ -14,7 +14,7 @@ from dispatcher.core.ports import Ports
 from dispatcher.datastore import revisions
 from dispatcher.datastore.logins import Login, LoginRole, Role
 from dispatcher.datastore.transactions import Datastore
-from dispatcher.services.logins import LoginExists, Logins, RoleNotFound, effective_rights, name_key
+from dispatcher.services.logins import LoginExists, Logins, RoleNotFound, name_key, roles_of
 from dispatcher.services.passwords import Passwords
 
 
@@ -26,7 +26,7 @@ def logins(datastore: Datastore, ports: Ports) -> Logins:
 def rights_of(datastore: Datastore, name: str) -> dict[Node, Right]:
     with datastore.read() as session:
         login = session.scalars(select(Login).where(Login.name == name)).one()
-        return dict(effective_rights(session, login.id))
+        return dict(Caller.of(name, roles_of(session, login.id)).rights)
 
 
 def security_revision(datastore: Datastore) -> int:
@@ -36,7 +36,7 @@ def security_revision(datastore: Datastore) -> int:
 
 def test_first_login_gets_full_access_and_the_next_only_its_role(datastore: Datastore, logins: Logins) -> None:
     assert logins.add("first", "pw", SYSTEM).roles == ("Full Access",)
-    assert logins.add("second", "pw", SYSTEM, role="Read Only").roles == ("Read Only",)
+    assert logins.add("second", "pw", SYSTEM, roles=["Read Only"]).roles == ("Read Only",)
     assert logins.add("third", "pw", SYSTEM).roles == ()
     assert rights_of(datastore, "first") == everything(Right.MODIFY)
     assert rights_of(datastore, "second") == everything(Right.READ)
@@ -44,7 +44,7 @@ def test_first_login_gets_full_access_and_the_next_only_its_role(datastore: Data
 
 
 def test_several_roles_add_up_to_the_highest(datastore: Datastore, logins: Logins) -> None:
-    assert logins.add("first", "pw", SYSTEM, role="Read Only").roles == ("Read Only",)
+    assert logins.add("first", "pw", SYSTEM, roles=["Read Only"]).roles == ("Read Only",)
     assert rights_of(datastore, "first") == everything(Right.READ)
     with datastore.begin() as session:
         login = session.scalars(select(Login.id)).one()
@@ -121,9 +121,16 @@ def test_empty_password_is_refused(logins: Logins) -> None:
 def test_unknown_role_is_refused_and_leaves_nothing(datastore: Datastore, logins: Logins) -> None:
     before = security_revision(datastore)
     with pytest.raises(RoleNotFound, match="no role Chief"):
-        logins.add("a", "pw", SYSTEM, role="Chief")
+        logins.add("a", "pw", SYSTEM, roles=["Chief"])
     assert logins.list(SYSTEM) == []
     assert security_revision(datastore) == before
+
+
+def test_roles_are_named_in_any_letter_case(logins: Logins) -> None:
+    assert logins.add("a", "pw", SYSTEM, roles=["read only", "READ ONLY", "full Access"]).roles == (
+        "Full Access",
+        "Read Only",
+    )
 
 
 def test_unknown_login_cannot_be_changed(logins: Logins) -> None:

@@ -19,6 +19,7 @@ from dispatcher.core.ports import Ports
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.logins import Logins
 from dispatcher.services.passwords import Passwords
+from dispatcher.services.roles import Roles
 from dispatcher.services.security import HASHING_AT_ONCE, MAX_VERIFICATIONS, TRUST, Security, to_credentials
 
 
@@ -75,16 +76,28 @@ def fail(security: Security, header: str | None, address: str = "10.0.0.1") -> N
 @pytest.mark.parametrize("header", [None, "", "Basic Og==", "Basic !", "Bearer x", basic("a", "b")])
 def test_without_logins_everybody_is_anonymous(security: Security, header: str | None) -> None:
     assert not security.has_logins()
-    assert security.authenticate(header, "10.0.0.1") is ANONYMOUS
+    caller = security.authenticate(header, "10.0.0.1")
+    assert (caller, caller.address) == (ANONYMOUS, "10.0.0.1")
 
 
 def test_right_credentials_give_the_login_with_its_rights(logins: Logins, security: Security) -> None:
     logins.add("admin", "pw", SYSTEM)
-    logins.add("Reader", "pw2", SYSTEM, role="Read Only")
+    logins.add("Reader", "pw2", SYSTEM, roles=["Read Only"])
     caller = security.authenticate(basic("READER", "pw2"), "10.0.0.1")
     assert caller.name == "Reader"
     assert caller.may(Right.READ, Node.MODULES)
     assert not caller.may(Right.MODIFY, Node.MODULES)
+
+
+def test_a_caller_asks_from_where_it_is_whoever_else_has_the_login(
+    logins: Logins, security: Security, passwords: CountedPasswords
+) -> None:
+    logins.add("admin", "pw", SYSTEM)
+    before = len(passwords.checks)
+    callers = [security.authenticate(basic("admin", "pw"), address) for address in ("10.0.0.1", "10.0.0.2", "10.0.0.1")]
+    assert [caller.address for caller in callers] == ["10.0.0.1", "10.0.0.2", "10.0.0.1"]
+    assert callers[0] is callers[2]  # what is remembered is not made anew for each request
+    assert len(passwords.checks) == before + 1
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
@@ -137,7 +150,7 @@ def test_verified_credentials_are_not_hashed_again_for_a_while(
 
 
 def test_changes_of_logins_hold_from_the_next_request_on(logins: Logins, security: Security) -> None:
-    assert security.authenticate(None, "10.0.0.1") is ANONYMOUS
+    assert security.authenticate(None, "10.0.0.1") == ANONYMOUS
     logins.add("admin", "pw", SYSTEM)
     fail(security, None)
     security.authenticate(basic("admin", "pw"), "10.0.0.1")
@@ -212,6 +225,35 @@ def test_same_credentials_at_once_are_hashed_once(
         passwords.gate.set()
         assert {answer.result().name for answer in answers} == {"admin"}
     assert len(passwords.checks) == 1
+
+
+@pytest.mark.parametrize("change", ["disable", "set_password", "take"])
+def test_who_comes_after_a_change_does_not_join_who_came_before_it(
+    datastore: Datastore, ports: Ports, logins: Logins, security: Security, passwords: CountedPasswords, change: str
+) -> None:
+    logins.add("admin", "pw", SYSTEM)
+    logins.add("bob", "pw", SYSTEM, roles=["Full Access"])
+    passwords.gate.clear()
+    with ThreadPoolExecutor(2) as pool:
+        before = pool.submit(security.authenticate, basic("bob", "pw"), "10.0.0.1")
+        while passwords.running < 1:
+            time.sleep(0.001)
+        match change:
+            case "disable":
+                logins.disable("bob", SYSTEM)
+            case "set_password":
+                logins.set_password("bob", "new", SYSTEM)
+            case _:
+                Roles(datastore, ports).take("Full Access", "bob", SYSTEM)
+        after = pool.submit(security.authenticate, basic("bob", "pw"), "10.0.0.1")
+        while passwords.running < 2 and not after.done():
+            time.sleep(0.001)
+        passwords.gate.set()
+        assert before.result().name == "bob"
+        if change == "take":
+            assert not after.result().may(Right.READ, Node.MODULES)
+        else:
+            assert isinstance(after.exception(), NotAuthenticated)
 
 
 def test_flood_of_guesses_hashes_few_at_once_and_refuses_the_rest(

@@ -24,7 +24,7 @@ def test_defaults_hold_until_something_is_set(settings: Settings) -> None:
     assert {one.name: one.value for one in settings.list()} == {name: kind.default for name, kind in REGISTRY.items()}
     assert {one.origin for one in settings.list()} == {"default"}
     assert settings.site_zone() is UTC
-    assert settings.current().web_api_enabled("anywhere")
+    assert settings.current().web_api_enabled()
 
 
 def test_every_default_is_a_value_that_could_be_set(settings: Settings) -> None:
@@ -51,14 +51,49 @@ def test_site_zone_is_the_one_that_was_set(settings: Settings) -> None:
     assert settings.site_zone() == ZoneInfo("Asia/Tokyo")
 
 
-def test_dispatchers_own_value_wins_until_it_is_global_again(settings: Settings) -> None:
+def test_dispatchers_own_value_wins_until_it_is_global_again(
+    settings: Settings, datastore: Datastore, ports: Ports
+) -> None:
+    east, west = (Settings(datastore, ports, name) for name in ("east", "west"))
     settings.set("webapi.state", "disabled", SYSTEM)
     assert settings.set("webapi.state", "enabled", SYSTEM, "east").origin == "dispatcher"
-    assert settings.current().web_api_enabled("east")
-    assert not settings.current().web_api_enabled("west")
-    assert not settings.current().web_api_enabled()
+    assert [one.current().web_api_enabled() for one in (east, west, settings)] == [True, False, False]
     assert settings.set("webapi.state", "Global", SYSTEM, "east").origin == "environment"
-    assert not settings.current().web_api_enabled("east")
+    assert not east.current().web_api_enabled()
+
+
+def test_what_is_known_costs_no_query_and_is_renewed_by_asking(
+    settings: Settings, datastore: Datastore, ports: Ports
+) -> None:
+    east = Settings(datastore, ports, "east")
+    assert east.known().number("webapi.scheduling_port") == 0
+    settings.set("webapi.scheduling_port", "8443", SYSTEM, "east")
+    assert east.known().number("webapi.scheduling_port") == 0
+    assert east.current().number("webapi.scheduling_port") == 8443
+    assert east.known().number("webapi.scheduling_port") == 8443
+
+
+@pytest.mark.parametrize("path", ["/dispatcher/RESOURCESERVICE", "/Dispatcher/ResourceService/jobs", "/Dispatcher"])
+@pytest.mark.parametrize("dispatcher", ["", "east"])
+def test_one_service_does_not_take_the_requests_of_the_other(settings: Settings, path: str, dispatcher: str) -> None:
+    with pytest.raises(InvalidValue, match=r"webapi\.scheduling_base_path: both services would answer below"):
+        settings.set("webapi.scheduling_base_path", path, SYSTEM, dispatcher)
+    assert settings.get("webapi.scheduling_base_path", dispatcher) == "/Dispatcher/SchedulingService"
+
+
+def test_a_path_of_the_environment_goes_with_those_of_all_dispatchers(settings: Settings) -> None:
+    settings.set("webapi.resource_base_path", "/files", SYSTEM, "east")
+    with pytest.raises(InvalidValue, match="below /files at dispatcher east"):
+        settings.set("webapi.scheduling_base_path", "/Files", SYSTEM)
+    settings.set("webapi.resource_base_path", "GLOBAL", SYSTEM, "east")
+    assert settings.set("webapi.scheduling_base_path", "/Files", SYSTEM).value == "/Files"
+    with pytest.raises(InvalidValue, match="below /files"):
+        settings.set("webapi.resource_base_path", "/files", SYSTEM)
+
+
+def test_a_dispatchers_name_fits_its_column(settings: Settings) -> None:
+    with pytest.raises(InvalidValue, match="255"):
+        settings.set("webapi.state", "ENABLED", SYSTEM, "x" * 256)
 
 
 def test_global_is_no_value_of_the_environment(settings: Settings) -> None:
@@ -103,6 +138,15 @@ def test_unknown_setting_is_not_found(settings: Settings) -> None:
         ("webapi.scheduling_base_path", "/a b"),
         ("webapi.scheduling_base_path", "/a?b"),
         ("webapi.scheduling_base_path", "/a//b"),
+        ("webapi.scheduling_base_path", "/a/../b"),
+        ("webapi.scheduling_base_path", "/./a"),
+        ("webapi.scheduling_base_path", "/Health/live"),
+        ("webapi.scheduling_port", "65536"),
+        ("webapi.resource_port", "https"),
+        ("webapi.tls", "ON"),
+        ("webapi.tls_certificate", "cert.pem"),
+        ("webapi.tls_certificate", "/etc/cert\n.pem"),
+        ("webapi.tls_key", "/" + "k" * 1000),
         ("webapi.public_address", "ftp://x"),
         ("webapi.public_address", "https://x/path"),
         ("webapi.public_address", "https://user@x"),
@@ -123,6 +167,10 @@ def test_impossible_value_is_refused_by_name_and_changes_nothing(settings: Setti
         ("webapi.public_address", "https://jobs.example.com:8443/", "https://jobs.example.com:8443"),
         ("webapi.public_address", "http://[::1]:80", "http://[::1]:80"),
         ("webapi.public_address", "", ""),
+        ("webapi.tls", "enabled", "ENABLED"),
+        ("webapi.tls_key", " /etc/my keys/key.pem ", "/etc/my keys/key.pem"),
+        ("webapi.tls_key", r"C:\keys\key.pem", r"C:\keys\key.pem"),
+        ("webapi.tls_key", "", ""),
     ],
 )
 def test_addresses_are_kept_in_one_form(settings: Settings, name: str, value: str, kept: str) -> None:

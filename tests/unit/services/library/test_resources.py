@@ -89,6 +89,8 @@ def test_content_stays_when_only_the_description_is_given(load: Any, hall: Hall)
         (f"{{name: A, file: files/hello.sh, sha256: {'0' * 64}}}", "resources[0].sha256: is not that of the file"),
         ("{name: A, file: files/hello.sh, file_name: ../x}", "resources[0].file_name: is no name of a file"),
         ("{name: A, file: files/hello.sh, file_name: ..}", "resources[0].file_name: is no name of a file"),
+        ("{name: A, file: files/hello.sh, file_name: con.txt}", "resources[0].file_name: is no name of a file"),
+        (f"{{name: CON, sha256: {SHA256}}}", "resources[0].file_name: is needed: the name of the resource is no name"),
         ("{name: A, file: files/hello.sh, aliases: {x: {y: z}}}", "resources[0].aliases: "),
         ("{name: A, file: files/hello.sh, enabled: false}", "resources[0].enabled: is not known here"),
     ],
