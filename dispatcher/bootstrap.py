@@ -103,35 +103,37 @@ class House:
             self.hall.dispatchers.leave()
 
 
-def build_house(datastore: Datastore, secrets: Secrets, *, lease: timedelta, limits: Limits, quotas: Quotas) -> House:
-    """Return a dispatcher over *datastore*, whose schema must be current."""
+def build_house(
+    datastore: Datastore, secrets: Secrets, *, name: str, lease: timedelta, limits: Limits, quotas: Quotas
+) -> House:
+    """Return the dispatcher *name* over *datastore*, whose schema must be current."""
     bell = Bell()
     ports = Ports(now, steady, new_id, bell)
-    hall = build_hall(datastore, ports, secrets, lease=lease)
+    hall = build_hall(datastore, ports, secrets, lease=lease, dispatcher=name)
     bell.gateway = gateway = Gateway(hall, now)
     bell.others = notifications = _notifications(datastore, bell)
     can_wait = datastore.traits.single_writer or notifications is not None
     bell.clock = clock = Clock(
         duties_of(hall),
         now,
-        first=lambda: _arrive(hall, lease),
+        first=lambda: _arrive(hall, name, lease),
         longest_sleep=LONGEST_SLEEP if can_wait else timedelta(seconds=LOOK_EVERY_S),
         resumed=lambda: hall.recovery.extend_all(2 * lease),
     )
     bindings = _ivanti_automation(hall, quotas, limits)
-    web = WebApp(bindings, hall.security, Health(hall), new_id, limits)
+    web = WebApp(bindings, hall.security, Health(hall), new_id, limits, look_again=hall.settings.current)
     lookout = None if datastore.traits.single_writer else _lookout(hall, gateway, is_told=notifications is not None)
     return House(ports, hall, gateway, clock, web, AgentsApp(gateway), lookout, notifications)
 
 
-def _arrive(hall: Hall, lease: timedelta) -> None:
+def _arrive(hall: Hall, name: str, lease: timedelta) -> None:
     """Join the dispatchers; the first of them gives agents time to come back."""
     host = platform.node()
     if not hall.dispatchers.are_others_alive(host, lambda pid: pid != os.getpid() and psutil.pid_exists(pid)):
         # Leases may have run out while no server was there. Two leases: an agent whose call fails waits up to one
         # before it tries again.
         hall.recovery.extend_all(2 * lease)
-    hall.dispatchers.announce(host, host, os.getpid(), __version__)
+    hall.dispatchers.announce(name, host, os.getpid(), __version__)
 
 
 def _notifications(datastore: Datastore, bell: Bell) -> Notifications | None:
@@ -166,20 +168,6 @@ def _lookout(hall: Hall, gateway: Gateway, *, is_told: bool) -> Lookout:
 
 
 def _ivanti_automation(hall: Hall, quotas: Quotas, limits: Limits) -> list[Binding]:
-    settings = hall.settings.current()
-    realm = settings.text("webapi.realm")
-    scheduling = ivanti_automation.build(
-        hall,
-        log=log.exception,
-        base_path=settings.text("webapi.scheduling_base_path"),
-        realm=realm,
-        quotas=quotas,
-    )
-    resources = resource_service.build(
-        hall,
-        log=log.exception,
-        base_path=settings.text("webapi.resource_base_path"),
-        realm=realm,
-        max_upload_bytes=limits.uploads.max_bytes,
-    )
+    scheduling = ivanti_automation.build(hall, log=log.exception, quotas=quotas)
+    resources = resource_service.build(hall, log=log.exception, max_upload_bytes=limits.uploads.max_bytes)
     return [scheduling, resources]

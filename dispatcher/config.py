@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import platform
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -171,6 +172,7 @@ class Engine(_Section):
     # Agents are told it and renew what they hold three times a lease: two calls in a row may fail.
     lease_s: Annotated[int, Field(ge=2, le=3600)] = 30
     drain_s: Annotated[float, Field(ge=0, le=86_400)] = 0.0
+    name: Annotated[str, Field(max_length=255)] = ""
 
 
 class LocalAgent(_Section):
@@ -200,6 +202,11 @@ class Config(BaseSettings):
         if self.datastore.url:
             return parse_url(self.datastore.url)
         return URL.create("sqlite", database=str(data_directory() / "dispatcher.db"))
+
+    @property
+    def name(self) -> str:
+        """The name of this dispatcher, which settings of its own are kept under; by default the computer's."""
+        return self.engine.name or platform.node()
 
     @property
     def key_file(self) -> Path:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import ssl
 import subprocess
 import sys
 import time
@@ -27,7 +25,6 @@ FIRST_PAUSE_S = 1.0
 MOST_PAUSE_S = 60.0
 #: The exit code of an agent whose identity or token is refused.
 _REFUSED = 4
-_BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 
 
 class LocalAgent:
@@ -136,25 +133,9 @@ def command_line(
     """Return the command that starts an agent of the server at *url*, whose certificate file is *tls_cert* ("": none).
 
     *allowed_targets* are the networks that its tasks may call. It logs as the server does, into the same stream.
-
-    :raises OSError: if the certificate cannot be read.
-    :raises ValueError: if the file holds none.
     """
     command = [sys.executable, "-m", "dispatcher", "agent", "--local", "--dispatcher", url]
     command += ["--home", str(home), "--slots", str(slots), "--log-level", log_level, "--log-format", log_format]
     for network in allowed_targets or [NO_NETWORK]:
         command += ["--allowed-target", network]
-    return [*command, "--pin", fingerprint(Path(tls_cert))] if tls_cert else command
-
-
-def fingerprint(certificate_file: Path) -> str:
-    """Return the SHA-256 in hex of the first certificate in a PEM file, which is the server's own.
-
-    :raises OSError: if the file cannot be read.
-    :raises ValueError: if it holds no certificate.
-    """
-    _, begin, rest = certificate_file.read_text("utf-8", "replace").partition(_BEGIN)
-    body, end, _ = rest.partition(_END)
-    if not begin or not end:
-        raise ValueError(f"{certificate_file} holds no certificate")
-    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(begin + body + end)).hexdigest()
+    return [*command, "--pin", str(Path(tls_cert).absolute())] if tls_cert else command

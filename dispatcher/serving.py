@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,15 +18,16 @@ from dispatcher import logs, memory
 from dispatcher.agents import identity
 from dispatcher.bootstrap import House, build_house
 from dispatcher.config import Address, Config
-from dispatcher.core.errors import Conflict, Unavailable
+from dispatcher.core.errors import Unavailable
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.datastore import schema
 from dispatcher.datastore.exclusive import ServerLock
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.local_agent import LocalAgent, command_line
+from dispatcher.places import Places
 from dispatcher.services.secrets import Secrets, load_or_create_key
 from dispatcher.web.app import Limits
-from dispatcher.web.listeners import listen, serve
+from dispatcher.web.listeners import Listener, serve
 from dispatcher.web.uploads import UploadLimits
 from dispatcher.wire.quotas import Quotas
 
@@ -37,18 +38,14 @@ log = structlog.get_logger(__name__)
 DRAIN_TICK_S = 0.2
 
 
-class UnsafeListener(Conflict):
-    """The configuration would let anybody in, or passwords out; it must be asked for by name."""
-
-    code = "config.unsafe"
-
-
 @dataclass(frozen=True, slots=True)
 class Addresses:
     """Where a running server can be reached."""
 
     web: str
     agents: str
+    scheduling: str
+    resource: str
 
 
 Prepare = Callable[[House, Datastore, Secrets], None]
@@ -90,7 +87,7 @@ def build(config: Config, prepare: Prepare, closing: ExitStack) -> House:
     config.upload_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     house = _build(config, datastore, secrets)
     closing.callback(house.web.close)
-    check_safety(config, house)
+    Places(config, house).check()
     prepare(house, datastore, secrets)
     return house
 
@@ -115,41 +112,13 @@ def _build(config: Config, datastore: Datastore, secrets: Secrets) -> House:
         json_integer_digits=config.limits.json_integer_digits,
     )
     lease = timedelta(seconds=config.engine.lease_s)
-    return build_house(datastore, secrets, lease=lease, limits=limits, quotas=quotas)
-
-
-def check_safety(config: Config, house: House) -> None:
-    """Check that nobody is let in, and nothing is sent in the clear, off loopback without having been asked for.
-
-    :raises UnsafeListener: if so.
-    """
-    web, agents = config.web.listen, config.agents.listen
-    plain = not config.web.tls_cert and not config.web.allow_plain_http
-    hint = "give --tls-cert and --tls-key, or set [web] allow_plain_http"
-    if not agents.is_loopback and plain:
-        raise UnsafeListener(f"agents' secrets and parameters would travel to {agents} in the clear: {hint}")
-    if web.is_loopback:
-        return
-    if house.hall.security.has_logins():
-        if plain:
-            raise UnsafeListener(f"passwords would travel to {web} in the clear: {hint}")
-        return
-    if not config.web.allow_no_login:
-        raise UnsafeListener(
-            f"there is no login, so anybody who reaches {web} could run anything: "
-            "add one (dispatcher login add NAME), or say --allow-no-login"
-        )
-    log.warning("web.open_to_anybody", listen=str(web))
+    return build_house(datastore, secrets, name=config.name, lease=lease, limits=limits, quotas=quotas)
 
 
 async def _serve(config: Config, house: House, ready: Ready, *, in_crew: bool) -> None:
-    web = listen(config.web.listen.host, config.web.listen.port, shared=in_crew)
-    agents = listen(config.agents.listen.host, config.agents.listen.port, shared=in_crew)
-    scheme = "https" if config.web.tls_cert else "http"
-    addresses = Addresses(
-        _url(scheme, config.web.listen, web.getsockname()[1]),
-        _url(scheme, config.agents.listen, agents.getsockname()[1]),
-    )
+    places = Places(config, house, shared=in_crew)
+    first = places.first()
+    addresses = _addresses(config, house, first)
     await house.gateway.start()
     # In a thread: it writes to the datastore before it returns.
     await asyncio.to_thread(house.open)
@@ -170,15 +139,8 @@ async def _serve(config: Config, house: House, ready: Ready, *, in_crew: bool) -
             await asyncio.to_thread(_let_finish, house, config)
             await asyncio.to_thread(agent.stop)
 
-    tls = (config.web.tls_cert, config.web.tls_key) if config.web.tls_cert else None
     try:
-        await serve(
-            [(web, house.web), (agents, house.agents)],
-            tls=tls,
-            ready=started,
-            stopping=stopping,
-            again_kills=not in_crew,
-        )
+        await serve(first, ready=started, stopping=stopping, meanwhile=places.follow, again_kills=not in_crew)
     finally:
         await asyncio.to_thread(house.close)
         await house.gateway.stop()
@@ -195,9 +157,22 @@ def _let_finish(house: House, config: Config) -> None:
         log.warning("server.not_drained", error=str(error))
 
 
-def _url(scheme: str, address: Address, port: int) -> str:
+def _addresses(config: Config, house: House, listeners: Mapping[tuple[str, int], Listener]) -> Addresses:
+    settings = house.hall.settings.known()
+    web = {port: _url(config.web.listen, listener) for (side, port), listener in listeners.items() if side == "web"}
+    agents = next(listener for (side, _), listener in listeners.items() if side == "agents")
+    services = (
+        web[settings.number(f"webapi.{service}_port") or config.web.listen.port]
+        + settings.text(f"webapi.{service}_base_path")
+        for service in ("scheduling", "resource")
+    )
+    return Addresses(next(iter(web.values())), _url(config.agents.listen, agents), *services)
+
+
+def _url(address: Address, listener: Listener) -> str:
     host = {"0.0.0.0": "localhost", "::": "localhost"}.get(address.host, address.host)  # noqa: S104 - to show, not to bind
-    return f"{scheme}://{Address(host, port)}"
+    scheme = "http" if listener.tls is None else "https"
+    return f"{scheme}://{Address(host, listener.socket.getsockname()[1])}"
 
 
 def _local_agent(config: Config, house: House, url: str) -> LocalAgent:

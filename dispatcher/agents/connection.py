@@ -7,6 +7,7 @@ import logging
 import random
 import socket
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -17,8 +18,9 @@ from requests.utils import get_environ_proxies
 from urllib3 import BaseHTTPResponse, Timeout
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, SSLError
 
+from dispatcher.agents.pins import Pin
 from dispatcher.agents.protocol import (
     PATH,
     Enrol,
@@ -70,8 +72,9 @@ class Interrupted(DispatcherError):
 class Connection:
     """Calls dispatchers for one thread; ``interrupt`` may come from another.
 
-    *pin* is the SHA-256 in hex of the only certificate to accept, whatever names, dates and issuer it has; then no
-    proxy is asked.
+    *pin* is a PEM file with the only certificate to accept, whatever names, dates and issuer it has; then no proxy is
+    asked. It is read for every new connection: the server may have renewed it. The last one that it has shown here
+    is accepted until it shows the new one.
 
     :raises Unavailable: from every call, if no dispatcher answers as it should.
     :raises Refused: from every call, if one refuses this agent.
@@ -81,7 +84,7 @@ class Connection:
         self._dispatchers = [url.rstrip("/") for url in dispatchers]
         self._current = 0
         self._ca_file = ca_file
-        self._pin = pin
+        self._pin = Pin(Path(pin)) if pin else None
         self._headers = {"Content-Type": "application/json"}
         self._socket: socket.socket | None = None
         self._is_interrupted = False
@@ -232,10 +235,10 @@ class Connection:
         session = requests.Session()
         # Otherwise every request reads the environment again, and a netrc file may replace our credentials.
         session.trust_env = False
-        if self._dispatchers and not self._pin:
+        if self._dispatchers and self._pin is None:
             session.proxies = dict(get_environ_proxies(self._dispatchers[0]))
         # With a pin the certificate itself is the identity; nobody else vouches for it.
-        session.verify = not self._pin and (self._ca_file or True)
+        session.verify = self._pin is None and (self._ca_file or True)
         for scheme in ("http://", "https://"):
             session.mount(scheme, _Adapter(self._use, self._pin, len(self._dispatchers)))
         return session
@@ -267,7 +270,7 @@ class Backoff:
 class _Adapter(HTTPAdapter):
     """Keeps connections alive while they wait, and tells of the socket that each call uses."""
 
-    def __init__(self, use: Callable[[socket.socket], None], pin: str, dispatchers: int) -> None:
+    def __init__(self, use: Callable[[socket.socket], None], pin: Pin | None, dispatchers: int) -> None:
         self._use = use
         self._pin = pin
         # One for each, at least: the connection keeps them, and one too many would be closed.
@@ -275,22 +278,42 @@ class _Adapter(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         """Make the pools."""
-        if self._pin:
-            options["assert_fingerprint"] = self._pin
         super().init_poolmanager(*args, socket_options=_socket_options(), **options)
         self.poolmanager.pool_classes_by_scheme = {
             "http": _telling(HTTPConnectionPool, self._use),
-            "https": _telling(HTTPSConnectionPool, self._use),
+            "https": _telling(HTTPSConnectionPool, self._use, self._pin),
         }
 
 
-def _telling(pool: type[HTTPConnectionPool], use: Callable[[socket.socket], None]) -> type[HTTPConnectionPool]:
-    """Return *pool* with connections that call *use* with their socket, when it is new and before it is used again."""
+def _telling(
+    pool: type[HTTPConnectionPool], use: Callable[[socket.socket], None], pin: Pin | None = None
+) -> type[HTTPConnectionPool]:
+    """Return *pool* with connections that call *use* with their socket, when it is new and before it is used again.
+
+    With *pin* they are made only to who shows what it accepts.
+    """
 
     class Telling(pool.ConnectionCls):  # type: ignore[misc, name-defined]
         def connect(self) -> None:
-            super().connect()
+            if pin is None:
+                super().connect()
+            else:
+                self._connect_to(pin)
             use(self.sock)
+
+        def _connect_to(self, pin: Pin) -> None:
+            accepted = _accepted(pin)
+            for one in accepted:
+                self.assert_fingerprint = one
+                try:
+                    super().connect()
+                except SSLError:
+                    self.close()
+                    if one == accepted[-1]:
+                        raise
+                else:
+                    pin.note(one)
+                    return
 
         def request(self, *args: Any, **options: Any) -> None:
             if self.sock is not None:
@@ -298,6 +321,13 @@ def _telling(pool: type[HTTPConnectionPool], use: Callable[[socket.socket], None
             super().request(*args, **options)
 
     return type(f"Telling{pool.__name__}", (pool,), {"ConnectionCls": Telling})
+
+
+def _accepted(pin: Pin) -> list[str]:
+    try:
+        return pin.fingerprints()
+    except ValueError as error:
+        raise OSError(str(error)) from None
 
 
 def _socket_options() -> list[tuple[int, int, int]]:

@@ -24,6 +24,7 @@ All but ``enrol`` carry ``Authorization: Agent <agent id>:<secret>``. All moment
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -47,6 +48,16 @@ MOST_WAKES = 10_000
 _PLAIN = r"^[ -~]*$"
 #: Text of others: not every database can hold a NUL.
 Text = Annotated[str, AfterValidator(lambda text: text.replace("\0", "\N{REPLACEMENT CHARACTER}"))]
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("the moment is out of range") from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 #: What the datastore can hold of numbers.
 Position = Annotated[int, Field(ge=0, lt=1 << 31)]
 Offset = Annotated[int, Field(ge=0, lt=1 << 62)]
@@ -75,7 +86,7 @@ class Facts(Message):
     boot_id: Annotated[str, Field(max_length=64, pattern=_PLAIN)] = ""
     console_user: Annotated[Text, Field(max_length=255)] = ""  #: as ``core.console.Console``
     last_console_user: Annotated[Text, Field(max_length=255)] = ""
-    console_user_at: AwareDatetime | None = None
+    console_user_at: Moment | None = None
     extra: Annotated[dict[Text, Text], Field(max_length=100)] = {}
 
 
@@ -204,7 +215,7 @@ class RunStarted(Message):
     kind: Literal["run_started"] = "run_started"
     run_id: UUID
     fence: int
-    at: AwareDatetime
+    at: Moment
 
 
 class TaskStarted(Message):
@@ -214,7 +225,7 @@ class TaskStarted(Message):
     run_id: UUID
     fence: int
     position: Position
-    at: AwareDatetime
+    at: Moment
 
 
 class Output(Message):
@@ -242,7 +253,7 @@ class TaskFinished(Message):
     run_id: UUID
     fence: int
     position: Position
-    at: AwareDatetime
+    at: Moment
     state: TaskEnd
     exit_code: ExitCode | None = None
     message: Text = ""
@@ -260,7 +271,7 @@ class RunFinished(Message):
     kind: Literal["run_finished"] = "run_finished"
     run_id: UUID
     fence: int
-    at: AwareDatetime
+    at: Moment
     state: RunEnd
     reason: Text = ""
     outputs: list[list[Value]] = []

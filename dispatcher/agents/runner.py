@@ -63,7 +63,7 @@ class AgentSettings:
     local: bool = False  #: end when standard input ends: the agent is the child of a server
     facts: Mapping[str, str] = field(default_factory=dict)  #: more facts for team rules and ``@[Name]``
     ca_file: str | None = None  #: certificates to trust instead of the usual ones
-    pin: str = ""  #: SHA-256 in hex of the only certificate to accept, whatever it says
+    pin: str = ""  #: a PEM file with the only certificate to accept, whatever it says
     allowed_targets: Sequence[str] = PRIVATE  #: networks that tasks may call
     allow_power: bool = False  #: whether tasks may restart this computer or switch it off
     cache_bytes: int = CACHE_BYTES  #: how much of what tasks download is kept

@@ -92,7 +92,7 @@ _TOKEN_VARIABLE = "DISPATCHER_ENROL_TOKEN"  # noqa: S105 - a name
     callback=lambda context, _, file: read_settings(context, file),
     help="A TOML file with these settings (conf/agent.toml); options of the command line win.",
 )
-@click.option("--pin", default="", hidden=True, help="SHA-256 of the only certificate to accept.")
+@click.option("--pin", default="", hidden=True, help="PEM file with the only certificate to accept.")
 @click.option(
     "--local",
     is_flag=True,

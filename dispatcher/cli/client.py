@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
@@ -14,7 +15,7 @@ from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
 from urllib3 import Retry
 
-from dispatcher.cli.exits import REFUSED, UNREACHABLE, Failed
+from dispatcher.cli.exits import REFUSED, UNREACHABLE, USAGE, Failed
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 BASE_PATH = "/Dispatcher/SchedulingService"
@@ -33,11 +34,19 @@ class Answer:
 
 
 class Client:
-    """Talks to the server at *url*; without a path in it, the service's usual one is taken."""
+    """Talks to the server at *url*; without a path in it, the service's usual one is taken.
 
-    def __init__(self, url: str, login: str, password: str) -> None:
+    *ca_file* holds the certificates to trust for https; without it the usual ones are trusted.
+
+    :raises Failed: if there are none in it.
+    """
+
+    def __init__(self, url: str, login: str, password: str, ca_file: str | None = None) -> None:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         self.base = parts.geturl().rstrip("/") + ("" if parts.path.strip("/") else BASE_PATH)
+        if ca_file is not None:
+            _check_trusted(ca_file)
+        self._ca_file = ca_file
         self._session = requests.Session()
         self._session.headers["Accept"] = "application/json"
         # A proxy, or a password from .netrc, is never meant for this computer.
@@ -67,7 +76,12 @@ class Client:
     def _send(self, method: str, path: str, **arguments: Any) -> Answer:
         try:
             response = self._session.request(
-                method, f"{self.base}/{path}", timeout=TIMEOUTS_S, allow_redirects=False, **arguments
+                method,
+                f"{self.base}/{path}",
+                timeout=TIMEOUTS_S,
+                allow_redirects=False,
+                verify=self._ca_file,  # here, where no variable of the environment outdoes it
+                **arguments,
             )
         except requests.RequestException as error:
             raise Failed(f"{self.base} cannot be reached: {_reason(error)}", UNREACHABLE) from error
@@ -105,6 +119,15 @@ def to_local(text: str | None) -> str:
     """Return a date of the service in this computer's zone, for people; nothing if it is empty."""
     moment = from_date(text)
     return "" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _check_trusted(file: str) -> None:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
+    except ssl.SSLError:
+        raise Failed(f"--ca-file {file}: holds no certificate in PEM", USAGE) from None
+    except OSError as error:
+        raise Failed(f"--ca-file {file}: {error.strerror or error}", USAGE) from None
 
 
 def _reason(error: requests.RequestException) -> str:

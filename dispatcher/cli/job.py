@@ -28,7 +28,7 @@ _ABORTING = 2
 @click.group()
 @server_options
 @click.pass_context
-def job(context: click.Context, url: str, login: str, password: str) -> None:
+def job(context: click.Context, url: str, login: str, password: str, ca_file: str | None) -> None:
     """Schedule jobs on a running server, watch them, read their results.
 
     The environment variables DISPATCHER_URL, DISPATCHER_LOGIN and DISPATCHER_PASSWORD say which server, and who
@@ -36,7 +36,7 @@ def job(context: click.Context, url: str, login: str, password: str) -> None:
 
     Exit codes: 0 done, 1 the job failed, 2 wrong usage, 3 unreachable, 4 refused.
     """
-    context.obj = Client(url, login, password)
+    context.obj = Client(url, login, password, ca_file)
 
 
 @job.command()

@@ -41,6 +41,12 @@ _SERVER = (
         "--login", envvar="DISPATCHER_LOGIN", default="", help="The login's name; none if the server needs none."
     ),
     click.option("--password", envvar="DISPATCHER_PASSWORD", default="", hidden=True),
+    click.option(
+        "--ca-file",
+        envvar="DISPATCHER_CA_FILE",
+        type=click.Path(exists=True, dir_okay=False),
+        help="Certificates to trust for https, as a PEM file.",
+    ),
 )
 _REQUEST = (
     click.option("--module", metavar="NAME_OR_ID", help="Run this module."),

@@ -51,13 +51,13 @@ _OUTSIDE = click.Choice([one.value for one in Rule])
 @click.group()
 @server_options
 @click.pass_context
-def schedule(context: click.Context, url: str, login: str, password: str) -> None:
+def schedule(context: click.Context, url: str, login: str, password: str, ca_file: str | None) -> None:
     """Let jobs recur, pause and resume them, and see why one did or did not run.
 
     The environment variables DISPATCHER_URL, DISPATCHER_LOGIN and DISPATCHER_PASSWORD say which server, and who
     you are there.
     """
-    context.obj = Client(url, login, password)
+    context.obj = Client(url, login, password, ca_file)
 
 
 @schedule.command()

@@ -17,6 +17,7 @@ from dispatcher.services.secrets import Secrets
 @click.option("--agents", metavar="HOST:PORT", help="Where agents connect.  [127.0.0.1:3163]")
 @click.option("--tls-cert", type=click.Path(exists=True, dir_okay=False), help="Certificate for both listeners.")
 @click.option("--tls-key", type=click.Path(exists=True, dir_okay=False), help="Private key of the certificate.")
+@click.option("--name", help="Under which settings of this dispatcher's own are kept.  [the computer's name]")
 @click.option("--no-local-agent", is_flag=True, help="Do not start an agent on this computer.")
 @click.option("--demo", is_flag=True, help="Load a sample library; schedules nothing.")
 @click.option(
@@ -33,6 +34,7 @@ def serve(
     agents: str | None,
     tls_cert: str | None,
     tls_key: str | None,
+    name: str | None,
     no_local_agent: bool,
     demo: bool,
     processes: int,
@@ -50,7 +52,9 @@ def serve(
     """
     web = {"listen": listen, "tls_cert": tls_cert, "tls_key": tls_key, "allow_no_login": allow_no_login or None}
     local_agent = {"enabled": False if no_local_agent else None}
-    config = context.configure({"web": web, "agents": {"listen": agents}, "local_agent": local_agent})
+    config = context.configure(
+        {"web": web, "agents": {"listen": agents}, "engine": {"name": name}, "local_agent": local_agent}
+    )
 
     def prepare(house: House, datastore: Datastore, secrets: Secrets) -> None:
         if demo:
@@ -63,7 +67,7 @@ def serve(
 
 
 def _show(addresses: serving.Addresses) -> None:
-    base = f"{addresses.web}/Dispatcher/SchedulingService"
     click.echo(f"Dispatcher serves clients at {addresses.web} and agents at {addresses.agents}")
-    click.echo(f"  help   {base}/help")
-    click.echo(f"  WSDL   {base}?wsdl")
+    click.echo(f"  help   {addresses.scheduling}/help")
+    click.echo(f"         {addresses.resource}/help")
+    click.echo(f"  WSDL   {addresses.scheduling}?wsdl")

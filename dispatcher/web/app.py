@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from html import escape
 from typing import TypeVar
@@ -18,7 +20,7 @@ from dispatcher.core.permissions import NOBODY
 from dispatcher.core.ports import NewId
 from dispatcher.services.security import Security
 from dispatcher.web.health import Health
-from dispatcher.web.origins import is_foreign, may_be_rebound
+from dispatcher.web.origins import is_foreign, is_host, may_be_rebound
 from dispatcher.web.receiving import HungUp, Receive, Refused, Scope, Send, read_body, read_headers
 from dispatcher.web.sending import send_response
 from dispatcher.web.uploads import AnsweredEarly, UploadLimits, Uploads
@@ -48,19 +50,33 @@ class Limits:
 
 
 class WebApp:
-    """An ASGI application over all bindings."""
+    """An ASGI application over all bindings.
+
+    Before it says that there is nothing at a path it calls *look_again*, by which bindings learn that they have moved.
+    """
 
     def __init__(
-        self, bindings: Sequence[Binding], security: Security, health: Health, new_id: NewId, limits: Limits
+        self,
+        bindings: Sequence[Binding],
+        security: Security,
+        health: Health,
+        new_id: NewId,
+        limits: Limits,
+        *,
+        look_again: Callable[[], object] = lambda: None,
     ) -> None:
+        self._look_again = look_again
         self._uploading = [binding for binding in bindings if isinstance(binding, UploadBinding)]
-        self._bindings = [(prefix, binding) for binding in bindings for prefix in binding.prefixes]
+        self._bindings = bindings
         self._security = security
         self._health = health
         self._new_id = new_id
         self._limits = limits
         self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix="web")
         self._waiting = 0
+        #: The ports that requests come to; None while nobody has told. A service whose port is not open yet, or cannot
+        #: be had, is found at these.
+        self.ports: frozenset[int] | None = None
         self.uploads = Uploads(
             limits.uploads, limits.deadline_s, admit=self.admit, respond=self.respond_to_admitted, refuse=self.refuse
         )
@@ -72,7 +88,7 @@ class WebApp:
         if scope["path"] == LIVE and scope["method"] in ("GET", "HEAD"):
             await send_response(send, _live())  # by the loop itself: also while all threads are busy for long
             return
-        request = _to_request(scope, self._new_id())
+        request = _to_request(scope, self._new_id(), self.ports)
         binding = self._find(request.path)
         try:
             response = await self._answer(request, scope, receive)
@@ -157,17 +173,21 @@ class WebApp:
 
     async def _answer(self, request: Request, scope: Scope, receive: Receive) -> Response:
         request.headers = headers = read_headers(scope["headers"])
-        request.host = headers.get("host", request.host)
+        if not is_host(host := headers.get("host") or request.host):
+            raise Refused(400, "the Host header names no host")
+        request.host = host
         if self._waiting >= self._limits.max_waiting:
             raise Refused(503, "too many requests are waiting")
         client = scope.get("client")
         self._waiting += 1
         try:
             address = client[0] if client else ""
+            loop = asyncio.get_running_loop()
+            if self._find(request.path) is None:
+                await loop.run_in_executor(self._pool, self._look)
             if self.upload_binding(request) is not None:
                 return await self.uploads.answer(request, address, receive, self._pool)
             request.body = await read_body(receive, headers, self._limits.max_body_bytes, self._limits.deadline_s)
-            loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._pool, self.respond, request, address)
         finally:
             self._waiting -= 1
@@ -181,11 +201,16 @@ class WebApp:
             return "there is no login: call this machine localhost, add a login or start with --allow-no-login"
         return ""
 
+    def _look(self) -> None:
+        with suppress(Unavailable):  # what is known holds on
+            self._look_again()
+
     def _find(self, path: str) -> Binding | None:
         folded = path.lower()
-        for prefix, binding in self._bindings:
-            if folded.startswith(prefix) and (len(folded) == len(prefix) or folded[len(prefix)] == "/"):
-                return binding
+        for binding in self._bindings:
+            for prefix in binding.prefixes:
+                if folded.startswith(prefix) and (len(folded) == len(prefix) or folded[len(prefix)] == "/"):
+                    return binding
         return None
 
     def _own_page(self, request: Request) -> Response:
@@ -195,17 +220,19 @@ class WebApp:
         if path == "/health/ready":
             return self._health.ready()
         if path == "":
-            return Response(200, _index(self._bindings).encode(), "text/html; charset=utf-8")
+            return Response(200, _index(request, self._bindings).encode(), "text/html; charset=utf-8")
         return Response(404, b"not found\n", "text/plain; charset=utf-8")
 
 
-def _to_request(scope: Scope, request_id: UUID) -> Request:
+def _to_request(scope: Scope, request_id: UUID, ports: frozenset[int] | None) -> Request:
     raw = scope.get("raw_path") or scope["path"].encode()
     return Request(
         method=scope["method"],
         path=unquote_to_bytes(raw.partition(b"?")[0]).decode("utf-8", "replace"),
         query=scope["query_string"].decode("latin-1"),
         scheme=scope.get("scheme", "http"),
+        port=(scope.get("server") or ("", 0))[1] or 0,
+        ports=ports,
         id=str(request_id),
     )
 
@@ -220,12 +247,20 @@ def _refuse(request: Request, binding: Binding | None, status: int, reason: str)
     return Response(status, reason.encode() + b"\n", "text/plain; charset=utf-8")
 
 
-def _index(bindings: Sequence[tuple[str, Binding]]) -> str:
+def _index(request: Request, bindings: Sequence[Binding]) -> str:
     rows = "".join(
-        f'<li><a href="{escape(binding.home)}/help">{escape(binding.home)}</a>: {escape(binding.title)}</li>'
-        for _, binding in bindings
+        f'<li><a href="{escape(_elsewhere(request, binding.port) + binding.home)}/help">{escape(binding.home)}</a>: '
+        f"{escape(binding.title)}</li>"
+        for binding in bindings
     )
     return _INDEX.format(rows=rows)
+
+
+def _elsewhere(request: Request, port: int) -> str:
+    """Return what stands before a path that only *port* answers (0: any); nothing if *request* came there."""
+    if port in (0, request.port) or (request.ports is not None and port not in request.ports):
+        return ""
+    return f"{request.scheme}://{re.sub(':[0-9]*$', '', request.host)}:{port}"
 
 
 _INDEX = """<!DOCTYPE html>

@@ -92,6 +92,8 @@ class BoundedProtocol(HttpToolsProtocol):
     # of these, and each would take two kilobytes more.
     __slots__ = ("_deadline", "_extensions", "_gone", "_in_head", "_in_message", "_unread")
     deadline_s = HEAD_DEADLINE_S
+    #: Of a listener that is no more, while the server goes on: each connection may ask once more.
+    is_retired = False
     parser: Any
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -156,6 +158,8 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._is_answering() and self.pipeline is _NONE_WAIT:
             self.pipeline = deque()
         super().on_headers_complete()
+        if self.is_retired:
+            self.cycle.keep_alive = False
         self.cycle.message_event = _Event()  # type: ignore[assignment] # nobody waits yet: its task has just been made
 
     def on_body(self, body: bytes) -> None:
@@ -171,6 +175,17 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_complete()
         if not self.pipeline:
             self.flow.resume_reading()  # nobody may ask for more of it: only so is the end of the connection seen
+
+    def shutdown(self) -> None:
+        """End once the answer that is under way is sent. If there is none: at once, or when retired, after the next.
+
+        What the client has sent by then may not have come yet. It has as long as a head may take.
+        """
+        if self.is_retired and not self._is_answering():
+            self._unset_keepalive_if_required()
+            self._set_deadline(wanted=True)
+        else:
+            super().shutdown()
 
     def _feed(self, data: bytes) -> bytes:
         """Feed the parser, and return what is to be fed next.

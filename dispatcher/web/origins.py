@@ -8,12 +8,23 @@ no browsers send neither ``Origin`` nor ``Sec-Fetch-Site`` and are not concerned
 from __future__ import annotations
 
 import ipaddress
+import re
+from functools import lru_cache
 
 from dispatcher.wire.http import Request
 
 #: Pages may read these from elsewhere: the browser hides the answer from them, and they change nothing.
 _HARMLESS = frozenset({"GET", "HEAD"})
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._~%-]+)(:[0-9]*)?")
+
+
+def is_host(text: str) -> bool:
+    """Whether *text* is what a ``Host`` header may say: one name or address, with or without a port.
+
+    Pages and WSDL show it as our own address; of two headers it would be both.
+    """
+    return _HOST.fullmatch(text) is not None
 
 
 def is_foreign(request: Request, public_address: str) -> bool:
@@ -55,6 +66,7 @@ def _is_port(text: str) -> bool:
     return not text or (text.startswith(":") and text[1:].isdecimal())
 
 
+@lru_cache(maxsize=64)  # the same few are asked for with every request
 def _is_loopback(text: str) -> bool:
     try:
         address = ipaddress.ip_address(text)

@@ -13,8 +13,9 @@ import pytest
 
 from dispatcher.agents import identity
 from dispatcher.agents.identity import StoredIdentity
+from dispatcher.agents.pins import fingerprint
 from dispatcher.core.errors import Unavailable
-from dispatcher.local_agent import LocalAgent, command_line, fingerprint
+from dispatcher.local_agent import LocalAgent, command_line
 
 STAND_IN = """
 import os, sys

@@ -5,18 +5,18 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from dispatcher.config import load
-from dispatcher.serving import UnsafeListener, check_safety
+from dispatcher.places import UnsafeListener, check_safety, wanted
+from dispatcher.services.settings import Snapshot
 
 
 def check(*, has_logins: bool, **sections: dict[str, Any]) -> None:
-    house = SimpleNamespace(hall=SimpleNamespace(security=SimpleNamespace(has_logins=lambda: has_logins)))
-    check_safety(load(sections, environ={}), house)  # type: ignore[arg-type]
+    config, settings = load(sections, environ={}), Snapshot(0, {})
+    check_safety(config, settings, wanted(config, settings), lambda: has_logins)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_what_is_safe_or_asked_for_is_allowed(has_logins: bool, sections: dict[s
 
 STUCK = """
 import asyncio, signal
-from dispatcher.web.listeners import listen, serve
+from dispatcher.web.listeners import Listener, listen, serve
 
 async def application(scope, receive, send):
     pass
@@ -61,7 +61,7 @@ async def stopping():
 def ready():
     print("deaf" if signal.getsignal(signal.SIGINT) is signal.SIG_IGN else "ready", flush=True)
 
-asyncio.run(serve([(listen("127.0.0.1", 0), application)], tls=None, ready=ready, stopping=stopping))
+asyncio.run(serve({1: Listener(listen("127.0.0.1", 0), application)}, ready=ready, stopping=stopping))
 """
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import socket
 import ssl
 import threading
@@ -113,25 +112,45 @@ def proxy() -> Iterator[HTTPServer]:
 
 
 def test_pinned_certificate_is_trusted_whatever_it_says_and_no_other(gateway, tmp_path: Path, monkeypatch) -> None:
-    file, pin = self_signed(tmp_path)
+    file = self_signed(tmp_path / "server.pem")
+    other = self_signed(tmp_path / "other.pem")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file)
     gateway.server.socket = context.wrap_socket(gateway.server.socket, server_side=True)
     url = gateway.url.replace("http:", "https:")
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
-    connection = Connection([url], pin=pin)
+    connection = Connection([url], pin=str(file))
     connection.identify(gateway.agent_id, gateway.secret)
     connection.report(dump(Report()))
     assert len(gateway.reports) == 1
     with pytest.raises(Unavailable, match=r"[Ff]ingerprint"):
-        Connection([url], pin="0" * 64).report(dump(Report()))
+        Connection([url], pin=str(other)).report(dump(Report()))
+    # Renewed: the file is another one when the next connection is made.
+    file.write_bytes(other.read_bytes())
+    connection.report(dump(Report()))  # on the connection that there is
+    context.load_cert_chain(other)
+    renewed = Connection([url], pin=str(file))
+    renewed.identify(gateway.agent_id, gateway.secret)
+    renewed.report(dump(Report()))
+    # A renewal that the server cannot use: it goes on with the one that it has shown, and with no other.
+    for useless in (self_signed(tmp_path / "useless.pem").read_bytes(), b"none"):
+        file.write_bytes(useless)
+        renewed._session, renewed._routes = renewed._new_session(), {}
+        renewed.report(dump(Report()))
+    context.load_cert_chain(self_signed(tmp_path / "third.pem"))
+    renewed._session, renewed._routes = renewed._new_session(), {}
+    with pytest.raises(Unavailable, match=r"[Ff]ingerprint"):
+        renewed.report(dump(Report()))
+    file.write_text("none")
+    with pytest.raises(Unavailable, match="holds no certificate"):
+        Connection([url], pin=str(file)).report(dump(Report()))
     monkeypatch.delenv("https_proxy")
     with pytest.raises(Unavailable, match="CERTIFICATE_VERIFY_FAILED"):
         Connection([url]).report(dump(Report()))
 
 
-def self_signed(folder: Path) -> tuple[Path, str]:
-    """Make an expired certificate for another name; return the file with its key, and its SHA-256."""
+def self_signed(file: Path) -> Path:
+    """Make an expired certificate for another name in *file*, with its key; return that."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "elsewhere.example")])
     now = datetime.now(UTC)
@@ -139,9 +158,8 @@ def self_signed(folder: Path) -> tuple[Path, str]:
     builder = builder.serial_number(1).not_valid_before(now - timedelta(2)).not_valid_after(now - timedelta(1))
     certificate = builder.sign(key, hashes.SHA256())
     pem, none = serialization.Encoding.PEM, serialization.NoEncryption()
-    file = folder / "server.pem"
     file.write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, none) + certificate.public_bytes(pem))
-    return file, hashlib.sha256(certificate.public_bytes(serialization.Encoding.DER)).hexdigest()
+    return file
 
 
 def test_poll_is_given_up_at_once_and_may_be_repeated(gateway) -> None:

@@ -417,3 +417,11 @@ def test_submit_waits_for_the_next_boot(job, service) -> None:
     body = service.received[-1].body
     assert (body["When"]["NextBoot"], body["When"]["UseWakeOnLAN"]) == (True, True)
     assert body["Options"] == {"SelectOneAgent": True}
+
+
+def test_a_file_of_trusted_certificates_that_holds_none_is_named(run: Any, tmp_path: Path) -> None:
+    file = tmp_path / "trusted.pem"
+    for content in ("", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"):
+        file.write_text(content)
+        result = run("job", "--ca-file", str(file), "list")
+        assert (result.exit_code, f"--ca-file {file}: holds no certificate" in result.stderr) == (2, True)

@@ -24,6 +24,7 @@ from dispatcher.wire.http import Request, Response
 class Door:
     """A binding that answers with what it was asked."""
 
+    port = 0
     prefixes = ("/door",)
     home = "/Door"
     title = "a door for tests"
@@ -119,6 +120,34 @@ def test_the_root_says_what_is_served(web: WebApp) -> None:
     assert (status, headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert b'<a href="/Door/help">' in body
     assert b"a door for tests" in body
+
+
+def test_a_link_leads_to_the_port_of_its_service(web: WebApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Door, "port", 8443)
+    for host in ("localhost:80", "localhost"):
+        _, _, body = ask(web, "/", headers={"host": host})
+        assert b'<a href="http://localhost:8443/Door/help">' in body
+    assert b'<a href="http://[::1]:8443/Door/help">' in ask(web, "/", headers={"host": "[::1]:80"})[2]
+
+
+def test_a_binding_that_has_moved_answers_the_next_request(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
+    def look_again() -> None:
+        monkeypatch.setattr(Door, "prefixes", ("/moved",))
+
+    web = WebApp([Door()], hall.security, Health(hall), lambda: UUID(int=7), Limits(), look_again=look_again)
+    assert ask(web, "/moved/x")[0] == 200
+    assert ask(web, "/door/x")[0] == 404
+    web.close()
+
+
+def test_where_nobody_can_look_what_is_known_holds(hall: Hall) -> None:
+    def look_again() -> None:
+        raise Unavailable("the datastore is away")
+
+    web = WebApp([Door()], hall.security, Health(hall), lambda: UUID(int=7), Limits(), look_again=look_again)
+    assert ask(web, "/other")[0] == 404
+    assert ask(web, "/door")[0] == 200
+    web.close()
 
 
 def test_a_server_whose_threads_are_all_busy_lives(web: WebApp, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -256,3 +285,13 @@ def test_a_defect_is_answered_with_the_request_id_and_nothing_else(web: WebApp) 
     status, _, body = ask(web, "/door/defect")
     assert status == 500
     assert body == f"refused: unexpected error {UUID(int=7)}".encode()
+
+
+@pytest.mark.parametrize("host", ["a b", "one, two", 'a"><script>', "a/b"])
+def test_what_is_no_host_is_refused_and_never_shown(web: WebApp, host: str) -> None:
+    status, headers, body = ask(web, "/door", headers={"host": host})
+    assert (status, headers["connection"], body) == (400, "close", b"refused: the Host header names no host")
+
+
+def test_an_empty_host_is_none(web: WebApp) -> None:
+    assert ask(web, "/door", headers={"host": ""})[0] == ask(web, "/door", headers={})[0] == 200

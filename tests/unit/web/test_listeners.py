@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import ssl
 import tracemalloc
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from certificates import Authority
 
+from dispatcher.certificates import tls_context
 from dispatcher.web import listeners
-from dispatcher.web.listeners import listen, serve
+from dispatcher.web.listeners import Listener, listen, serve
 from dispatcher.web.receiving import HANG_UP
 
 DEADLINE_S = 0.3
@@ -38,8 +42,8 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def with_server(talk: Talk) -> None:
-    """Serve the application while *talk* talks to it."""
+def with_server(talk: Talk, tls: ssl.SSLContext | None = None, deadline_s: float = DEADLINE_S) -> None:
+    """Serve the application while *talk* talks to it, over a bare connection also with *tls*."""
 
     async def main() -> None:
         listener = listen("127.0.0.1", 0)
@@ -49,7 +53,12 @@ def with_server(talk: Talk) -> None:
             pass
 
         serving = asyncio.create_task(
-            serve([(listener, application)], tls=None, ready=is_ready.set, stopping=nothing, head_deadline_s=DEADLINE_S)
+            serve(
+                {1: Listener(listener, application, tls)},
+                ready=is_ready.set,
+                stopping=nothing,
+                head_deadline_s=deadline_s,
+            )
         )
         await is_ready.wait()
         reader, writer = await asyncio.open_connection(*listener.getsockname())
@@ -175,6 +184,47 @@ def test_an_application_learns_that_its_caller_has_hung_up(body: bytes) -> None:
     with_server(talk)
 
 
+@pytest.mark.parametrize("said", [b"", b"\x16\x03\x01\x02"])
+def test_a_tls_handshake_ends_at_the_deadline_and_keeps_nobody_waiting(
+    tmp_path: Path, caplog: Any, said: bytes
+) -> None:
+    authority = Authority()
+    trusted = ssl.create_default_context(cadata=authority.pem.decode())
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        place = writer.get_extra_info("peername")
+        many = [socket.create_connection(place) for _ in range(100)]
+        for one in many:
+            one.sendall(said)
+        writer.write(said)
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            trusted.maximum_version = version
+            safe_reader, safe_writer = await asyncio.open_connection(*place, ssl=trusted, server_hostname="localhost")
+            assert safe_writer.get_extra_info("ssl_object").version() == version.name.replace("v1_", "v1.")
+            # The body waits to be asked for.
+            safe_writer.write(b"POST / HTTP/1.1\r\ncontent-length: 2\r\nexpect: 100-continue\r\n\r\n")
+            assert await safe_reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+            safe_writer.write(b"ab")
+            assert await answers(safe_reader, 1) == [b"2 bytes"]
+            safe_writer.close()
+        assert await reader.read() == b""
+        for one in many:
+            one.close()
+
+    with_server(talk, tls_context(*authority.issue(tmp_path)), deadline_s=2)
+    assert [record for record in caplog.records if record.levelname != "INFO"] == []
+
+
+@pytest.mark.parametrize("said", [b"GET / HTTP/1.1\r\nhost: x\r\n\r\n", b"\0" * 1000])
+def test_what_is_no_tls_is_hung_up_on_without_a_word(tmp_path: Path, caplog: Any, said: bytes) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(said)
+        assert b"HTTP" not in await reader.read()
+
+    with_server(talk, tls_context(*Authority().issue(tmp_path)), deadline_s=20)
+    assert [record for record in caplog.records if record.levelname != "INFO"] == []
+
+
 def test_a_connection_that_waits_for_its_answer_holds_little() -> None:
     """Ten thousand agents wait: 5,200 bytes each, with all that uvicorn keeps 6,900."""
     request = b"GET /until-gone HTTP/1.1\r\n" + b"header: value\r\n" * 5 + b"\r\n"
@@ -226,3 +276,84 @@ def test_a_server_is_told_to_end_and_does_not_look_all_the_time(monkeypatch: pyt
     monkeypatch.setattr(listeners._Server, "on_tick", on_tick)
     with_server(talk)
     assert len(looks) == 2  # at the beginning and in the end
+
+
+async def opened(listeners: listeners.Listeners, key: str) -> int:
+    listener = listen("127.0.0.1", 0)
+    await listeners.open(key, Listener(listener, application))
+    return int(listener.getsockname()[1])
+
+
+def test_whoever_has_connected_to_a_listener_that_is_replaced_may_ask_once_more() -> None:
+    async def main() -> None:
+        all_of_them = listeners.Listeners()
+        port = await opened(all_of_them, "a")
+        half, idle, fresh, asked = [await asyncio.open_connection("127.0.0.1", port) for _ in range(4)]
+        for reader, writer in (idle, asked):
+            writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+            await answers(reader, 1)
+        half[1].write(b"GET / HTTP/1.1\r\nho")
+        asked[1].write(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n")
+        while (await connected(all_of_them)) < 4:
+            await asyncio.sleep(0)
+        await all_of_them.open("a", Listener(all_of_them.socket("a"), application))
+        while await asyncio.sleep(0, (await retired(all_of_them)).servers[0].is_serving()):
+            pass
+        half[1].write(b"st: x\r\n\r\n")
+        for _, writer in (idle, fresh):
+            writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        async with asyncio.timeout(20):
+            for reader, writer in (half, idle, fresh, asked):
+                answer = await reader.read()
+                assert (answer[:13], b"connection: close" in answer) == (b"HTTP/1.1 200 ", True)
+                writer.close()
+        await all_of_them.stop()
+
+    async def connected(all_of_them: listeners.Listeners) -> int:
+        return sum(len(one.server_state.connections) for one in all_of_them._tasks.values())
+
+    async def retired(all_of_them: listeners.Listeners) -> listeners._Server:
+        return next(one for one in all_of_them._tasks.values() if one.should_exit)
+
+    asyncio.run(main())
+
+
+def test_who_asks_nothing_of_a_listener_that_was_replaced_is_hung_up_on() -> None:
+    async def main() -> None:
+        for deadline_s, ends in ((0.1, False), (60.0, True)):  # at the deadline of heads, or with the server
+            all_of_them = listeners.Listeners(deadline_s)
+            port = await opened(all_of_them, "a")
+            silent = await asyncio.open_connection("127.0.0.1", port)
+            silent[1].write(b"GET / HTTP/1.1\r\n" if ends else b"")
+            while not any(one.server_state.connections for one in all_of_them._tasks.values()):
+                await asyncio.sleep(0)
+            await all_of_them.open("a", Listener(all_of_them.socket("a"), application))
+            stopping = asyncio.create_task(all_of_them.stop()) if ends else None
+            async with asyncio.timeout(20):
+                assert await silent[0].read() == b""
+            silent[1].close()
+            await (stopping or all_of_them.stop())
+
+    asyncio.run(main())
+
+
+def test_a_listener_that_cannot_begin_leaves_the_one_that_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        all_of_them = listeners.Listeners()
+        port = await opened(all_of_them, "a")
+
+        async def startup(*_: Any, **__: Any) -> None:
+            raise OSError("no more sockets")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(listeners._Server, "startup", startup)
+            with pytest.raises(OSError, match="no more sockets"):
+                await all_of_them.open("a", Listener(all_of_them.socket("a"), application))
+        assert not all_of_them.failed.is_set()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert await answers(reader, 1) == [b"0 bytes"]
+        writer.close()
+        await all_of_them.stop()
+
+    asyncio.run(main())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dispatcher.web.origins import is_foreign, may_be_rebound
+from dispatcher.web.origins import is_foreign, is_host, may_be_rebound
 from dispatcher.wire.http import Request
 
 
@@ -96,3 +96,18 @@ def test_any_other_name_may_be_rebound(host: str, address: str) -> None:
 @pytest.mark.parametrize("address", ["10.0.0.1", "2001:db8::1", ""])
 def test_other_machines_call_this_one_as_they_like(address: str) -> None:
     assert not may_be_rebound(post({}, "jobs.example.com"), address)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["jobs", "jobs.local:8080", "10.0.0.1", "[::1]", "[fe80::1]:80", "win_pc-7.corp.", "xn--zrich-kva:", "a%20b"],
+)
+def test_hosts(host: str) -> None:
+    assert is_host(host)
+
+
+@pytest.mark.parametrize(
+    "host", ["", "a b", "a, a", "a:b", "a:1:2", "::1", "[::1", 'a"><script>', "a/b", "u@a", "a\n", "a#", "z\xfcrich"]
+)
+def test_what_is_no_host(host: str) -> None:
+    assert not is_host(host)

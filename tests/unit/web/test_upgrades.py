@@ -16,7 +16,7 @@ from dispatcher.web.agents import AgentsApp
 from dispatcher.web.app import Limits, WebApp
 from dispatcher.web.connections import BoundedProtocol
 from dispatcher.web.health import Health
-from dispatcher.web.listeners import listen, serve
+from dispatcher.web.listeners import Listener, listen, serve
 from dispatcher.wire.http import Request, Response
 
 #: What JDK's HttpClient and ``curl --http2`` say in every request over plain HTTP.
@@ -48,7 +48,7 @@ def exchange(application: Any, sent: bytes, **options: Any) -> bytes:
             pass
 
         serving = asyncio.create_task(
-            serve([(listener, application)], tls=None, ready=is_ready.set, stopping=nothing, **options)
+            serve({1: Listener(listener, application)}, ready=is_ready.set, stopping=nothing, **options)
         )
         await is_ready.wait()
         reader, writer = await asyncio.open_connection(*listener.getsockname())
@@ -151,6 +151,7 @@ def test_a_body_without_a_certain_end_is_refused_behind_an_offer_too(wrong: byte
 class Door:
     """A binding that answers with what it was asked."""
 
+    port = 0
     prefixes = ("/front",)
 
     def public_address(self) -> str:

@@ -34,6 +34,7 @@ EXPECTING = {"expect": "100-continue", "content-length": "5"}
 class Hatch:
     """A binding that takes uploads below ``/hatch/up`` and tells what came."""
 
+    port = 0
     prefixes = ("/hatch",)
     home = "/Hatch"
     title = "a hatch for tests"
