@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lxml import etree
+from sqlalchemy import func, select
 
 from dispatcher.bindings.ivanti_automation.binding import IvantiAutomation
+from dispatcher.bindings.ivanti_automation.soap import SchedulingService
 from dispatcher.core.permissions import SYSTEM
+from dispatcher.datastore.models import Base
+from dispatcher.datastore.transactions import Datastore
 from dispatcher.wire.http import Request, Response
+from dispatcher.wire.operations import Operation, operations_of
 
 BASE = "/Dispatcher/SchedulingService"
 PATCH = "{5CF59E5A-343C-4D85-A83C-8B18E4731040}"
@@ -38,6 +45,10 @@ class Address:
     method: str
     content_type: str
     namespace: str = ""
+    #: What is called there, by which argument, and the root of its REST document.
+    operation: str = "ScheduleJob"
+    argument: str = "job"
+    root: str = "Job"
 
     @property
     def is_soap(self) -> bool:
@@ -48,11 +59,12 @@ class Address:
         return "json" in self.content_type
 
     def wrap(self, content: str, prolog: str = "") -> str:
-        """Return a message that schedules a job with *content*: its members, in XML."""
+        """Return a message whose argument has *content*: its members, in XML."""
         if self.is_soap:
-            body = f"<ScheduleJob><job>{content}</job></ScheduleJob>"
+            argument = f"<{self.argument}>{content}</{self.argument}>"
+            body = f"<{self.operation}>{argument}</{self.operation}>"
             return f'{prolog}<s:Envelope xmlns:s="{self.namespace}"><s:Body>{body}</s:Body></s:Envelope>'
-        return f"{prolog}<Job>{content}</Job>"
+        return f"{prolog}<{self.root}>{content}</{self.root}>"
 
 
 SOAP_ADDRESSES = [
@@ -68,6 +80,39 @@ PUT_JSON = Address("put json", f"/jobs/{NOBODY}", "PUT", "application/json")
 XML_ADDRESSES = [*SOAP_ADDRESSES, REST_XML, PUT_XML]
 JSON_ADDRESSES = [REST_JSON, PUT_JSON]
 ADDRESSES = [*XML_ADDRESSES, *JSON_ADDRESSES]
+#: Every operation of the SchedulingService, so that a new one is attacked, too.
+OPERATIONS = operations_of(SchedulingService)
+
+
+def path_of(operation: Operation) -> str:
+    """Return an address that fits the template of *operation*, of things that are not there."""
+    values = {"WHATTYPE": "module"}
+    template = operation.route.template.partition("?")[0]
+    return "/" + re.sub(r"{([A-Z]+)}", lambda match: values.get(match[1], NOBODY), template).strip("/")
+
+
+def _everywhere() -> Iterator[Address]:
+    """Give all addresses at which a message may arrive: each operation over SOAP, and by REST where it has a body."""
+    for name, one in OPERATIONS.items():
+        argument = one.route.body or next((argument for argument, _ in one.arguments), "nothing")
+        for soap in SOAP_ADDRESSES:
+            yield replace(soap, name=f"{name} {soap.name}", operation=name, argument=argument)
+        if one.route.body is not None:
+            root = dict(one.arguments)[one.route.body].get_type_name()
+            for kind in ("xml", "json"):
+                yield Address(f"{name} rest {kind}", path_of(one), one.route.verb, f"application/{kind}", root=root)
+
+
+EVERY_ADDRESS = [*_everywhere()]
+
+
+def rows(datastore: Datastore) -> dict[str, int]:
+    """Return how many rows each table has."""
+    with datastore.read() as session:
+        return {
+            table.name: session.scalar(select(func.count()).select_from(table)) or 0
+            for table in Base.metadata.sorted_tables
+        }
 
 
 class Door:

@@ -32,18 +32,20 @@ OFFSETS = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(minutes * 
 _MINUTE = datetime(2000, 1, 1, 0, 1, tzinfo=UTC) - datetime(2000, 1, 1, tzinfo=UTC)
 
 
-def values(spyne_type: Any, characters: st.SearchStrategy[str], moments: st.SearchStrategy[Any]) -> Any:
-    """Return the strategy of values of *spyne_type*; any member may be missing."""
+def values(
+    spyne_type: Any, characters: st.SearchStrategy[str], moments: st.SearchStrategy[Any], texts: Any = None
+) -> Any:
+    """Return the strategy of values of *spyne_type*; any member may be missing. *texts*: what texts are drawn from."""
     kind = kind_of(spyne_type)
     if kind is Kind.RECORD:
-        members = {name: _member(one, characters, moments) for name, one in members_of(spyne_type).items()}
+        members = {name: _member(one, characters, moments, texts) for name, one in members_of(spyne_type).items()}
         return st.fixed_dictionaries(members).map(lambda state: new(spyne_type, **state))
     if kind is Kind.ARRAY:
-        return st.lists(values(item_of(spyne_type)[1], characters, moments), max_size=2)
+        return st.lists(values(item_of(spyne_type)[1], characters, moments, texts), max_size=2)
     if kind is Kind.ENUM:
         return st.sampled_from(sorted(spyne_type.names))
     return {
-        Kind.TEXT: st.text(characters, max_size=8),
+        Kind.TEXT: st.text(characters, max_size=8) if texts is None else texts,
         Kind.FLAG: st.booleans(),
         Kind.NUMBER: st.integers(-(2**31), 2**31 - 1),
         Kind.LONG: st.integers(-(2**63), 2**63 - 1),
@@ -52,8 +54,8 @@ def values(spyne_type: Any, characters: st.SearchStrategy[str], moments: st.Sear
     }[kind]
 
 
-def _member(spyne_type: Any, characters: Any, moments: Any) -> Any:
-    return st.none() | values(spyne_type, characters, moments)
+def _member(spyne_type: Any, characters: Any, moments: Any, texts: Any) -> Any:
+    return st.none() | values(spyne_type, characters, moments, texts)
 
 
 def plain(value: Any) -> Any:

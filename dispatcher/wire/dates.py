@@ -36,7 +36,8 @@ def _from_iso(text: str, site_zone: tzinfo) -> datetime | None:
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=site_zone)
-    return moment.astimezone(UTC)
+    moment = moment.astimezone(UTC)
+    return None if moment.year == 1 else moment  # the first hours of year 2 east of Greenwich
 
 
 def _from_milliseconds(milliseconds: int) -> datetime | None:

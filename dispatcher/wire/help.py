@@ -24,13 +24,17 @@ from dispatcher.wire.xsd import SERIALIZATION, XS, Schema
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One direction of an operation: its examples and schema, all empty for an empty body."""
+    """One direction of an operation: its examples and schemas, all empty for an empty body.
+
+    ``head`` is an example of the headers that a request has of its own, and of its body.
+    """
 
     direction: str
     xml: str = ""
     json: str = ""
-    schema: str = ""
+    schemas: tuple[str, ...] = ()
     is_stream: bool = False
+    head: str = ""
 
     @property
     def anchor(self) -> str:
@@ -84,33 +88,58 @@ class HelpPages:
         return self._operation.render(base_uri=base_uri, operation=found, messages=self._messages[found.name])
 
     def _messages_of(self, operation: Operation) -> tuple[Message, Message]:
-        if operation.route.is_stream:
-            request = Message("Request", is_stream=True)
+        if operation.route.headers:
+            request = Message("Request", is_stream=operation.route.is_stream, head=self._head_of(operation))
         else:
             request = self._message("Request", dict(operation.arguments).get(operation.route.body or ""))
-        return request, self._message("Response", operation.returns)
+        return request, self._message("Response", operation.returns, f"{operation.name}.Response")
 
-    def _message(self, direction: str, declared: Any) -> Message:
+    def _head_of(self, operation: Operation) -> str:
+        samples = {name: self._samples.text(f"{operation.name}.{name}") for name in operation.route.headers}
+        body = self._samples.text(f"{operation.name}.Request")
+        samples["Content-Length"] = str(len(body.encode()))
+        return "\n".join([*(f"{name}: {value}" for name, value in samples.items() if value), "", body])
+
+    def _message(self, direction: str, declared: Any, called: str = "") -> Message:
         if declared is None:
             return Message(direction)
-        sample = self._samples.of(declared)
+        sample = self._samples.of(declared, called)
         return Message(
             direction,
             xml=_indented_xml(etree.fromstring(encode_xml(declared, sample))),
             json=_indented_json(encode_json(declared, sample)),
-            schema=self._schema_of(declared),
+            schemas=self._schemas_of(declared),
         )
 
-    def _schema_of(self, declared: Any) -> str:
+    def _schemas_of(self, declared: Any) -> tuple[str, ...]:
+        """Return the schema of *declared*, and those of the other namespaces that it needs."""
         namespace = declared.get_namespace()
         if namespace == XS:  # of primitives WCF shows the elements that they are written as
             namespace = SERIALIZATION
+        root = self._extract(namespace, declared.get_type_name())
+        others = _types_elsewhere(root)
+        for position, other in enumerate(others):
+            root.insert(position, root.makeelement(f"{{{XS}}}import", {"namespace": other}))
+        return tuple(map(_indented_xml, [root, *(self._extract(other, *types) for other, types in others.items())]))
+
+    def _extract(self, namespace: str, *type_names: str) -> etree._Element:
         schema = next(one for one in self._schemas if one.namespace == namespace)
-        return _indented_xml(schema.extract(declared.get_type_name()))
+        return schema.extract(*type_names)
 
 
 def _path(operation: Operation) -> str:
     return operation.route.template.partition("?")[0]
+
+
+def _types_elsewhere(root: etree._Element) -> dict[str, list[str]]:
+    """Return the types of other namespaces than its own that the schema *root* refers to, by their namespace."""
+    found: dict[str, list[str]] = {}
+    for element in root.iter(f"{{{XS}}}element"):
+        prefix, _, name = element.get("type", "").partition(":")
+        namespace = element.nsmap.get(prefix, XS)
+        if namespace not in (XS, root.get("targetNamespace")) and name not in found.setdefault(namespace, []):
+            found[namespace].append(name)
+    return found
 
 
 def _indented_xml(root: etree._Element) -> str:

@@ -30,6 +30,12 @@ class Request:
     content: Content | None = None
     scheme: str = "http"
     host: str = "localhost"
+    #: The port that it came to, here, whatever it says; 0 if nobody knows.
+    port: int = 0
+    #: The ports that are open here for requests; None if nobody knows.
+    ports: frozenset[int] | None = None
+    #: The base path of the service that let it in; empty before.
+    home: str = ""
     caller: Caller = NOBODY
     #: Names the request in logs and in answers to unexpected errors.
     id: str = ""
@@ -58,12 +64,20 @@ def key_of(request: Request) -> str:
 class Binding(Protocol):
     """One front door: everything below its prefix is answered by it."""
 
-    #: Lower-case path prefixes without a trailing slash, such as ``/dispatcher/schedulingservice``.
-    prefixes: tuple[str, ...]
-    #: The path that people are sent to; ``{home}/help`` is its help page.
-    home: str
     #: What is served there, in a few words.
     title: str
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """Lower-case path prefixes without a trailing slash, such as ``/dispatcher/schedulingservice``."""
+
+    @property
+    def home(self) -> str:
+        """The path that people are sent to; ``{home}/help`` is its help page."""
+
+    @property
+    def port(self) -> int:
+        """The only port at which it answers; 0: at all."""
 
     def public_address(self) -> str:
         """Return the address that clients were told to use, such as ``https://jobs.example.com``; empty for none."""

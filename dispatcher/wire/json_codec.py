@@ -15,7 +15,7 @@ import orjson
 from dispatcher.wire.dates import format_json
 from dispatcher.wire.json_reader import Fraction
 from dispatcher.wire.once import Once
-from dispatcher.wire.scalars import ReadText, WrongValue, read_bytes, read_text, shown, text_reader
+from dispatcher.wire.scalars import ReadText, WrongValue, passing_over, read_bytes, read_text, shown, text_reader
 from dispatcher.wire.types import Kind, item_of, kind_of, members_of
 
 #: Reads a plain value that is not None; dates without a zone are in the zone given.
@@ -66,7 +66,8 @@ def _compile_decoder(spyne_type: Any) -> Decode:
     if kind is Kind.RECORD:
         return _record_decoder(spyne_type)
     if kind is Kind.ARRAY:
-        return _array_decoder(json_decoder(item_of(spyne_type)[1]))
+        item = item_of(spyne_type)[1]
+        return _array_decoder(json_decoder(item), of_texts=kind_of(item) is Kind.TEXT)
     if kind is Kind.TEXT:
         return _decode_text
     if kind is Kind.BYTES:
@@ -83,6 +84,8 @@ def _decode_text(value: Any, _zone: tzinfo) -> str:
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
+    if isinstance(value, dict) and isinstance(value.get("value"), str):
+        return read_text(value["value"])  # what Windows PowerShell 5.1 makes of a line that Get-Content has read
     raise WrongValue("a text is expected")
 
 
@@ -125,12 +128,14 @@ def _decode_bytes(value: Any, zone: tzinfo) -> bytes:
         raise WrongValue("the array holds something else than bytes") from None
 
 
-def _array_decoder(read_item: Decode) -> Decode:
+def _array_decoder(read_item: Decode, *, of_texts: bool) -> Decode:
     def decode(value: Any, zone: tzinfo) -> list[Any]:
-        if isinstance(value, dict):
-            value = [value]  # ConvertTo-Json unwraps arrays of one item
+        if value == "":
+            return []  # as ConvertTo-Json writes an empty array that lies too deep
         if not isinstance(value, list):
-            raise WrongValue("an array is expected")
+            if not (of_texts or isinstance(value, dict)):
+                raise WrongValue("an array is expected")
+            value = [value]  # PowerShell unwraps what is one item
         items = []
         index = 0
         try:
@@ -147,7 +152,9 @@ def _array_decoder(read_item: Decode) -> Decode:
 def _record_decoder(model: Any) -> Decode:
     members = members_of(model)
     blank: dict[str, Any] = dict.fromkeys(members)
-    exact = {name: (name, json_decoder(spyne_type)) for name, spyne_type in members.items()}
+    readers = {name: json_decoder(spyne_type) for name, spyne_type in members.items()}
+    readers |= {name: passing_over(readers[name]) for name in model.passed_over}
+    exact = {name: (name, read) for name, read in readers.items()}
     folded = {name.casefold(): entry for name, entry in exact.items()}
 
     def in_another_case(name: str, state: dict[str, Any]) -> tuple[str, Decode] | None:

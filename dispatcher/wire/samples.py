@@ -22,16 +22,23 @@ _DEFAULTS: Mapping[Kind, object] = {
 class Samples:
     """Makes sample values.
 
-    *known* gives values that make sense to the service, by ``Type.Member`` or just ``Member``, so that an
-    example can be sent as it stands; all others are WCF's.
+    *known* gives values that make sense to the service, by ``Type.Member``, just ``Member`` or whatever a message as a
+    whole is called, so that an example can be sent as it stands; all others are WCF's.
     """
 
     def __init__(self, known: Mapping[str, object]) -> None:
         self._known = known
 
-    def of(self, declared: Any) -> Any:
-        """Return a sample of the type *declared*: lists have one item, enumerations their first member."""
-        return self._sample(declared, ())
+    def of(self, declared: Any, called: str = "") -> Any:
+        """Return the value that is known as *called*, else a sample of the type *declared*.
+
+        Of lists it has one item, of enumerations the first member.
+        """
+        return self._known[called] if called in self._known else self._sample(declared, ())
+
+    def text(self, called: str) -> str:
+        """Return the text that is known as *called*; empty if there is none."""
+        return str(self._known.get(called, ""))
 
     def _sample(self, declared: Any, inside: tuple[Any, ...]) -> Any:
         kind = kind_of(declared)

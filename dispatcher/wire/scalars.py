@@ -7,7 +7,7 @@ import binascii
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, tzinfo
-from typing import Any
+from typing import Any, TypeVar
 
 from dispatcher.core.errors import InvalidValue
 from dispatcher.wire.dates import parse_moment
@@ -15,6 +15,7 @@ from dispatcher.wire.types import Kind, kind_of
 
 #: Reads a value from its text; a date without a zone is in the zone given. An empty text is a missing value.
 ReadText = Callable[[str, tzinfo], Any]
+_Given = TypeVar("_Given")
 
 _FLAGS = {"true": True, "1": True, "false": False, "0": False, "": None}
 _INTEGER = re.compile(r"[+-]?[0-9]{1,20}")
@@ -36,6 +37,18 @@ class WrongValue(Exception):
     def named(self) -> InvalidValue:
         """Return the error that names the member: ``job/What[0]/ID``."""
         return InvalidValue("/".join(reversed(self.path)).replace("/[", "[") or "message", self.problem)
+
+
+def passing_over(read: Callable[[_Given, tzinfo], Any]) -> Callable[[_Given, tzinfo], Any]:
+    """Return *read*, with None for what it cannot read."""
+
+    def read_or_pass(given: _Given, zone: tzinfo) -> Any:
+        try:
+            return read(given, zone)
+        except WrongValue:
+            return None
+
+    return read_or_pass
 
 
 def shown(value: object) -> str:

@@ -24,6 +24,7 @@ from dispatcher.wire.xml_reader import read_xml
 
 _DISPATCHER = "http://schemas.microsoft.com/net/2005/12/windowscommunicationfoundation/dispatcher"
 _ADDRESSING_NONE = "http://schemas.microsoft.com/ws/2005/05/addressing/none"
+_WEB_FAULT = "http://schemas.microsoft.com/2009/WebFault"
 _EXCEPTION_DETAIL = "http://schemas.datacontract.org/2004/07/System.ServiceModel"
 #: Headers of these may say that they must be understood: addressing asks for nothing that is not done anyway.
 _UNDERSTOOD = frozenset(
@@ -63,6 +64,16 @@ _US = frozenset(
         f"{SOAP_12.namespace}/role/ultimateReceiver",
     }
 )
+#: What .NET calls the statuses that errors have. Python's names change with its version.
+STATUS_NAMES: Mapping[int, str] = {
+    400: "BadRequest",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "NotFound",
+    409: "Conflict",
+    500: "InternalServerError",
+    503: "ServiceUnavailable",
+}
 #: Fault codes of SOAP itself rather than of WCF.
 _SOAP_CODES = frozenset({"MustUnderstand", "VersionMismatch"})
 _VERSIONS = {version.namespace: version for version in (SOAP_11, SOAP_12)}
@@ -103,13 +114,13 @@ class SoapEndpoint:
 
     def accepts(self, request: Request) -> bool:
         """Whether *request* looks like a SOAP message, for addresses where it might be something else."""
-        if "soapaction" in request.headers or "soap+xml" in request.headers.get("content-type", ""):
+        if "soapaction" in request.headers or _says_soap_12(request):
             return True
         return b"Envelope" in request.body[:1024].replace(b"\0", b"")
 
     def __call__(self, request: Request) -> Response:
         """Answer the message in *request*; whatever is wrong with it becomes a fault."""
-        version = SOAP_12 if "soap+xml" in request.headers.get("content-type", "") else SOAP_11
+        version = SOAP_12 if _says_soap_12(request) else SOAP_11
         try:
             charset = body_format(request.headers.get("content-type", ""))[1]
             envelope = read_xml(request.body, charset, self._quotas, soap=True)
@@ -124,7 +135,7 @@ class SoapEndpoint:
 
     def refused(self, request: Request, status: int, reason: str) -> Response:
         """Return the fault for a request that was refused before its envelope was looked at."""
-        version = SOAP_12 if "soap+xml" in request.headers.get("content-type", "") else SOAP_11
+        version = SOAP_12 if _says_soap_12(request) else SOAP_11
         return self._fault(BadRequest(reason) if status < 500 else Unavailable(reason), version)
 
     def envelope(self, operation: Operation, value: Any) -> bytes:
@@ -146,7 +157,8 @@ class SoapEndpoint:
             http_status = 401
         elif isinstance(error, _SoapError) and error.name in _SOAP_CODES:
             http_status = 500  # whatever the version (SOAP 1.2 part 2, table 20)
-        fault = _FAULTS[version](version, version.sender if is_sender else version.receiver, error)
+        write = _fault_11 if version is SOAP_11 else _fault_12
+        fault = write(version.sender if is_sender else version.receiver, error, status)
         headers = [RETRY_AFTER] if isinstance(error, Unavailable) else []
         return Response(http_status, version.envelope(fault), version.content_type, headers)
 
@@ -168,6 +180,10 @@ class _Call:
 
     def response(self, value: Any) -> str:
         return self._open + self._encode(value) + self._close
+
+
+def _says_soap_12(request: Request) -> bool:
+    return "soap+xml" in request.headers.get("content-type", "").lower()
 
 
 def _version_of(envelope: Any) -> Version:
@@ -227,9 +243,9 @@ def _detail(error: DispatcherError) -> str:
     )
 
 
-def _fault_11(version: Version, side: str, error: DispatcherError) -> str:
+def _fault_11(side: str, error: DispatcherError, _status: int) -> str:
     code = _code_of(error)
-    if code is None or code[1] == version.namespace:
+    if code is None or code[1] == SOAP_11.namespace:
         faultcode = f"<faultcode>s:{code[0] if code else side}</faultcode>"
     else:
         faultcode = f'<faultcode xmlns:a="{code[1]}">a:{code[0]}</faultcode>'
@@ -239,18 +255,16 @@ def _fault_11(version: Version, side: str, error: DispatcherError) -> str:
     )
 
 
-def _fault_12(_version: Version, side: str, error: DispatcherError) -> str:
-    code = _code_of(error)
+def _fault_12(side: str, error: DispatcherError, status: int) -> str:
+    # As WCF's WebFaultException: .NET's name of the status. Without any, node's soap shows "undefined" in its message.
+    code = _code_of(error) or (STATUS_NAMES[status], _WEB_FAULT)
     subcode = ""
-    if code is not None and code[0] in _SOAP_CODES:
+    if code[0] in _SOAP_CODES:
         side = code[0]
-    elif code is not None:
+    else:
         subcode = f'<s:Subcode><s:Value xmlns:a="{code[1]}">a:{code[0]}</s:Value></s:Subcode>'
     return (
         f"<s:Fault><s:Code><s:Value>s:{side}</s:Value>{subcode}</s:Code>"
         f'<s:Reason><s:Text xml:lang="en-US">{escape(told(error))}</s:Text></s:Reason>'
         f"<s:Detail>{_detail(error)}</s:Detail></s:Fault>"
     )
-
-
-_FAULTS = {SOAP_11: _fault_11, SOAP_12: _fault_12}

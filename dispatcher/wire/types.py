@@ -56,6 +56,8 @@ class DataContract(ComplexModel):  # type: ignore[misc]  # Spyne has no annotati
 
     __namespace__ = DATA_NAMESPACE
     __abstract__ = True
+    #: Members that nothing depends on: what cannot be read of them is as good as missing.
+    passed_over: ClassVar[frozenset[str]] = frozenset()
 
 
 class DataContractEnum(EnumBase):  # type: ignore[misc]

@@ -24,13 +24,13 @@ from dispatcher.wire.xml_reader import read_xml
 
 
 class WebHttpEndpoint:
-    """Answers REST requests below *base_path* by calling the declared operations."""
+    """Answers REST requests below what *base_path* returns for each, by calling the declared operations."""
 
     def __init__(
         self,
         operations: Mapping[str, Operation],
         *,
-        base_path: str,
+        base_path: Callable[[Request], str],
         soap: SoapEndpoint,
         faults: FaultTable,
         context: Callable[[Request], Any],
@@ -50,7 +50,7 @@ class WebHttpEndpoint:
     def __call__(self, request: Request) -> Response:
         """Answer *request*; whatever is wrong with it becomes a page."""
         method = "GET" if request.method == "HEAD" else request.method
-        below = request.path[len(self._base_path) :].strip("/")
+        below = request.path[len(self._base_path(request)) :].strip("/")
         allowed = []
         for call in self._calls:
             variables = call.template.match(below, request.query)
@@ -80,7 +80,7 @@ class WebHttpEndpoint:
         return pages.request_error(status_of(self._faults, failure), told(failure), self._help_url(request))
 
     def _help_url(self, request: Request) -> str:
-        return f"{request.scheme}://{request.host}{self._base_path}/help"
+        return f"{request.scheme}://{request.host}{self._base_path(request)}/help"
 
 
 class _Call:

@@ -6,17 +6,17 @@ missing ones are None (contract section 1.5).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import tzinfo
 from typing import Any
 
-from lxml import etree
-
-from dispatcher.wire.scalars import ReadText, WrongValue, text_reader
+from dispatcher.wire.scalars import ReadText, WrongValue, passing_over, text_reader
 from dispatcher.wire.types import Kind, item_of, kind_of, members_of
 
 #: Reads the value of an element; dates without a zone are in the zone given.
 Decode = Callable[[Any, tzinfo], Any]
+#: The name of a member, and what reads it (None: a text, which is read in place).
+_Entry = tuple[str, Decode | None]
 
 _NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 #: How many spellings of its members a type remembers, and how long ones: namespaces are the caller's to choose.
@@ -60,7 +60,8 @@ def _compile(spyne_type: Any) -> Decode:
     if kind is Kind.RECORD:
         return _record_decoder(spyne_type)
     if kind is Kind.ARRAY:
-        return _array_decoder(xml_decoder(item_of(spyne_type)[1]))
+        item = item_of(spyne_type)[1]
+        return _array_decoder(xml_decoder(item), of_texts=kind_of(item) is Kind.TEXT)
     return _text_decoder if kind is Kind.TEXT else _scalar_decoder(text_reader(spyne_type))
 
 
@@ -88,7 +89,7 @@ def _scalar_decoder(read: ReadText) -> Decode:
     return decode
 
 
-def _array_decoder(read_item: Decode) -> Decode:
+def _array_decoder(read_item: Decode, *, of_texts: bool) -> Decode:
     def decode(element: Any, zone: tzinfo) -> list[Any] | None:
         items = []
         index = 0
@@ -100,17 +101,32 @@ def _array_decoder(read_item: Decode) -> Decode:
                 index += 1
         except WrongValue as wrong:
             raise wrong.inside(f"[{index}]") from None
-        return None if not items and is_nil(element) else items
+        if items or len(element):
+            return items
+        if is_nil(element):
+            return None
+        return [element.text] if of_texts and _has_text(element) else _empty(element, items)
 
     return decode
 
 
+def _has_text(element: Any) -> bool:
+    return bool(element.text) and not element.text.isspace()
+
+
+def _empty(element: Any, value: Any) -> Any:
+    """Return *value*, what an element without members is; a text in it would be lost."""
+    if _has_text(element):
+        raise WrongValue("elements are expected, not a text")
+    return value
+
+
 def _record_decoder(model: Any) -> Decode:
-    read_members = _members_decoder(members_of(model))
+    read_members = _members_decoder(members_of(model), model.passed_over)
     make = object.__new__
 
     def decode(element: Any, zone: tzinfo) -> Any:
-        if not len(element) and is_nil(element):
+        if not len(element) and _empty(element, is_nil(element)):
             return None
         instance = make(model)
         instance.__dict__ = read_members(element, zone)
@@ -119,22 +135,14 @@ def _record_decoder(model: Any) -> Decode:
     return decode
 
 
-def _members_decoder(members: Mapping[str, Any]) -> Callable[[Any, tzinfo], dict[str, Any]]:
+def _members_decoder(
+    members: Mapping[str, Any], passed_over: Collection[str] = ()
+) -> Callable[[Any, tzinfo], dict[str, Any]]:
     blank: dict[str, Any] = dict.fromkeys(members)
-    exact = {name: (name, _leaf(spyne_type)) for name, spyne_type in members.items()}
-    folded = {name.casefold(): entry for name, entry in exact.items()}
-    spelt = dict(exact)
-
-    def resolve(tag: str, state: dict[str, Any]) -> tuple[str, Decode | None] | None:
-        name = etree.QName(tag).localname
-        entry = exact.get(name)
-        if entry is None:
-            # A member in another case never overrides one that is named exactly.
-            entry = folded.get(name.casefold())
-            return entry if entry is not None and state[entry[0]] is None else None
-        if len(spelt) < _MAX_SPELLINGS and len(tag) <= _MAX_SPELLING:
-            spelt[tag] = entry
-        return entry
+    readers = {name: _leaf(spyne_type) for name, spyne_type in members.items()}
+    readers |= {name: passing_over(xml_decoder(members[name])) for name in passed_over}
+    spelt: dict[str, _Entry] = {name: (name, read) for name, read in readers.items()}
+    resolve = _resolver(spelt)
 
     def decode(element: Any, zone: tzinfo) -> dict[str, Any]:
         state = blank.copy()
@@ -159,6 +167,25 @@ def _members_decoder(members: Mapping[str, Any]) -> Callable[[Any, tzinfo], dict
         return state
 
     return decode
+
+
+def _resolver(spelt: dict[str, _Entry]) -> Callable[[str, Mapping[str, Any]], _Entry | None]:
+    """Return what finds the member that a tag means, when *spelt* does not have it; exact names are added to it."""
+    exact = dict(spelt)
+    folded = {name.casefold(): entry for name, entry in exact.items()}
+
+    def resolve(tag: str, state: Mapping[str, Any]) -> _Entry | None:
+        name = tag.rpartition("}")[2]  # a namespace may hold braces, a name may not
+        entry = exact.get(name)
+        if entry is None:
+            # A member in another case never overrides one that is named exactly.
+            entry = folded.get(name.casefold())
+            return entry if entry is not None and state[entry[0]] is None else None
+        if len(spelt) < _MAX_SPELLINGS and len(tag) <= _MAX_SPELLING:
+            spelt[tag] = entry
+        return entry
+
+    return resolve
 
 
 def _leaf(spyne_type: Any) -> Decode | None:

@@ -49,14 +49,16 @@ class Schema:
     def document(self, locations: Mapping[str, str] | None = None) -> etree._Element:
         """Return the schema with its imports; *locations* says where each imported namespace is read."""
         root = copy.deepcopy(self.root)
+        for element in _collisions(root):
+            root.remove(element)
         for position, namespace in enumerate(self.imports):
             place = {"schemaLocation": locations[namespace]} if locations else {}
             root.insert(position, root.makeelement(f"{{{XS}}}import", {**place, "namespace": namespace}))
         return root
 
-    def extract(self, type_name: str) -> etree._Element:
-        """Return a schema of only *type_name* and the types of this namespace that it needs."""
-        wanted = [type_name]
+    def extract(self, *type_names: str) -> etree._Element:
+        """Return a schema of only *type_names* and the types of this namespace that they need."""
+        wanted = list(type_names)
         for name in wanted:
             for node in self.root.iterfind(f"*[@name='{name}']"):
                 references = (part.get("type", "") for part in node.iter(f"{{{XS}}}element"))
@@ -83,6 +85,19 @@ def schemas(
     for position, namespace in enumerate(data, start=2):
         result.append(_data(f"xsd{position}", found[namespace], numbers))
     return result
+
+
+def _collisions(root: etree._Element) -> list[etree._Element]:
+    """Return the elements of *root* called as a type and its member together: ``JobWho``, where ``Job`` has ``Who``.
+
+    JAXB makes a method ``createJobWho`` of either, and wsimport stops. Nothing refers to these elements.
+    """
+    names = {
+        kind.get("name", "") + member.get("name", "")
+        for kind in root.iterfind(f"{{{XS}}}complexType")
+        for member in kind.iterfind(f".//{{{XS}}}element[@nillable='true']")
+    }
+    return [element for element in root.iterfind(f"{{{XS}}}element") if element.get("name") in names]
 
 
 def _messages(source: etree._Element, operations: Sequence[str], imports: tuple[str, ...]) -> Schema:

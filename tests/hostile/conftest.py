@@ -12,15 +12,13 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from hostile_world import LIBRARY, Door
-from sqlalchemy import func, select
+from hostile_world import LIBRARY, Door, rows
 
 from dispatcher.bindings.ivanti_automation.binding import build
 from dispatcher.core.ports import NoWakeup, Ports
 from dispatcher.datastore.engines import parse_url
-from dispatcher.datastore.models import Base
 from dispatcher.datastore.transactions import Datastore
-from dispatcher.services.hall import build_hall
+from dispatcher.services.hall import Hall, build_hall
 from dispatcher.services.library.importing import import_texts
 from dispatcher.services.secrets import Secrets
 
@@ -35,13 +33,17 @@ def hostile_datastore(empty_database: bytes, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture(scope="session")
-def only_door(hostile_datastore: Datastore) -> Door:
+def hostile_hall(hostile_datastore: Datastore) -> Hall:
     ports = Ports(lambda: datetime(2026, 3, 1, tzinfo=UTC), time.monotonic, uuid4, NoWakeup())
     secrets = Secrets(b"k" * 32)
     import_texts(hostile_datastore, ports, secrets, {"library.yaml": LIBRARY.encode()})
-    hall = build_hall(hostile_datastore, ports, secrets, lease=timedelta(seconds=30))
+    return build_hall(hostile_datastore, ports, secrets, lease=timedelta(seconds=30))
+
+
+@pytest.fixture(scope="session")
+def only_door(hostile_hall: Hall) -> Door:
     logged: list[dict[str, Any]] = []
-    return Door(build(hall, log=lambda event, **details: logged.append({"event": event, **details})), logged)
+    return Door(build(hostile_hall, log=lambda event, **details: logged.append({"event": event, **details})), logged)
 
 
 @pytest.fixture
@@ -53,12 +55,4 @@ def door(only_door: Door) -> Door:
 @pytest.fixture
 def stored(hostile_datastore: Datastore) -> Callable[[], dict[str, int]]:
     """Return how many rows each table has."""
-
-    def count() -> dict[str, int]:
-        with hostile_datastore.read() as session:
-            return {
-                table.name: session.scalar(select(func.count()).select_from(table)) or 0
-                for table in Base.metadata.sorted_tables
-            }
-
-    return count
+    return lambda: rows(hostile_datastore)

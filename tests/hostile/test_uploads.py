@@ -149,7 +149,7 @@ def test_message_in_an_error_is_no_markup(listener: Listener) -> None:
 def test_stranger_stores_nothing_and_may_come_again_on_the_same_connection(
     listener: Listener, datastore: Any, ports: Any, rows: Callable[[], dict[str, int]], folder: Path
 ) -> None:
-    Logins(datastore, ports).add("api", "s3cret", role="Full Access", caller=SYSTEM)
+    Logins(datastore, ports).add("api", "s3cret", roles=["Full Access"], caller=SYSTEM)
     with requests.Session() as session:
         headers = {"Filename": "tool.exe"}
         assert session.post(listener.url, b"x" * MOST, headers=headers, timeout=20).status_code == 401

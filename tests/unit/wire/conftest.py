@@ -44,4 +44,4 @@ def soap(parts: dict[str, Any]) -> SoapEndpoint:
 
 @pytest.fixture
 def rest(parts: dict[str, Any], soap: SoapEndpoint) -> WebHttpEndpoint:
-    return WebHttpEndpoint(OPERATIONS, base_path="/Echo", soap=soap, **parts)
+    return WebHttpEndpoint(OPERATIONS, base_path=lambda _: "/Echo", soap=soap, **parts)

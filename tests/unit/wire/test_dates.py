@@ -51,6 +51,7 @@ def test_date_alone_is_midnight_at_the_site() -> None:
         "   ",
         "0001-01-01T00:00:00",
         "0001-01-01T00:00:00Z",
+        "0002-01-01T00:00:00",  # in Amsterdam; it is year 1 in UTC
         "/Date(-62135596800000)/",
         "/Date(-62135596800000+0200)/",
     ],

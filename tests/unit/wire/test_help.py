@@ -24,7 +24,20 @@ class Order(DataContract):
     Name = Text
 
 
+class Basket(DataContract):
+    Names = array_of(Text)
+
+
 class ShopService(ServiceBase):
+    @operation(Route("POST", "baskets", {}, "basket"), Basket, returns=Text)
+    def FillBasket(ctx: Any, basket: Any) -> Any: ...
+
+    @operation(
+        Route("POST", "pictures", {}, is_stream=True, headers={"Title": "What it shows.", "Artist": "Whose it is."}),
+        returns=Text,
+    )
+    def HangPicture(ctx: Any) -> Any: ...
+
     @operation(Route("POST", "orders", {}, "order", "Takes <an> order."), Order, returns=Order)
     def TakeOrder(ctx: Any, order: Any) -> Any: ...
 
@@ -38,7 +51,8 @@ class ShopService(ServiceBase):
 @pytest.fixture(scope="module")
 def pages() -> HelpPages:
     documents = WsdlDocuments(ShopService, WsdlNames("ShopService", "IShopService"))
-    samples = Samples({"Name": "a <b> & c"})
+    shown = {"HangPicture.Title": "<Sunrise>", "HangPicture.Request": "\u263c", "HangPicture.Response": "room 1"}
+    samples = Samples({"Name": "a <b> & c", **shown})
     return HelpPages(operations_of(ShopService), samples, documents.schemas, {"Size of a message": "4 MiB"})
 
 
@@ -70,8 +84,10 @@ def test_index_is_sorted_by_path_and_equal_paths_share_a_cell(pages: HelpPages) 
 
     assert re.findall(r'href="help/operations/(\w+)">(\w+)<', page) == [
         ("TouchArticle", "GET"),
+        ("FillBasket", "POST"),
         ("ListOrders", "GET"),
         ("TakeOrder", "POST"),
+        ("HangPicture", "POST"),
     ]
     assert '<td rowspan="2">orders</td>' in page
     assert f'<td title="{BASE}orders?page={{PAGE}}">' in page
@@ -124,3 +140,26 @@ def test_examples_are_what_the_codecs_write_and_fit_the_schema(pages: HelpPages)
     assert r"\/Date(928149600000+0000)\/" in body_of(page, "request-json")
     schema = etree.XMLSchema(etree.fromstring(body_of(page, "request-schema")))
     schema.assertValid(etree.fromstring(body_of(page, "request-xml")))
+
+
+def test_schemas_of_other_namespaces_come_after_the_one_that_needs_them(pages: HelpPages) -> None:
+    page = pages.operation("FillBasket", BASE) or ""
+
+    schemas = [unescape(one) for one in re.findall(r'<pre class="request-schema">(.*?)</pre>', page, re.DOTALL)]
+    namespaces = [etree.fromstring(one).get("targetNamespace") for one in schemas]
+    assert namespaces == [Basket.get_namespace(), array_of(Text).get_namespace()]
+    assert f'<xs:import namespace="{namespaces[1]}"/>' in schemas[0]
+
+
+def test_request_by_headers_is_shown_as_it_is_sent(pages: HelpPages) -> None:
+    page = pages.operation("HangPicture", BASE) or ""
+
+    assert body_of(page, "request-head").split("\n") == [
+        "POST /Shop/pictures HTTP/1.1",
+        "Host: example.test:8080",
+        "Title: <Sunrise>",
+        "Content-Length: 3",
+        "",
+        "\u263c",
+    ]
+    assert body_of(page, "response-json") == '"room 1"'

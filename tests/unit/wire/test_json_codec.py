@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from wire_values import DECLARED, JSON_CHARACTERS, WHOLE_MILLISECONDS, plain, values
 
 from dispatcher.bindings.ivanti_automation.contract import (
+    AgentMembership,
     Job,
     JobParameter,
     JobResults,
@@ -143,6 +144,21 @@ def test_object_in_place_of_a_list_of_one() -> None:
     assert [what.ID for what in job.What] == ["i"]
 
 
+def test_text_in_place_of_a_list_of_one() -> None:
+    # PowerShell unwraps what is one, and ConvertTo-Json writes an empty list that lies too deep as an empty text.
+    for text, names in (('"Ring 1"', ["Ring 1"]), ("7", ["7"]), ('""', []), ('["", "Ring 1"]', ["", "Ring 1"])):
+        assert decode(AgentMembership, f'{{"AddTeams": {text}}}').AddTeams == names
+    assert decode(Job, '{"Parameters": [{"JobParameters": ""}]}').Parameters[0].JobParameters == []
+
+
+def test_text_that_is_an_object_with_a_value() -> None:
+    # What ConvertTo-Json of Windows PowerShell 5.1 makes of a line that Get-Content has read.
+    line = r'{"value": "PC-042", "PSPath": "C:\\pcs.txt", "ReadCount": 1}'
+
+    assert decode(JobWhat, f'{{"Name": {line}}}').Name == "PC-042"
+    assert decode(AgentMembership, f'{{"AddTeams": {line}}}').AddTeams == ["PC-042"]
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -166,6 +182,17 @@ def test_members_in_any_case_but_the_exact_one_wins() -> None:
     assert decode(Job, '{"outsideLaunchWindow": "x"}').OutsideLaunchWindow == "x"  # VDI-2
     for text in ('{"id": "a", "ID": "b"}', '{"ID": "b", "id": "a"}'):
         assert decode(JobWhat, text).ID == "b"
+
+
+def test_members_that_nothing_depends_on_are_passed_over() -> None:
+    odd = '{"JobInvoker": "User", "JobInvokerInfo": {}, "StartDateTime": "10/09/2025", "StopDateTime": [], "Type": 2}'
+    status = decode(JobStatus, odd)
+
+    assert (status.JobInvoker, status.JobInvokerInfo, status.StartDateTime, status.StopDateTime) == (None,) * 4
+    assert status.Type == 2
+    assert decode(JobStatus, '{"JobInvoker": 9}').JobInvoker == 9
+    with pytest.raises(WrongValue):
+        decode(JobStatus, '{"JobInvoker": 9, "Type": "Odd"}')
 
 
 def test_unknown_members_are_ignored() -> None:

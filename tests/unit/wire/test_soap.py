@@ -9,9 +9,10 @@ import pytest
 from echo_service import NAMESPACE
 from lxml import etree
 
+from dispatcher.bindings.ivanti_automation.faults import STATUSES
 from dispatcher.core.permissions import Caller
 from dispatcher.wire.http import Request, Response
-from dispatcher.wire.soap import SoapEndpoint
+from dispatcher.wire.soap import STATUS_NAMES, SoapEndpoint
 
 S11, S12 = "http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope"
 NET = "http://schemas.microsoft.com/net/2005/12/windowscommunicationfoundation/dispatcher"
@@ -28,7 +29,7 @@ def post(soap: SoapEndpoint, body: bytes, headers: dict[str, str] | None = None,
 
 
 def fault(response: Response) -> tuple[str, str]:
-    """Return code and text of a fault, whichever version it is."""
+    """Return code and text of a fault, whichever version it is; of codes in one another the innermost."""
     root = etree.fromstring(response.body)
     assert response.content_type.split(";")[0] == ("text/xml" if S11 in root.tag else "application/soap+xml")
     (found,) = root.iter("{*}Fault")
@@ -67,12 +68,70 @@ def test_answer_is_in_the_version_of_the_envelope(
     assert result(answer)[0].tag == f"{{{NAMESPACE}}}ShowResult"
 
 
-@pytest.mark.parametrize("action", ['"http://tempuri.org/IEcho/Store"', "http://x/Store", '""', "", "urn:nonsense"])
-def test_body_decides_and_not_the_action(soap: SoapEndpoint, action: str) -> None:
+ACTIONS = [
+    '"http://tempuri.org/IEcho/Show"',
+    "http://tempuri.org/IEcho/Show",  # bare
+    '"http://tempuri.org/IEcho/Store"',  # that of another operation
+    "Show",
+    "'http://tempuri.org/IEcho/Show'",
+    '""',
+    "",
+    " ",
+    "urn:nonsense",
+    '"an open quote; charset=latin-1',
+    "é" * 5000,
+]
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("namespace", [S11, S12])
+def test_body_decides_and_not_the_action(soap: SoapEndpoint, action: str, namespace: str) -> None:
     # Real clients send it quoted, bare or empty; a spoofed one must not reach another operation.
-    answer = post(soap, envelope("<Show><id>a</id></Show>"), {**XML_11, "soapaction": action})
+    headers = (XML_11 if namespace == S11 else XML_12) | {"soapaction": action}
+
+    answer = post(soap, envelope("<Show><id>a</id></Show>", namespace), headers)
 
     assert result(answer).tag.endswith("ShowResponse")
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        "",
+        ";",
+        "; action=",
+        '; action=""',
+        '; action="http://tempuri.org/IEcho/Show"',
+        "; action=http://tempuri.org/IEcho/Show",
+        '; action="http://tempuri.org/IEcho/Store"',  # that of another operation
+        '; action="a;charset=latin-1"',
+        '; Action="urn:a"; charset=utf-8',
+        '; charset="UTF-8"; action="urn:a"',
+        ";charset=UTF-8;action=urn:a",
+        "; CHARSET=utf-8 ; action = x",
+        "; charset='utf-8'",
+        '; type="text/xml"; start="<a@b>"',
+    ],
+)
+@pytest.mark.parametrize("media", ["application/soap+xml", "Application/SOAP+XML", "text/xml", "TEXT/XML"])
+def test_parameters_of_the_content_type_are_read_as_every_stack_writes_them(
+    soap: SoapEndpoint, media: str, parameters: str
+) -> None:
+    headers = {"content-type": media + parameters}
+
+    answer = post(soap, envelope("<Show><id>é</id></Show>", S12), headers)
+
+    assert result(answer)[0].text == "é"
+    # What is no envelope is answered in the version that the header names.
+    assert fault(post(soap, b"", headers))[0] == "a:DeserializationFailed"
+    assert post(soap, b"", headers).content_type.split(";")[0] == media.lower()
+
+
+@pytest.mark.parametrize("charset", ["iso-8859-1", '"latin1"', "utf-16", "windows-1252", "x"])
+def test_other_charsets_are_refused_whatever_the_bytes(soap: SoapEndpoint, charset: str) -> None:
+    answer = post(soap, envelope("<Show><id>a</id></Show>"), {"content-type": f"text/xml; charset={charset}"})
+
+    assert "is not supported, or the message is not written in it" in fault(answer)[1]
 
 
 @pytest.mark.parametrize("wrapper", ['<Show xmlns="urn:other">', "<Show>", "<show>", '<x:Show xmlns:x="urn:x">'])
@@ -83,6 +142,15 @@ def test_operation_is_known_by_its_local_name(soap: SoapEndpoint, wrapper: str) 
     answer = post(soap, envelope(f"{wrapper}<id>a</id></{name}>"))
 
     assert result(answer)[0].text == "a"
+
+
+def test_a_message_in_several_parts_is_a_fault(soap: SoapEndpoint) -> None:
+    # MTOM: never sent (contract section 11), and never offered.
+    parts = b"--b\r\nContent-Type: application/xop+xml\r\n\r\n" + envelope("<Show/>") + b"\r\n--b--\r\n"
+
+    answer = post(soap, parts, {"content-type": 'multipart/related; type="application/xop+xml"; boundary=b'})
+
+    assert (answer.status, fault(answer)[0]) == (500, "a:DeserializationFailed")
 
 
 def test_missing_arguments_are_none(soap: SoapEndpoint) -> None:
@@ -156,21 +224,40 @@ def test_what_is_wrong_is_a_fault_of_the_client(soap: SoapEndpoint, body: bytes,
 
 
 @pytest.mark.parametrize(
-    ("kind", "code_11", "code_12", "status_12"),
+    ("kind", "code_11", "codes_12", "status_12"),
     [
-        ("value", "s:Client", "s:Sender", 400),
-        ("forbidden", "s:Client", "s:Sender", 400),
-        ("missing", "s:Client", "s:Sender", 400),
-        ("conflict", "s:Client", "s:Sender", 400),
-        ("busy", "s:Server", "s:Receiver", 500),
+        ("value", "s:Client", ["s:Sender", "a:BadRequest"], 400),
+        ("forbidden", "s:Client", ["s:Sender", "a:Forbidden"], 400),
+        ("missing", "s:Client", ["s:Sender", "a:NotFound"], 400),
+        ("conflict", "s:Client", ["s:Sender", "a:Conflict"], 400),
+        ("stranger", "s:Client", ["s:Sender", "a:Unauthorized"], 401),
+        ("busy", "s:Server", ["s:Receiver", "a:ServiceUnavailable"], 500),
+        ("defect", "a:InternalServiceFault", ["s:Receiver", "a:InternalServiceFault"], 500),
     ],
 )
-def test_errors_of_services(soap: SoapEndpoint, kind: str, code_11: str, code_12: str, status_12: int) -> None:
+def test_errors_of_services(soap: SoapEndpoint, kind: str, code_11: str, codes_12: list[str], status_12: int) -> None:
     body = f"<Fail><kind>{kind}</kind></Fail>"
     old, new = post(soap, envelope(body)), post(soap, envelope(body, S12), XML_12)
 
-    assert (old.status, fault(old)[0]) == (500, code_11)
-    assert (new.status, fault(new)[0]) == (status_12, code_12)
+    assert (old.status, fault(old)[0]) == (401 if status_12 == 401 else 500, code_11)
+    assert (new.status, [one.text for one in etree.fromstring(new.body).iter("{*}Value")]) == (status_12, codes_12)
+
+
+@pytest.mark.parametrize(
+    ("body", "namespace"),
+    [
+        ("<Fail><kind>missing</kind></Fail>", "http://schemas.microsoft.com/2009/WebFault"),
+        ("<Fail><kind>defect</kind></Fail>", NET),
+        ("", NET),
+        ("<Dance/>", "http://schemas.microsoft.com/ws/2005/05/addressing/none"),
+    ],
+)
+def test_subcode_is_a_name_of_wcf(soap: SoapEndpoint, body: str, namespace: str) -> None:
+    root = etree.fromstring(post(soap, envelope(body, S12), XML_12).body)
+
+    # .NET's WebFaultException.GetFaultCode for errors of services, contract section 8.8 for all others.
+    (value,) = root.iterfind(f".//{{{S12}}}Code/{{{S12}}}Subcode/{{{S12}}}Value")
+    assert value.nsmap[value.text.partition(":")[0]] == namespace
 
 
 def test_detail_is_the_one_that_every_stack_reads(soap: SoapEndpoint) -> None:
@@ -218,7 +305,7 @@ def test_refusals_are_faults(soap: SoapEndpoint) -> None:
     request = Request("POST", "/Echo/soap", headers=XML_12)
 
     assert fault(soap.refused(request, 413, "too large")) == ("a:DeserializationFailed", "too large")
-    assert fault(soap.refused(request, 503, "too busy")) == ("s:Receiver", "too busy")
+    assert fault(soap.refused(request, 503, "too busy")) == ("a:ServiceUnavailable", "too busy")
 
 
 @pytest.mark.parametrize(
@@ -241,3 +328,7 @@ def test_answer_declares_no_prefix_that_it_does_not_use(soap: SoapEndpoint) -> N
 
     assert "soap12" not in answer
     assert not re.search(r"xmlns:ns\d", answer)
+
+
+def test_every_status_that_an_error_has_is_named_as_in_net(soap: SoapEndpoint) -> None:
+    assert {*STATUSES.values(), 500} == set(STATUS_NAMES)

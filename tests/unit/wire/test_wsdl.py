@@ -131,6 +131,28 @@ def test_no_two_elements_differ_only_in_case(single: etree._Element) -> None:
         assert len(names) == len(set(names))
 
 
+def test_no_element_is_called_as_a_type_and_its_member_together() -> None:
+    """JAXB's names, of which wsimport wants each only once."""
+
+    class Cow(DataContract):
+        Name = Text
+
+    class CowName(DataContract):
+        Owner = Cow
+
+    class CowService(ServiceBase):
+        @operation(Route("POST", "names", {}, "name"), CowName)
+        def AddName(ctx: Any, name: Any) -> Any: ...
+
+    data = WsdlDocuments(CowService, NAMES).schemas[2]
+    published = data.document()
+
+    assert found(published, "xs:complexType/@name") == ["Cow", "CowName"]
+    assert found(published, "xs:element/@name") == ["Cow"]
+    # The help page shows it: REST has no proxies.
+    assert found(data.extract("CowName"), "xs:element/@name") == ["Cow", "CowName"]
+
+
 def test_types_are_read_from_the_address_of_the_request(documents: WsdlDocuments) -> None:
     for address in (ADDRESS, "https://other.test:8443/Farm/"):
         root = etree.fromstring(documents.wsdl(address))
