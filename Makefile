@@ -1,7 +1,9 @@
 # make run    a server with a sample library and a local agent, and a SOAP client that uses them; Ctrl-C ends it
-# make test   everything that must hold, but for the faults
-# make lint   ruff, mypy, import-linter, codespell, docutils
+# make test   everything that must hold, but for what faults, clients and fuzz run
+# make lint   ruff, mypy, import-linter, golden WSDL, codespell, docutils
 # make faults kills, cuts, pauses, full disks and clocks (docs/faults.rst), for an hour; FAULTS=short: for 15 minutes
+# make clients proxies that gSOAP, Mono's svcutil and JAX-WS make; apt-get installs what is missing of these
+# make fuzz   a minute of guided fuzzing for each codec, as many at once as there are processors; FUZZ=15: of 15 seconds
 # make bench  the performance figures, beside their peers (bench/README.rst)
 # make clean  remove what the above have made
 #
@@ -10,6 +12,7 @@
 
 LISTEN ?= 127.0.0.1:8080
 FAULTS ?= long
+FUZZ ?= 60
 AGENTS ?= 127.0.0.1:3163
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	"$$p" -c 'import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
@@ -18,7 +21,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: run test lint faults bench clean
+.PHONY: run test lint faults fuzz clients bench clean
 
 # Both run in the background, so that a signal finds the shell waiting, and able to end them at once.
 run: $(VENV)/.demo
@@ -39,8 +42,10 @@ lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy --platform win32 --no-warn-unreachable --cache-dir .mypy_cache/win32 -p dispatcher.agents -p dispatcher.tasks
+	$(BIN)/mypy --platform win32 --no-warn-unreachable --cache-dir .mypy_cache/win32 \
+		-p dispatcher.agents -p dispatcher.tasks
 	$(BIN)/lint-imports
+	$(BIN)/dispatcher wsdl --check wsdl
 	$(BIN)/codespell .ci bench conf dispatcher docs tests CHANGES.rst Makefile README.rst
 	@for page in README.rst CHANGES.rst bench/README.rst $$(find docs -name '*.rst'); do \
 		$(BIN)/docutils --report=warning --halt=warning --writer=null "$$page" || exit 1; \
@@ -48,6 +53,31 @@ lint: $(VENV)/.test
 
 faults: $(VENV)/.test
 	FAULTS=$(FAULTS) $(BIN)/python -m pytest tests/faults tests/unit/core/test_recurrence_oracle.py
+
+# What is missing is installed; who may not is told what to ask for.
+clients: $(VENV)/.test
+	@missing=; \
+	needs() { package=$$1; shift; "$$@" >/dev/null 2>&1 || missing="$$missing $$package"; }; \
+	needs gsoap command -v wsdl2h; \
+	needs gsoap command -v soapcpp2; \
+	needs g++ command -v g++; \
+	needs libgsoap-dev sh -c 'printf "#include <stdsoap2.h>\n" | g++ -E -x c++ -'; \
+	needs mono-runtime command -v mono; \
+	needs mono-devel command -v svcutil; \
+	needs mono-mcs command -v mcs; \
+	needs jaxws command -v wsimport; \
+	needs libjaxws-java test -e /usr/share/java/jaxws-rt.jar; \
+	needs default-jdk-headless command -v javac; \
+	[ -z "$$missing" ] || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+		apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=600 $$missing; } || \
+		{ echo "Needed, and could not be installed:$$missing"; exit 1; }
+	$(BIN)/python -m pytest -m clients tests/clients
+
+# atheris, which guides it, is made for Linux on x86_64 only.
+fuzz: $(VENV)/.fuzz
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || \
+		{ echo 'make fuzz needs atheris, which there is for Linux on x86_64 only'; exit 1; }
+	cd tests && $(abspath $(BIN))/python -m fuzz --seconds $(FUZZ)
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m bench
@@ -71,3 +101,7 @@ $(VENV)/.test: setup.cfg | $(VENV)/bin/pip
 $(VENV)/.bench: setup.cfg | $(VENV)/bin/pip
 	$(PIP) install -e '.[bench]'
 	@touch $@
+
+$(VENV)/.fuzz: setup.cfg | $(VENV)/bin/pip
+	$(PIP) install -e '.[demo,test,fuzz]'
+	@touch $@ $(VENV)/.demo $(VENV)/.test

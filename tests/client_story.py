@@ -1,4 +1,4 @@
-"""Stories: what clients of other stacks tell of one job each. They are scripts below ``tests/clients``, run by CI."""
+"""Stories: what clients of other stacks tell of one job each. They are programs below ``tests/clients``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from client_world import COUNT, LOGIN, PASSWORD, SLEEP
+from client_world import COUNT, LOGIN, MISTAKEN, PASSWORD, SLEEP
 from database_servers import missing
 from lxml import etree
 from real_server import Server
@@ -30,11 +30,22 @@ def need(client: str, *probe: str, **environment: str) -> None:
         missing(client)
 
 
+def build(*command: str, folder: Path) -> None:
+    """Run in *folder* a command that makes a client, or a part of it; it may take its time."""
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def listen(*command: str, server: Server, wsdl: str, version: str, **environment: str) -> dict[str, Any]:
-    """Run a client, and return its story; *wsdl* is the query that it fetches the WSDL by, *version* that of SOAP."""
+    """Run a client, and return its story; *wsdl* is the query that it fetches the WSDL by, *version* that of SOAP.
+
+    What it is to do is its input, in JSON, and for those that do not read that, its environment.
+    """
     given = {
         "wsdl": f"{server.service}/{wsdl}",
+        "address": f"{server.service}/soap",
         "version": version,
+        "mistaken": MISTAKEN,
         "login": LOGIN,
         "password": PASSWORD,
         "agent": server.wait_for_agents(1, auth=(LOGIN.encode(), PASSWORD.encode()))[0],
@@ -45,7 +56,7 @@ def listen(*command: str, server: Server, wsdl: str, version: str, **environment
     }
     done = subprocess.run(
         command,
-        env={**os.environ, **environment},
+        env={**os.environ, **environment} | {f"GIVEN_{name.upper()}": value for name, value in given.items()},
         input=json.dumps(given).encode(),
         capture_output=True,
         timeout=90,
@@ -67,4 +78,5 @@ def check(story: dict[str, Any], version: str) -> None:
     assert story["aborted"] == "Aborted"
     assert story["fault"]["code"].endswith({"1.1": ":Client", "1.2": ":Sender"}[version])
     assert f"no job {UNKNOWN}" in story["fault"]["text"]
+    assert "undefined" not in story["fault"]["text"]
     assert story["fault"]["type"] == "job.not_found"

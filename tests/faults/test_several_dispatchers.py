@@ -13,6 +13,8 @@ import pytest
 import requests
 from real_server import Process, Server, dispatcher
 
+from dispatcher.web.listeners import listen
+
 READY = re.compile(r"serves clients at (\S+) and agents at (\S+)")
 MARK, SLEEP = "{00000000-0000-4000-8000-0000000000AA}", "{00000000-0000-4000-8000-0000000000BB}"
 LIBRARY = """
@@ -144,6 +146,28 @@ def test_a_crew_shares_its_ports_and_starts_dead_members_again(
     members = parent.children()
     assert crew.process.stop() == 0
     assert psutil.wait_procs(members, timeout=20)[1] == []
+
+
+def test_a_crew_moves_to_another_port_together(serve: Callable[..., Server]) -> None:
+    crew = serve("--processes", "2")
+    with listen("127.0.0.1", 0) as free:
+        port = free.getsockname()[1]
+    for service in ("scheduling", "resource"):
+        dispatcher("setting", "set", f"webapi.{service}_port", str(port), datastore=crew.datastore)
+    old = int(crew.url.rpartition(":")[2])
+    members = psutil.Process(crew.process.popen.pid).children()
+    deadline = time.monotonic() + 60
+    while any(port not in listening(one) or old in listening(one) for one in members):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    for _ in range(20):  # each is a new connection, to either of them
+        answer = requests.get(f"http://127.0.0.1:{port}/Dispatcher/SchedulingService/help", timeout=20)
+        assert answer.status_code == 200
+
+
+def listening(process: psutil.Process) -> set[int]:
+    """Return the ports that *process* listens at."""
+    return {one.laddr.port for one in process.net_connections("tcp") if one.status == psutil.CONN_LISTEN}
 
 
 def test_a_crew_ends_with_its_killed_parent(serve: Callable[..., Server]) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import tzinfo
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from dispatcher.bindings.ivanti_automation.door import REALM, Door
+from dispatcher.bindings.ivanti_automation.door import Door
 from dispatcher.bindings.ivanti_automation.examples import EXAMPLES
 from dispatcher.bindings.ivanti_automation.faults import STATUSES
 from dispatcher.bindings.ivanti_automation.soap import NAMES, Guest, SchedulingService
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from dispatcher.services.hall import Hall
     from dispatcher.services.settings import Settings
 
-BASE_PATH = "/Dispatcher/SchedulingService"
 #: Where SOAP is answered, below the base path (contract section 8.7).
 SOAP_PATHS = frozenset({"", "soap", "basic"})
 _XML = "text/xml; charset=utf-8"
@@ -43,10 +43,8 @@ class IvantiAutomation(Door):
         help_pages: HelpPages,
         *,
         settings: Settings,
-        base_path: str,
-        realm: str,
     ) -> None:
-        super().__init__(help_pages, settings=settings, base_path=base_path, realm=realm)
+        super().__init__(help_pages, settings=settings, service="scheduling")
         self._soap = soap
         self._rest = rest
         self._wsdl = wsdl
@@ -94,12 +92,9 @@ class IvantiAutomation(Door):
         return documents[name](address) if name in documents else None
 
 
-def build(
-    hall: Hall, *, log: Log, base_path: str = BASE_PATH, realm: str = REALM, quotas: Quotas | None = None
-) -> IvantiAutomation:
-    """Return the binding over *hall*, served below *base_path*; *log* is told of what nobody foresaw."""
+def build(hall: Hall, *, log: Log, quotas: Quotas | None = None) -> IvantiAutomation:
+    """Return the binding over *hall*; *log* is told of what nobody foresaw."""
     quotas = quotas or Quotas()
-    base_path = "/" + base_path.strip("/")
     operations = operations_of(SchedulingService)
     wsdl = WsdlDocuments(SchedulingService, NAMES)
 
@@ -107,13 +102,15 @@ def build(
         key = SubmitKey.of(request.key, request.asked) if request.key else None
         return Guest(hall, request.caller, key)
 
-    zone = hall.settings.site_zone
+    def zone() -> tzinfo:
+        return hall.settings.known().site_zone()  # as it was when the door let the request in
+
     soap = SoapEndpoint(
         operations, namespace=NAMES.namespace, faults=STATUSES, context=context, site_zone=zone, log=log, quotas=quotas
     )
     rest = WebHttpEndpoint(
         operations,
-        base_path=base_path,
+        base_path=lambda request: request.home or hall.settings.known().text("webapi.scheduling_base_path"),
         soap=soap,
         faults=STATUSES,
         context=context,
@@ -122,7 +119,7 @@ def build(
         quotas=quotas,
     )
     help_pages = HelpPages(operations, Samples(EXAMPLES), wsdl.schemas, _limits(quotas))
-    return IvantiAutomation(soap, rest, wsdl, help_pages, settings=hall.settings, base_path=base_path, realm=realm)
+    return IvantiAutomation(soap, rest, wsdl, help_pages, settings=hall.settings)
 
 
 def _limits(quotas: Quotas) -> dict[str, str]:

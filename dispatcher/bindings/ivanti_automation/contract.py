@@ -53,6 +53,8 @@ JobInvoker = DataContractEnum.of(
         "InvokeNewAgent": Invoker.NEW_AGENT.value,
         "InvokeBoot": Invoker.BOOT.value,
         "InvokeRunBook": Invoker.RUNBOOK.value,
+        # Never sent: what a .NET client has in a JobStatus of its own making, which it could not send without a name.
+        "InvokeUnknown": 0,
     },
 )
 JobStage = DataContractEnum.of(
@@ -111,6 +113,9 @@ class ParameterContainer(DataContract):
 
 class JobStatus(DataContract):
     """Where a job stands (contract section 3.3)."""
+
+    # Clients send back what they were given, in whatever form; only Type is heeded (contract section 2.4).
+    passed_over = frozenset({"JobInvoker", "JobInvokerInfo", "StartDateTime", "StopDateTime"})
 
     JobInvoker = JobInvoker
     JobInvokerInfo = Text
@@ -316,6 +321,9 @@ class RemoveAgent(DataContract):
 
     The agent is given by ``Agent``, by ``AgentID``, or by ``ID`` or ``Name``.
     """
+
+    # In a proxy that has one package for all namespaces (wsimport -p), the operation's message is RemoveAgent.
+    __type_name__ = "AgentRemoval"
 
     Agent = JobWho
     AgentID = Text

@@ -11,45 +11,67 @@ from dispatcher.wire.http import Request, Response
 if TYPE_CHECKING:
     from dispatcher.services.settings import Settings
 
-#: A neutral text, as nothing tells the original's (contract section 10).
-REALM = "Dispatcher"
 _HTML = "text/html; charset=utf-8"
 
 
 class Door:
-    """A service below *base_path*."""
+    """A service, at the place that the settings ``webapi.<service>_base_path`` and ``_port`` say."""
 
-    def __init__(self, help_pages: HelpPages, *, settings: Settings, base_path: str, realm: str) -> None:
+    def __init__(self, help_pages: HelpPages, *, settings: Settings, service: str) -> None:
         self._help = help_pages
         self._settings = settings
-        self._realm = realm
-        self.home = "/" + base_path.strip("/")
-        self.prefixes: tuple[str, ...] = (self.home.lower(),)
+        self._base_path, self._port = f"webapi.{service}_base_path", f"webapi.{service}_port"
+
+    @property
+    def home(self) -> str:
+        """The base path, as it was known when a request last asked for it."""
+        return self._settings.known().text(self._base_path)
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """The base path in lower case."""
+        return (self.home.lower(),)
+
+    @property
+    def port(self) -> int:
+        """The port that is set for it; 0 if there is none."""
+        return self._settings.known().number(self._port)
 
     def public_address(self) -> str:
         """Return the address that help pages and WSDL show; empty if they show the one that the client used."""
         return self._settings.current().text("webapi.public_address")
 
-    def is_public(self, request: Request) -> bool:  # noqa: ARG002
+    def is_public(self, request: Request) -> bool:
         """Whether *request* is answered without credentials.
 
         A Web API that is switched off asks nobody for anything: there is nothing (contract section 11).
         """
-        return not self._settings.current().web_api_enabled()
+        return not self._is_here(request)
 
     def unauthenticated(self, request: Request) -> Response:  # noqa: ARG002
         """Return the challenge that PowerShell waits for; its body is empty, which SOAP clients read best."""
-        return Response(401, headers=[("WWW-Authenticate", f'Basic realm="{self._realm}"')])
+        realm = self._settings.current().text("webapi.realm")
+        return Response(401, headers=[("WWW-Authenticate", f'Basic realm="{realm}"')])
 
     def _enter(self, request: Request) -> Response | None:
         """Let *request* in, or return the answer if there is nothing behind the door."""
-        settings = self._settings.current()
-        if not settings.web_api_enabled():
+        if not self._is_here(request):
             return Response(404)
-        if address := settings.text("webapi.public_address"):
+        if address := self._settings.known().text("webapi.public_address"):
             # Behind a proxy: links and WSDL show where clients reach us, not where the proxy does.
             request.scheme, _, request.host = address.partition("://")
         return None
+
+    def _is_here(self, request: Request) -> bool:
+        """Whether the service is switched on, and is where *request* looks for it; note for *request* where that is.
+
+        Its port counts from when that is open, so that it is never nowhere, and not for who came to another before.
+        """
+        settings = self._settings.current()
+        request.home, port = settings.text(self._base_path), settings.number(self._port)
+        is_below = f"{request.path}/".lower().startswith(f"{request.home}/".lower())
+        is_moving = request.ports is not None and not {port, request.port} <= request.ports
+        return settings.web_api_enabled() and is_below and (port in (0, request.port or port) or is_moving)
 
     def _asks_for_help(self, request: Request) -> bool:
         return request.method in ("GET", "HEAD") and self._below(request).split("/")[0] == "help"
@@ -71,8 +93,12 @@ class Door:
         return Response(200, page.encode(), _HTML)
 
     def _below(self, request: Request) -> str:
-        return request.path[len(self.home) :].strip("/").lower()
+        return request.path[len(self._home_of(request)) :].strip("/").lower()
 
     def _address(self, request: Request) -> str:
         """Return the service's address as the client knows it: of this request alone."""
-        return f"{request.scheme}://{request.host}{self.home}/"
+        return f"{request.scheme}://{request.host}{self._home_of(request)}/"
+
+    def _home_of(self, request: Request) -> str:
+        """Return the base path that *request* was let in by: the setting may have changed since."""
+        return request.home or self.home

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 #: ``yyyyMMddHHmmss`` (contract section 2.11).
 _DATE_TIME = re.compile(r"[0-9]{14}")
 _SECOND = timedelta(seconds=1)
+#: What the first and the last year stand for: .NET's DateTime.MinValue and MaxValue leave an end open, and no zone can
+#: be reckoned with beyond them.
+_OPEN_ENDS = {1: datetime(1970, 1, 1, tzinfo=UTC), 9999: datetime(9999, 1, 1, tzinfo=UTC)}
 
 
 class Interval(NamedTuple):
@@ -77,17 +80,14 @@ def to_interval(start: str | None, stop: str | None, site_zone: tzinfo) -> Inter
     """Return the interval from the beginning of the second *start* to the end of the second *stop*.
 
     Both are ``yyyyMMddHHmmss`` in *site_zone*. Of a time that the clock showed twice, *start* is the first and
-    *stop* the second.
+    *stop* the second. The years 1 and 9999 stand for ends that are open.
 
     :raises InvalidValue: if one of them is missing or malformed, or *stop* is before *start*.
     """
     first, last = _to_moment(start, "start", site_zone, fold=0), _to_moment(stop, "stop", site_zone, fold=1)
     if last < first:
         raise InvalidValue("stop", "is before start")
-    try:
-        return Interval(first, last + _SECOND)
-    except OverflowError:
-        raise InvalidValue("stop", "is out of range") from None
+    return Interval(first, last + _SECOND)
 
 
 def _to_moment(text: str | None, member: str, site_zone: tzinfo, *, fold: int) -> datetime:
@@ -98,6 +98,6 @@ def _to_moment(text: str | None, member: str, site_zone: tzinfo, *, fold: int) -
         raise InvalidValue(member, f"{text[:100]!r} is no date and time like 20261231235959 (yyyyMMddHHmmss)")
     try:
         local = datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=site_zone, fold=fold)
-        return local.astimezone(UTC)
-    except (ValueError, OverflowError):
+    except ValueError:
         raise InvalidValue(member, f"{text!r} is no date and time") from None
+    return _OPEN_ENDS.get(local.year) or local.astimezone(UTC)

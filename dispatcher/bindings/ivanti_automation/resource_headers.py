@@ -13,6 +13,7 @@ from urllib.parse import unquote_to_bytes
 from uuid import UUID
 
 from dispatcher.core.errors import InvalidValue
+from dispatcher.core.file_names import is_file_name
 from dispatcher.services.uploads import Upload
 from dispatcher.wire.guids import NO_GUID, format_guid, parse_guid
 
@@ -38,17 +39,23 @@ UPLOAD_HEADERS = {
     "Overwrite": "true: a resource of the same name in the same folder gets the content and keeps its GUID.",
 }
 
+#: What they show as examples: a request each that can be sent as it stands.
+EXAMPLES = {
+    "DeleteResource.ResourceID": "{5CF59E5A-343C-4D85-A83C-8B18E47310AB}",
+    "UploadResource.Filename": "hello.txt",
+    "UploadResource.Description": "Greets the world",
+    "UploadResource.FolderPath": r"Demo\Texts",
+    "UploadResource.Request": "Hello, world!",
+    "UploadResource.Response": "{5CF59E5A-343C-4D85-A83C-8B18E47310AB}",
+}
+
 _MOST_FOLDER_CHARS, _MOST_COMMENT_CHARS = 700, 10_000
-#: What the file systems of agents take, in UTF-8.
-_MOST_NAME_BYTES = 255
 _ENCODED_WORD = re.compile(r"=\?[A-Za-z0-9_*-]+\?[BbQq]\?[^?]*\?=")
 _PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 #: Besides controls: halves of pairs, which no UTF-8 has, and what no datastore takes.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-#: What no name has on one system or another, and what makes it look like another (``exe.txt`` for ``txt.exe``).
-_NO_NAME = re.compile(r'[:*?"<>|\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]')
-#: Devices, whatever ending they have. https://learn.microsoft.com/windows/win32/fileio/naming-a-file
-_DEVICE = re.compile(r"(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(COM|LPT)[1-9\xb9\xb2\xb3]) *(\.|$)", re.IGNORECASE)
+#: What no folder has in its name.
+_NO_FOLDER = re.compile(r'[:*?"<>|\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]')
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
@@ -160,14 +167,13 @@ def _folded(name: str) -> str:
 def _to_file_name(text: str) -> str:
     """Return the name alone: whatever directory it was in at the client, it is in none here."""
     name = re.split(r"[/\\]", text)[-1].strip()
-    is_name = bool(name) and not name.endswith(".") and not _NO_NAME.search(name) and not _DEVICE.match(name)
-    if not is_name or len(name.encode()) > _MOST_NAME_BYTES:
+    if not is_file_name(name):
         raise InvalidValue(_FILE_NAME[0], f"{text[:100]!r} is no name of a file")
     return name
 
 
 def _to_folder(text: str) -> str:
     names = [part.strip() for part in re.split(r"[/\\]", text) if part.strip()]
-    if any(name in (".", "..") or _NO_NAME.search(name) for name in names):
+    if any(name in (".", "..") or _NO_FOLDER.search(name) for name in names):
         raise InvalidValue(_FOLDER[0], f"{text[:100]!r} is no folder")
     return "/".join(names)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dispatcher.bindings.ivanti_automation.door import REALM, Door
+from dispatcher.bindings.ivanti_automation.door import Door
 from dispatcher.bindings.ivanti_automation.faults import STATUSES
-from dispatcher.bindings.ivanti_automation.resource_headers import to_upload
+from dispatcher.bindings.ivanti_automation.resource_headers import EXAMPLES, to_upload
 from dispatcher.bindings.ivanti_automation.resource_operations import Delivery, ResourceService
 from dispatcher.bindings.ivanti_automation.soap import NAMES
 from dispatcher.core.errors import DispatcherError
@@ -26,7 +26,6 @@ from dispatcher.wire.xsd import SERIALIZATION
 if TYPE_CHECKING:
     from dispatcher.services.hall import Hall
 
-BASE_PATH = "/Dispatcher/ResourceService"
 #: How much may be uploaded decides what 413 says; the rest is as for all operations.
 _STATUSES = {**STATUSES, QuotaReached: 413}
 
@@ -36,8 +35,8 @@ class ResourceDoor(Door):
 
     title = "Ivanti Automation: ResourceService"
 
-    def __init__(self, hall: Hall, help_pages: HelpPages, *, log: Log, base_path: str, realm: str) -> None:
-        super().__init__(help_pages, settings=hall.settings, base_path=base_path, realm=realm)
+    def __init__(self, hall: Hall, help_pages: HelpPages, *, log: Log) -> None:
+        super().__init__(help_pages, settings=hall.settings, service="resource")
         self._uploads = hall.uploads
         self._log = log
         self._operations = {one.route.template.lower(): one for one in operations_of(ResourceService).values()}
@@ -92,14 +91,12 @@ def _answer(request: Request, operation: Operation, value: str | bool) -> Respon
     return Response(200, f'<{name} xmlns="{SERIALIZATION}">{text}</{name}>'.encode(), Format.XML.value)
 
 
-def build(
-    hall: Hall, *, log: Log, base_path: str = BASE_PATH, realm: str = REALM, max_upload_bytes: int = 2 << 30
-) -> ResourceDoor:
-    """Return the binding over *hall*, served below *base_path*; *log* is told of what nobody foresaw.
+def build(hall: Hall, *, log: Log, max_upload_bytes: int = 2 << 30) -> ResourceDoor:
+    """Return the binding over *hall*; *log* is told of what nobody foresaw.
 
     Its help says that uploads may have *max_upload_bytes*.
     """
     wsdl = WsdlDocuments(ResourceService, NAMES)
     limits = {"Size of an upload": f"{max_upload_bytes:,} bytes"}
-    help_pages = HelpPages(operations_of(ResourceService), Samples({}), wsdl.schemas, limits, has_soap=False)
-    return ResourceDoor(hall, help_pages, log=log, base_path=base_path, realm=realm)
+    help_pages = HelpPages(operations_of(ResourceService), Samples(EXAMPLES), wsdl.schemas, limits, has_soap=False)
+    return ResourceDoor(hall, help_pages, log=log)

@@ -124,7 +124,7 @@ def test_challenge_is_basic_and_empty(binding: IvantiAutomation) -> None:
     answer = binding.unauthenticated(get("/jobs"))
 
     assert (answer.status, answer.body) == (401, b"")
-    assert answer.headers == [("WWW-Authenticate", 'Basic realm="Dispatcher"')]
+    assert answer.headers == [("WWW-Authenticate", 'Basic realm="Automation"')]
 
 
 @pytest.mark.parametrize("path", ["/help", "/HELP"])
@@ -172,8 +172,30 @@ def test_every_example_on_a_help_page_is_a_valid_request(
     assert answer.content_type == f"{media}; charset=utf-8"
 
 
+@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("direction", ["request", "response"])
+def test_every_example_on_a_help_page_fits_its_schemas(
+    binding: IvantiAutomation, name: str, direction: str, tmp_path: Path
+) -> None:
+    page = binding(get(f"/help/operations/{name}")).body.decode()
+    examples = re.findall(rf'<pre class="{direction}-xml">(.*?)</pre>', page, re.DOTALL)
+    schemas = re.findall(rf'<pre class="{direction}-schema">(.*?)</pre>', page, re.DOTALL)
+    assert bool(examples) == bool(schemas)
+    roots = [etree.fromstring(unescape(schema)) for schema in schemas]
+    for place, root in enumerate(roots):
+        # The page shows one after the other; a file each is what other tools read.
+        for imported in root.iterfind("{*}import"):
+            (found,) = [at for at, one in enumerate(roots) if one.get("targetNamespace") == imported.get("namespace")]
+            imported.set("schemaLocation", f"{found}.xsd")
+        (tmp_path / f"{place}.xsd").write_bytes(etree.tostring(root))
+    for example in examples:
+        etree.XMLSchema(file=tmp_path / "0.xsd").assertValid(etree.fromstring(unescape(example)))
+
+
 def test_other_base_path_and_realm(hall: Hall) -> None:
-    moved = build(hall, log=lambda event, **details: None, base_path="Automation/Api/", realm="Farm")
+    hall.settings.set("webapi.scheduling_base_path", "Automation/Api/", SYSTEM)
+    hall.settings.set("webapi.realm", "Farm", SYSTEM)
+    moved = build(hall, log=lambda event, **details: None)
 
     assert moved.prefixes == ("/automation/api",)
     assert moved(asking("GET", "/automation/api/who")).status == 200
@@ -290,3 +312,13 @@ def test_output_is_read_by_range(binding: IvantiAutomation) -> None:
     for query in ("", "agent=nobody", f"agent={AGENT}&offset=-1", f"agent={AGENT}&length=0"):
         assert binding(asking("GET", path, query)).status == 400
     assert binding(asking("GET", path, f"agent={PATCH}")).status == 404
+
+
+@pytest.mark.parametrize("path", ["/help", "?wsdl", "/who"])
+def test_a_request_goes_by_the_base_path_that_let_it_in(hall: Hall, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    binding, before = build(hall, log=lambda *_, **__: None), hall.settings.current()
+    hall.settings.set("webapi.scheduling_base_path", "/Else/Where", SYSTEM)
+    monkeypatch.setattr(hall.settings, "current", lambda: before)  # the setting changes after that look
+    bare, _, query = path.partition("?")
+    answer = binding(Request("GET", f"/Dispatcher/SchedulingService{bare}", query, caller=SYSTEM))
+    assert (answer.status, b"/Else/Where" in answer.body) == (200, False)

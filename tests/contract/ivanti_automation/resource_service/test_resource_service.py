@@ -96,13 +96,32 @@ def test_help_says_what_the_stream_and_the_headers_are(door: ResourceDoor) -> No
     assert f"<tr><td>Request</td><td>Unknown</td><td>{sentence}</td></tr>" in text
     assert "<td>Filename</td>" in text
     shown = unescape(text)
-    assert '<string xmlns="http://schemas.microsoft.com/2003/10/Serialization/">String content</string>' in shown
+    assert f'<string xmlns="http://schemas.microsoft.com/2003/10/Serialization/">{SPARE}</string>' in shown
     assert '<xs:element name="string" nillable="true" type="xs:string"/>' in shown
     deleting = door(get("help/operations/DeleteResource")).body.decode()
     assert "<tr><td>Request</td><td>N/A</td><td>The Request body is empty.</td></tr>" in deleting
     assert "<td>ResourceID</td>" in deleting
     with pytest.raises(etree.XMLSyntaxError):  # PowerShell would parse it
         etree.fromstring(text)
+
+
+@pytest.mark.parametrize("name", ["UploadResource", "DeleteResource"])
+@pytest.mark.parametrize("media", ["application/xml", "application/json"])
+def test_every_example_on_a_help_page_is_a_valid_request(door: ResourceDoor, name: str, media: str) -> None:
+    page = door(get(f"help/operations/{name}")).body.decode()
+    (example,) = re.findall(r'<pre class="request-head">(.*?)</pre>', page, re.DOTALL)
+    head, _, body = unescape(example).partition("\n\n")
+    (verb, path, _), *headers = (line.split(maxsplit=2 if ": " not in line else 1) for line in head.splitlines())
+    given = {key.lower().removesuffix(":"): value for key, value in headers}
+    assert given["host"] == "dispatcher.example:8080"
+    assert given["content-length"] == str(len(body.encode()))
+
+    answer = send(door, asking(verb, path, "", given | {"accept": media}, body.encode()))
+
+    assert (answer.status, answer.content_type) == (200, f"{media}; charset=utf-8")
+    (shown,) = re.findall(rf'<pre class="response-{media[12:]}">(.*?)</pre>', page, re.DOTALL)
+    guid = re.compile(r"[{][0-9A-F-]{36}[}]")
+    assert guid.sub("", unescape(shown)) == guid.sub("", answer.body.decode()).replace("\\/", "/")
 
 
 @pytest.mark.parametrize(
@@ -163,7 +182,7 @@ def test_switched_off_there_is_nothing(door: ResourceDoor, hall: Hall, path: str
 
 def test_challenge_and_links_are_the_clients(door: ResourceDoor, hall: Hall) -> None:
     answer = door.unauthenticated(get("help"))
-    assert (answer.status, answer.headers) == (401, [("WWW-Authenticate", 'Basic realm="Dispatcher"')])
+    assert (answer.status, answer.headers) == (401, [("WWW-Authenticate", 'Basic realm="Automation"')])
     hall.settings.set("webapi.public_address", "https://jobs.example.com", SYSTEM)
     assert b"Operations at https://jobs.example.com/Dispatcher/ResourceService/" in door(get("help")).body
     assert b"https://jobs.example.com/Dispatcher/ResourceService/help" in send(door, post("UploadResource")).body

@@ -1,0 +1,27 @@
+"""Mono's svcutil and BasicHttpBinding, in C#, over a socket: the life of a job, by a proxy made from the live WSDL.
+
+Of a WSDL in several documents, whosever it is, this svcutil reads the schemas twice, and then says nothing but makes an
+empty proxy. BasicHttpBinding is SOAP 1.1.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from client_story import CLIENTS, build, check, listen
+
+pytestmark = [pytest.mark.clients, pytest.mark.timeout(600)]
+LIBRARIES = "System.ServiceModel,System.Runtime.Serialization,System.Web.Extensions"
+
+
+def test_life_of_a_job(guarded_server: Any, tmp_path: Path) -> None:
+    build("svcutil", "-out:Service.cs", f"{guarded_server.service}/?singleWsdl", folder=tmp_path)
+    build("mcs", "-out:job.exe", f"-r:{LIBRARIES}", "Service.cs", str(CLIENTS / "mono" / "Job.cs"), folder=tmp_path)
+
+    program = str(tmp_path / "job.exe")
+    story = listen("mono", program, server=guarded_server, wsdl="?singleWsdl", version="1.1")
+
+    check(story, "1.1")
+    assert "401(Unauthorized)" in story["refused"]
