@@ -81,7 +81,7 @@ def node(directory: Path, core: int | None) -> Iterator[Running]:
     """
     program, modules = shutil.which("node"), _NODE_HOME.resolve() / "node_modules"
     if program is None or not all((modules / package).is_dir() for package in ("soap", "better-sqlite3")):
-        raise PeerMissing(f"it needs node, and the packages of {_HERE.name}/node in {_NODE_HOME} (bench/README.rst)")
+        raise PeerMissing(f"it needs node, and the packages of bench/peers/node in {_NODE_HOME} (bench/README.rst)")
     home, port = _prepare(directory), free_port()
     command = [program, str(_HERE / "soap_peer.js"), str(port), str(_WSDL), str(home / "peer.db")]
     yield from _run(command, {"NODE_PATH": str(modules)}, core, home, port)

@@ -106,12 +106,12 @@ def test_only_what_is_the_agents_own_is_renewed(hall: Hall, agents: list[UUID], 
 def test_only_what_never_reached_its_agent_waits_again(hall: Hall, agents: list[UUID], clock: Any) -> None:
     submit(hall, *agents)
     runs = lend(hall, agents)
-    now = clock()
+    now = clock.steady()
     hall.leasing.reclaim_of(
         [
             Ask(agents[0], 1, [], now),
             Ask(agents[1], 1, held(runs[1]), now),
-            Ask(agents[2], 1, [], now - timedelta(seconds=1)),
+            Ask(agents[2], 1, [], now - 1.0),
             Ask(agents[3], 1, []),
         ]
     )
@@ -179,7 +179,7 @@ def test_a_crowd_takes_hardly_more_statements_than_one(
     for some in (agents[:1], agents[1:]):
         with statements(datastore) as sent:
             assert hall.leasing.with_business(some) == set(some)
-            hall.leasing.reclaim_of([Ask(agent, 1, [], clock()) for agent in some])
+            hall.leasing.reclaim_of([Ask(agent, 1, [], clock.steady()) for agent in some])
             runs = lend(hall, some)
         lending = len(sent)
         with statements(datastore) as sent:
