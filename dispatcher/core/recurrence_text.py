@@ -120,13 +120,17 @@ def parse(text: str) -> RecurrenceText:
     if len(found["DTSTART"]) != 1 or len(found["RRULE"]) > 1:
         raise InvalidValue("recurrence", "must have one DTSTART and at most one RRULE")
     zone, start = _start(*found["DTSTART"][0])
-    return RecurrenceText(
+    read = RecurrenceText(
         start,
         zone,
         parse_rule(found["RRULE"][0][1]) if found["RRULE"] else None,
         extra=_dates("RDATE", found["RDATE"], zone),
         left_out=_dates("EXDATE", found["EXDATE"], zone),
     )
+    # What is stored and shown is the one form, which may be longer: a long zone stands in every line of it.
+    if len(str(read)) > MAX_LENGTH:
+        raise InvalidValue("recurrence", f"may have {MAX_LENGTH} characters, also with its zone in every line")
+    return read
 
 
 def parse_rule(text: str) -> RuleText:

@@ -1,4 +1,4 @@
-"""Fuzzing: ``python -m fuzz [--seconds N] [--jobs N] [target ...]``; guided by coverage, a process for each target.
+"""Fuzzing: ``python -m fuzz [--seconds N] [--jobs N] [--seed N] [target ...]``; guided by coverage, each in a process.
 
 An input that breaks a target is shown and stored below ``.run/fuzz``: put into ``tests/fuzz/found/<target>/`` it is a
 test. What was found to lead anywhere is kept there, too, and is where the next run begins.
@@ -26,7 +26,7 @@ def main() -> int:
     # Not loaded here: its modules must be first loaded by the one who counts which of their lines are passed.
     names = arguments.targets or _names()
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        results = list(pool.map(lambda name: _fuzz(name, arguments.seconds), names))
+        results = list(pool.map(lambda name: _fuzz(name, arguments.seconds, arguments.seed), names))
     broken = [name for name, is_good in zip(names, results, strict=True) if not is_good]
     print(f"{len(names)} targets, broken: {', '.join(broken) or 'none'}")
     return bool(broken)
@@ -36,6 +36,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="fuzz", description=__doc__)
     parser.add_argument("--seconds", type=int, default=60, help="for each target")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="targets at the same time")
+    parser.add_argument("--seed", type=int, default=0, help="what chance begins with; 0: by chance")
     parser.add_argument("targets", nargs="*")
     return parser.parse_args()
 
@@ -47,13 +48,13 @@ def _names() -> list[str]:
     ).stdout.split()
 
 
-def _fuzz(name: str, seconds: int) -> bool:
+def _fuzz(name: str, seconds: int, seed: int) -> bool:
     """Fuzz one target, and tell how it went; return whether it held."""
     crashes = RUN / "crashes" / name
     crashes.mkdir(parents=True, exist_ok=True)
     before = _written(crashes)
     began = time.monotonic()
-    command = [sys.executable, "-m", "fuzz.one", name, str(seconds), str(RUN)]
+    command = [sys.executable, "-m", "fuzz.one", name, str(seconds), str(seed), str(RUN)]
     try:
         done = subprocess.run(command, cwd=TESTS, capture_output=True, timeout=3 * seconds + 300, check=False)
         code, output = done.returncode, (done.stdout + done.stderr).decode(errors="replace")

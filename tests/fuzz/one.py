@@ -1,4 +1,4 @@
-"""One target, fuzzed in this process: ``python -m fuzz.one <target> <seconds> <folder>``. See ``__main__``."""
+"""One target, fuzzed in this process: ``python -m fuzz.one <target> <seconds> <seed> <folder>``. See ``__main__``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MOST_GROWN = 2_048
 
 
 def main() -> None:
-    name, seconds, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3])
+    name, seconds, chance, folder = sys.argv[1], sys.argv[2], sys.argv[3], Path(sys.argv[4])
     target = TARGETS[name]
     corpus = folder / "corpus" / name
     corpus.mkdir(parents=True, exist_ok=True)
@@ -38,6 +38,7 @@ def main() -> None:
     words.write_text("".join(f'"{_quoted(word)}"\n' for word in target.words))
     options = [
         f"-max_total_time={seconds}",
+        f"-seed={chance}",
         f"-max_len={MOST_BYTES}",
         f"-rss_limit_mb={MEMORY_MIB}",
         "-timeout=30",

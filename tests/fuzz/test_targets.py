@@ -94,7 +94,7 @@ def test_input_that_breaks_is_shown_also_when_an_earlier_run_has_found_it(
     monkeypatch.setattr(command, "RUN", tmp_path)
     monkeypatch.setattr(command.subprocess, "run", run)
 
-    assert not command._fuzz("xml", 1)
+    assert not command._fuzz("xml", 1, 0)
     shown = capsys.readouterr().out
     assert "BROKEN" in shown
     assert "b'<crash-again>'" in shown

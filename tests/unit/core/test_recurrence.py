@@ -196,6 +196,7 @@ def test_last_due_times_of_all_are_found_and_none_after_them() -> None:
         (rule("FREQ=DAILY;BYMONTH=2;BYMONTHDAY=29;COUNT=9999"), "RRULE/COUNT"),
         (rule("FREQ=DAILY") + "\n" + rule("FREQ=DAILY"), "one DTSTART"),
         ("x" * (MAX_LENGTH + 1), "characters"),
+        (f"DTSTART;TZID={'x' * 4_000}:20260301T080000\nRDATE:20260401T080000", "in every line"),
     ],
 )
 def test_what_is_no_recurrence_is_refused_soon_and_named(text: str, problem: str) -> None:
