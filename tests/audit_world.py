@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from argon2 import PasswordHasher
+from cheap_passwords import cheap_passwords
 from job_world import LIBRARY, LINUX, NOBODY, a_request, on
 from schedule_world import NOON, QUARTERS
 from sqlalchemy import text
@@ -26,7 +26,6 @@ from dispatcher.services.enrolment import Facts
 from dispatcher.services.hall import Hall
 from dispatcher.services.logins import Logins
 from dispatcher.services.memberships import Change
-from dispatcher.services.passwords import Passwords
 from dispatcher.services.roles import Roles
 from dispatcher.services.uploads import Upload
 
@@ -49,7 +48,7 @@ class World:
     ports: Ports
 
     def __post_init__(self) -> None:
-        self.logins = Logins(self.datastore, self.ports, Passwords(PasswordHasher(1, 8, 1)))
+        self.logins = Logins(self.datastore, self.ports, cheap_passwords())
         self.roles = Roles(self.datastore, self.ports)
 
     def enrol(self, name: str = "one") -> UUID:

@@ -20,6 +20,7 @@ from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.enrolment import Facts
 from dispatcher.services.hall import Hall, build_hall
 from dispatcher.services.library.importing import import_texts
+from dispatcher.services.roles import Roles
 from dispatcher.services.secrets import Secrets
 
 # With all local variables, as by default, it takes seconds to show an exception.
@@ -108,6 +109,11 @@ def ports(clock: Clock, new_id: Callable[[], UUID], wakeup: RecordingWakeup) -> 
 @pytest.fixture
 def secrets() -> Secrets:
     return Secrets(b"k" * 32)
+
+
+@pytest.fixture
+def roles(datastore: Datastore, ports: Ports) -> Roles:
+    return Roles(datastore, ports)
 
 
 @pytest.fixture

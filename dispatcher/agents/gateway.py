@@ -75,7 +75,6 @@ class Gateway:
 
     def __init__(self, hall: Hall, now: Now) -> None:
         self._hall = hall
-        self._now = now
         self._lease_s = hall.leasing.lease_s
         self._no_orders = protocol.dump(protocol.Orders(lease_s=self._lease_s))
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="gateway")

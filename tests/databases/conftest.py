@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from argon2 import PasswordHasher
+from cheap_passwords import cheap_passwords
 
 from dispatcher.core.permissions import SYSTEM, Caller, Right
 from dispatcher.core.ports import Ports
@@ -16,7 +16,6 @@ from dispatcher.datastore.engines import parse_url
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.hall import Hall
 from dispatcher.services.logins import Logins
-from dispatcher.services.passwords import Passwords
 from dispatcher.services.roles import Roles
 
 
@@ -37,13 +36,8 @@ def datastore(database_url: str) -> Iterator[Datastore]:
 
 
 @pytest.fixture
-def roles(datastore: Datastore, ports: Ports) -> Roles:
-    return Roles(datastore, ports)
-
-
-@pytest.fixture
 def logins(datastore: Datastore, ports: Ports) -> Logins:
-    logins = Logins(datastore, ports, Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)))
+    logins = Logins(datastore, ports, cheap_passwords())
     logins.add("admin", "pw", SYSTEM)
     logins.add("bob", "pw", SYSTEM)
     return logins

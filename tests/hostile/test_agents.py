@@ -5,19 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from hostile_server import Loop, applications
-from hostile_world import LIBRARY, PATCH
-from sqlalchemy import func, select
+from hostile_world import LIBRARY, PATCH, rows
 
 from dispatcher.agents import protocol
 from dispatcher.core.jobs import JobRequest, WhatChoice, WhatKind, When, WhoChoice, WhoKind
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.core.states import State
-from dispatcher.datastore.models import Base
 from dispatcher.services.hall import Hall
 from dispatcher.web.app import Limits
 
@@ -65,14 +64,7 @@ def loop(hall: Hall, clock: Any, load_library: Callable[[str], None]) -> Iterato
 
 @pytest.fixture
 def stored(datastore: Any) -> Callable[[], dict[str, int]]:
-    def count() -> dict[str, int]:
-        with datastore.read() as session:
-            return {
-                table.name: session.scalar(select(func.count()).select_from(table)) or 0
-                for table in Base.metadata.sorted_tables
-            }
-
-    return count
+    return partial(rows, datastore)
 
 
 def submit(hall: Hall, agent: Agent) -> UUID:

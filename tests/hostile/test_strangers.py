@@ -6,16 +6,15 @@ import base64
 import io
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 from hostile_server import Loop, applications
-from hostile_world import BASE, EVERY_ADDRESS, JOB_XML, LIBRARY, OPERATIONS, path_of
-from sqlalchemy import func, select
+from hostile_world import BASE, EVERY_ADDRESS, JOB_XML, LIBRARY, OPERATIONS, path_of, rows
 
 from dispatcher import logs
 from dispatcher.core.permissions import SYSTEM
-from dispatcher.datastore.models import Base
 from dispatcher.services.hall import Hall
 from dispatcher.services.logins import Logins
 from dispatcher.web.app import Limits
@@ -56,15 +55,7 @@ def loop(hall: Hall, clock: Any, datastore: Any, ports: Any, load_library: Calla
 
 @pytest.fixture
 def stored(datastore: Any) -> Callable[[], dict[str, int]]:
-    def count() -> dict[str, int]:
-        with datastore.read() as session:
-            return {
-                table.name: session.scalar(select(func.count()).select_from(table)) or 0
-                for table in Base.metadata.sorted_tables
-                if "audit" not in table.name  # that somebody failed is worth a note
-            }
-
-    return count
+    return partial(rows, datastore)
 
 
 def ask(loop: Loop, name: str, authorization: str) -> tuple[int, dict[str, str], bytes]:

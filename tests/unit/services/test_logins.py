@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from argon2 import PasswordHasher
+from cheap_passwords import cheap_passwords
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
@@ -15,12 +15,11 @@ from dispatcher.datastore import revisions
 from dispatcher.datastore.logins import Login, LoginRole, Role
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.logins import LoginExists, Logins, RoleNotFound, name_key, roles_of
-from dispatcher.services.passwords import Passwords
 
 
 @pytest.fixture
 def logins(datastore: Datastore, ports: Ports) -> Logins:
-    return Logins(datastore, ports, Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)))
+    return Logins(datastore, ports, cheap_passwords())
 
 
 def rights_of(datastore: Datastore, name: str) -> dict[Node, Right]:

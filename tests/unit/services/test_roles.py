@@ -8,27 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from argon2 import PasswordHasher
+from cheap_passwords import cheap_passwords
 
 from dispatcher.core.permissions import SYSTEM, Right
 from dispatcher.core.ports import Ports
 from dispatcher.datastore import revisions
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.logins import Logins
-from dispatcher.services.passwords import Passwords
 from dispatcher.services.roles import LastKeeper, Roles
 
 SECURITY = "Administration/Security"
 
 
 @pytest.fixture
-def roles(datastore: Datastore, ports: Ports) -> Roles:
-    return Roles(datastore, ports)
-
-
-@pytest.fixture
 def logins(datastore: Datastore, ports: Ports) -> Logins:
-    logins = Logins(datastore, ports, Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)))
+    logins = Logins(datastore, ports, cheap_passwords())
     logins.add("admin", "pw", SYSTEM)
     return logins
 

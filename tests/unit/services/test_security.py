@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from argon2 import PasswordHasher
+from cheap_passwords import CHEAP
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,7 +27,7 @@ class CountedPasswords(Passwords):
     """Cheap hashes that note each check; ``gate`` holds checks back, as slow hashes would."""
 
     def __init__(self) -> None:
-        super().__init__(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        super().__init__(CHEAP)
         self.checks: list[tuple[bool, str]] = []
         self.gate = threading.Event()
         self.gate.set()
