@@ -1,7 +1,7 @@
 # make run    a server with a sample library and a local agent, and a SOAP client that uses them; Ctrl-C ends it
 # make test   everything that must hold, but for what faults, clients and fuzz run
 # make lint   ruff, mypy, import-linter, golden WSDL, codespell, docutils
-# make faults kills, cuts, pauses, full disks and clocks (docs/faults.rst), for an hour; FAULTS=short: for 15 minutes
+# make faults kills, cuts, pauses, full disks and clocks (docs/faults.rst), for an hour; FAULTS=short: for 10 minutes
 # make clients proxies that gSOAP, Mono's svcutil and JAX-WS make; apt-get installs what is missing of these
 # make fuzz   a minute of guided fuzzing for each codec, as many at once as there are processors; FUZZ=15: of 15 seconds
 # make bench  the performance figures, beside their peers (bench/README.rst)
@@ -35,6 +35,9 @@ run: $(VENV)/.demo
 	wait $$client && echo 'The server stays up until Ctrl-C.'; \
 	client=; wait $$server
 
+# What is compiled is kept, whatever the environment says: tests start many processes.
+test faults: export PYTHONDONTWRITEBYTECODE =
+
 # Without the fault tests: they kill, pause and starve processes, look at when something happens, and take their time.
 test: lint
 	$(BIN)/python -m pytest -n auto --dist worksteal --ignore tests/faults
@@ -52,8 +55,10 @@ lint: $(VENV)/.test
 		$(BIN)/docutils --report=warning --halt=warning --writer=null "$$page" || exit 1; \
 	done
 
+# The short ones two at a time: they wait for processes more than they compute.
 faults: $(VENV)/.test
-	FAULTS=$(FAULTS) $(BIN)/python -m pytest tests/faults tests/unit/core/test_recurrence_oracle.py
+	FAULTS=$(FAULTS) $(BIN)/python -m pytest $(if $(filter short,$(FAULTS)),-n 2 --dist worksteal) \
+		tests/faults tests/unit/core/test_recurrence_oracle.py
 
 # What is missing is installed; who may not is told what to ask for.
 clients: $(VENV)/.test

@@ -190,4 +190,7 @@ def percentile(values: list[float], share: float) -> float:
 if __name__ == "__main__":
     import uvloop
 
-    print(json.dumps(asdict(uvloop.run(_send_all(Spec(**json.load(sys.stdin)))))))
+    report = uvloop.run(_send_all(Spec(**json.load(sys.stdin))))
+    # Not by print: where output is not buffered (PYTHONUNBUFFERED), what a pipe does not take at once is lost.
+    with open(sys.stdout.fileno(), "w", closefd=False) as output:
+        json.dump(asdict(report), output)

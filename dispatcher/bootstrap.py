@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,6 +18,8 @@ from dispatcher.agents.gateway import Gateway
 from dispatcher.agents.lookout import Lookout
 from dispatcher.bindings.ivanti_automation import binding as ivanti_automation
 from dispatcher.bindings.ivanti_automation import resource_service
+from dispatcher.bindings.opsramp import binding as opsramp
+from dispatcher.bindings.symantec_ccs import binding as symantec_ccs
 from dispatcher.core.errors import Unavailable
 from dispatcher.core.ports import Ports
 from dispatcher.datastore.transactions import Datastore
@@ -25,12 +27,15 @@ from dispatcher.engine.clock import LONGEST_SLEEP, Clock
 from dispatcher.engine.duties import duties_of
 from dispatcher.engine.notifications import Notifications
 from dispatcher.real_ports import new_id, now, steady
+from dispatcher.services.change_triggers import ChangeTriggers
 from dispatcher.services.hall import Hall, build_hall
 from dispatcher.services.secrets import Secrets
 from dispatcher.web.agents import AgentsApp
+from dispatcher.web.api_docs import ApiDocs
 from dispatcher.web.app import Limits, WebApp
 from dispatcher.web.health import Health
 from dispatcher.wire.http import Binding
+from dispatcher.wire.json_api.endpoint import JsonApi
 from dispatcher.wire.quotas import Quotas
 
 log = structlog.get_logger(__name__)
@@ -83,6 +88,7 @@ class House:
     clock: Clock
     web: WebApp
     agents: AgentsApp
+    change_triggers: ChangeTriggers
     lookout: Lookout | None = None
     notifications: Notifications | None = None
 
@@ -120,10 +126,19 @@ def build_house(
         longest_sleep=LONGEST_SLEEP if can_wait else timedelta(seconds=LOOK_EVERY_S),
         resumed=lambda: hall.recovery.extend_all(2 * lease),
     )
-    bindings = _ivanti_automation(hall, quotas, limits)
-    web = WebApp(bindings, hall.security, Health(hall), new_id, limits, look_again=hall.settings.current)
+    web = WebApp(
+        build_bindings(hall, quotas, limits),
+        hall.security,
+        hall.access_tokens,
+        Health(hall),
+        new_id,
+        limits,
+        look_again=hall.settings.current,
+        single_writer=datastore if datastore.traits.single_writer else None,
+    )
     lookout = None if datastore.traits.single_writer else _lookout(hall, gateway, is_told=notifications is not None)
-    return House(ports, hall, gateway, clock, web, AgentsApp(gateway), lookout, notifications)
+    triggers = ChangeTriggers(datastore, topology=hall.topology, on_demand=hall.on_demand)
+    return House(ports, hall, gateway, clock, web, AgentsApp(gateway), triggers, lookout, notifications)
 
 
 def _arrive(hall: Hall, name: str, lease: timedelta) -> None:
@@ -167,7 +182,25 @@ def _lookout(hall: Hall, gateway: Gateway, *, is_told: bool) -> Lookout:
     )
 
 
+def build_bindings(hall: Hall, quotas: Quotas, limits: Limits) -> list[Binding]:
+    """Return all front doors over *hall*: those of every dialect, and the one to the documentation of the JSON APIs."""
+    bindings = [binding for build in DIALECTS.values() for binding in build(hall, quotas, limits)]
+    return [*bindings, ApiDocs(binding for binding in bindings if isinstance(binding, JsonApi))]
+
+
 def _ivanti_automation(hall: Hall, quotas: Quotas, limits: Limits) -> list[Binding]:
     scheduling = ivanti_automation.build(hall, log=log.exception, quotas=quotas)
     resources = resource_service.build(hall, log=log.exception, max_upload_bytes=limits.uploads.max_bytes)
     return [scheduling, resources]
+
+
+def _json_api(build: Callable[..., JsonApi]) -> Callable[[Hall, Quotas, Limits], list[Binding]]:
+    return lambda hall, quotas, _: [build(hall, log=log.exception, quotas=quotas)]
+
+
+#: The front doors of each dialect, by its name.
+DIALECTS: Mapping[str, Callable[[Hall, Quotas, Limits], list[Binding]]] = {
+    "ivanti_automation": _ivanti_automation,
+    "opsramp": _json_api(opsramp.build),
+    "symantec_ccs": _json_api(symantec_ccs.build),
+}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from dispatcher.core.errors import BadRequest
@@ -82,6 +82,11 @@ def tls_context(certificate_file: Path, key_file: Path) -> ssl.SSLContext:
     except (ssl.SSLError, OSError) as error:
         raise BadCertificate(f"{certificate_file}: cannot be used: {error}") from None
     return context
+
+
+def fingerprint(certificate: x509.Certificate) -> str:
+    """Return the SHA-256 of *certificate*, in hex."""
+    return certificate.fingerprint(hashes.SHA256()).hex()
 
 
 def doubt(certificate: x509.Certificate, now: datetime) -> str:

@@ -24,14 +24,17 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-from pydantic_settings import BaseSettings, EnvSettingsSource, InitSettingsSource, NoDecode, PydanticBaseSettingsSource
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
 from sqlalchemy import URL
 
+from dispatcher import snmp
 from dispatcher.core.errors import BadRequest, InvalidValue
 from dispatcher.core.networks import PRIVATE, Networks
 from dispatcher.datastore.engines import parse_url
 from dispatcher.directories import data_directory
 
+#: Where the API of Symantec CCS is, unless its listener says otherwise.
+CCS_PORT = 12431
 _PREFIX = "DISPATCHER_"
 
 
@@ -96,7 +99,20 @@ def _to_networks(value: object) -> object:
     return parts
 
 
-_Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_to_networks)]
+def _to_list(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _to_optional_address(value: object) -> object:
+    return _to_address(value) if value else ""
+
+
+def _to_ccs_address(value: object) -> object:
+    has_port = not isinstance(value, str) or ":" in value.rpartition("]")[2]
+    return _to_optional_address(value if has_port or not value else f"{value}:{CCS_PORT}")
+
+
+_Networks = Annotated[tuple[str, ...], BeforeValidator(_to_networks)]
 _Address = Annotated[Address, BeforeValidator(_to_address)]
 
 
@@ -125,6 +141,45 @@ class Agents(_Section):
     """The listener that agents use; with TLS when ``web`` has it."""
 
     listen: _Address = Address("127.0.0.1", 3163)
+
+
+class Listeners(_Section):
+    """Listeners of single vendor APIs beside ``web``, which serves all; with TLS of their own, else that of ``web``."""
+
+    ccs: Annotated[Address | Literal[""], BeforeValidator(_to_ccs_address)] = ""
+    ccs_tls_cert: str = ""
+    ccs_tls_key: Annotated[str, Field(validate_default=True)] = ""
+
+    @field_validator("ccs_tls_key")
+    @classmethod
+    def _goes_with_certificate(cls, value: str, info: ValidationInfo) -> str:
+        if bool(value) != bool(info.data.get("ccs_tls_cert")):
+            raise ValueError("ccs_tls_cert and ccs_tls_key need each other")
+        if value and info.data.get("ccs") == "":
+            raise ValueError("ccs_tls_cert and ccs_tls_key are of no use without ccs")
+        return value
+
+
+class Snmp(_Section):
+    """The listener for SNMP traps by which devices tell of changed configurations; off without ``listen``."""
+
+    listen: Annotated[Address | Literal[""], BeforeValidator(_to_optional_address)] = ""
+    communities: Annotated[tuple[str, ...], BeforeValidator(_to_list), Field(repr=False, validate_default=True)] = ()
+    change_traps: Annotated[tuple[str, ...], BeforeValidator(_to_list)] = snmp.CHANGE_TRAPS
+
+    @field_validator("communities")
+    @classmethod
+    def _is_needed(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if info.data.get("listen") and not value:
+            raise ValueError("traps need a community that they must name")
+        return value
+
+    @field_validator("change_traps")
+    @classmethod
+    def _are_ids(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            snmp.encode_id(one)
+        return value
 
 
 class Store(_Section):
@@ -185,10 +240,12 @@ class LocalAgent(_Section):
 class Config(BaseSettings):
     """All settings, checked; nothing of it changes any more."""
 
-    model_config = {"extra": "forbid", "frozen": True, "env_prefix": _PREFIX, "env_nested_delimiter": "__"}
+    model_config = {"extra": "forbid", "frozen": True}
 
     web: Web = Web()
     agents: Agents = Agents()
+    listeners: Listeners = Listeners()
+    snmp: Snmp = Snmp()
     datastore: Store = Store()
     network: Network = Network()
     limits: Limits = Limits()
@@ -265,6 +322,16 @@ class _Layers:
     file: dict[str, Any]
     path: Path | None
 
+    def from_environment(self) -> dict[str, dict[str, str]]:
+        """Return what the environment gives to the sections that exist, ``{section: {key: text}}``."""
+        # pydantic-settings would take the text of an address or a list for JSON, and stop at the first that is none.
+        given: dict[str, dict[str, str]] = {section: {} for section in Config.model_fields}
+        for name, value in self.environment.items():
+            section, _, key = name.removeprefix(_PREFIX).lower().partition("__")
+            if section in given:
+                given[section][key] = value
+        return {section: values for section, values in given.items() if values}
+
     def unknown_names(self) -> list[str]:
         """Return the environment's names of sections that do not exist (those of keys are found by the model)."""
         sections = Config.model_fields
@@ -303,13 +370,8 @@ def _bound_to(layers: _Layers) -> type[Config]:
             dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
             file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         ) -> tuple[PydanticBaseSettingsSource, ...]:
-            environment = EnvSettingsSource(settings_cls)
-            environment.env_vars = {name.lower(): value for name, value in layers.environment.items()}
-            return (
-                InitSettingsSource(settings_cls, layers.command_line),
-                environment,
-                InitSettingsSource(settings_cls, layers.file),
-            )
+            given = (layers.command_line, layers.from_environment(), layers.file)
+            return tuple(InitSettingsSource(settings_cls, layer) for layer in given)
 
     return Layered
 

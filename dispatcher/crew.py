@@ -23,6 +23,7 @@ from dispatcher import logs, serving
 from dispatcher.config import Address, Config
 from dispatcher.core.errors import Conflict
 from dispatcher.datastore.engines import traits_of_url
+from dispatcher.places import DIALECTS
 from dispatcher.web.listeners import bind
 
 log = structlog.get_logger(__name__)
@@ -155,17 +156,7 @@ def run(config: Config, size: int, *, prepare: serving.Prepare, ready: serving.R
         # What need not be done by all of them, and what is wrong shows here, once.
         serving.build(config, prepare, closing)
     with ExitStack() as closing:
-        listen_at = []
-        for address in (config.web.listen, config.agents.listen):
-            # It keeps the port for the crew, also while none of it is alive, and takes no connections itself.
-            reserved = closing.enter_context(bind(address.host, address.port, shared=True))
-            listen_at.append(Address(address.host, reserved.getsockname()[1]))
-        shared = config.model_copy(
-            update={
-                "web": config.web.model_copy(update={"listen": listen_at[0]}),
-                "agents": config.agents.model_copy(update={"listen": listen_at[1]}),
-            }
-        )
+        shared = reserve(config, closing)
         gc.collect()
         gc.freeze()  # what the members share with their parent stays shared
 
@@ -173,6 +164,23 @@ def run(config: Config, size: int, *, prepare: serving.Prepare, ready: serving.R
             return _serve(shared, index, ready if is_first and index == 0 else _say_nothing)
 
         Crew(size, work).run()
+
+
+def reserve(config: Config, closing: ExitStack) -> Config:
+    """Return *config* with the ports that the members share, which are kept until *closing* closes.
+
+    :raises OSError: if another program has one of them.
+    """
+    listeners = [("web", "listen"), ("agents", "listen"), *(("listeners", name) for name in DIALECTS)]
+    for section, name in listeners:
+        address = getattr(getattr(config, section), name)
+        if not isinstance(address, Address):
+            continue
+        # It keeps the port for the crew, also while none of it is alive, and takes no connections itself.
+        reserved = closing.enter_context(bind(address.host, address.port, shared=True))
+        update = {name: Address(address.host, reserved.getsockname()[1])}
+        config = config.model_copy(update={section: getattr(config, section).model_copy(update=update)})
+    return config
 
 
 def _serve(config: Config, index: int, ready: serving.Ready) -> int:

@@ -6,15 +6,16 @@ import asyncio
 import os
 import socket
 import ssl
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import structlog
 
+from dispatcher.agents import pins
 from dispatcher.bootstrap import House
-from dispatcher.certificates import BadCertificate, check_pair, doubt, tls_context
+from dispatcher.certificates import BadCertificate, check_pair, doubt, fingerprint, tls_context
 from dispatcher.config import Address, Config
 from dispatcher.core.errors import Conflict, DispatcherError
 from dispatcher.real_ports import now
@@ -25,6 +26,11 @@ log = structlog.get_logger(__name__)
 
 #: How often to look whether settings or certificates have changed, in seconds.
 LOOK_S = 2.0
+#: The two listeners that there always are: one for clients of every kind, and one for agents.
+WEB = "web"
+AGENTS = "agents"
+#: What the others serve, by their name in the configuration.
+DIALECTS = {"ccs": "symantec_ccs"}
 
 
 class UnsafeListener(Conflict):
@@ -44,9 +50,12 @@ class Files:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A listener that is wanted. ``because`` says which setting wants it, if it is one."""
+    """A listener that is wanted. ``because`` says which setting wants it, if it is one.
 
-    side: Literal["web", "agents"]
+    ``side`` is ``WEB``, ``AGENTS`` or a name in ``DIALECTS``.
+    """
+
+    side: str
     address: Address
     tls: Files | None = None
     because: str = field(default="", compare=False)
@@ -64,9 +73,10 @@ def wanted(config: Config, settings: Snapshot) -> list[Place]:
     """Return the listeners that this process should have.
 
     Of the Web API, both services may have a port of their own, and certificate, key and state of TLS may be set. The
-    listener of the agents is as configured: what is set for the Web API may not cut them off.
+    listener of the agents is as configured: what is set for the Web API may not cut them off. Those of single vendor
+    APIs are where they are configured, with the certificate that is configured for them, else the TLS of the Web API.
 
-    :raises UnsafeListener: if a service of the Web API would take the port of the agents.
+    :raises UnsafeListener: if a service of the Web API would take the port of the agents, or of a vendor API.
     :raises BadCertificate: if TLS is wanted without a certificate.
     """
     ports: dict[int, str] = {}
@@ -76,9 +86,23 @@ def wanted(config: Config, settings: Snapshot) -> list[Place]:
             raise UnsafeListener(f"{name}: {port} is the port that agents connect to")
         ports.setdefault(port or config.web.listen.port, name if port else "")
     tls = _web_tls(config, settings)
-    web = [Place("web", Address(config.web.listen.host, port), tls, because) for port, because in ports.items()]
+    web = [Place(WEB, Address(config.web.listen.host, port), tls, because) for port, because in ports.items()]
     own = _files(config.web.tls_cert, config.web.tls_key) if config.web.tls_cert else None
-    return [*web, Place("agents", config.agents.listen, own)]
+    return [*web, *_single(config, tls, ports), Place(AGENTS, config.agents.listen, own)]
+
+
+def _single(config: Config, tls: Files | None, ports: Mapping[int, str]) -> Iterator[Place]:
+    """Give the listeners of single vendor APIs. *ports* are those of the Web API, with the settings that want them."""
+    for name in DIALECTS:
+        address = getattr(config.listeners, name)
+        if not isinstance(address, Address):
+            continue
+        if address.port and address.port in (*ports, config.agents.listen.port):
+            whose = ports.get(address.port) or ("[web]" if address.port in ports else "[agents]")
+            raise UnsafeListener(f"[listeners] {name}: {address.port} is the port of {whose}")
+        certificate, key = (getattr(config.listeners, f"{name}_tls_{part}") for part in ("cert", "key"))
+        own = _files(certificate, key) if certificate else tls
+        yield Place(name, address, own, f"[listeners] {name}")
 
 
 def hindrance(config: Config, settings: Snapshot, has_logins: Callable[[], bool]) -> str:
@@ -102,17 +126,17 @@ def check_safety(config: Config, settings: Snapshot, places: list[Place], has_lo
     hint = "give --tls-cert and --tls-key, or set [web] allow_plain_http"
     exposed = [one for one in places if not one.address.is_loopback]
     plain = {one.side: one for one in exposed if one.tls is None and not config.web.allow_plain_http}
-    if "agents" in plain:
-        raise UnsafeListener(f"agents' secrets and parameters would travel to {plain['agents']} in the clear: {hint}")
-    if all(one.side == "agents" for one in exposed):
+    if AGENTS in plain:
+        raise UnsafeListener(f"agents' secrets and parameters would travel to {plain[AGENTS]} in the clear: {hint}")
+    if all(one.side == AGENTS for one in exposed):
         return
     if has_logins():
-        if "web" in plain:
+        if plain:
             if settings.text("webapi.tls") == "DISABLED":  # whatever certificate is given
                 hint = "set webapi.tls to CONFIGURED or ENABLED, or set [web] allow_plain_http"
-            raise UnsafeListener(f"passwords would travel to {plain['web']} in the clear: {hint}")
+            raise UnsafeListener(f"passwords would travel to {next(iter(plain.values()))} in the clear: {hint}")
         return
-    listening = next(one for one in exposed if one.side == "web")
+    listening = next(one for one in exposed if one.side != AGENTS)
     if not config.web.allow_no_login:
         raise UnsafeListener(
             f"there is no login, so anybody who reaches {listening} could run anything: "
@@ -123,10 +147,12 @@ def check_safety(config: Config, settings: Snapshot, places: list[Place], has_lo
 class Places:
     """The listeners of *house*: the first ones, and those of later settings and certificates.
 
-    With *shared* other processes may listen at the same ports.
+    With *shared* other processes may listen at the same ports. If it *is_checked* already what there is, what is
+    doubtful about that has been logged: only what is new is.
     """
 
-    def __init__(self, config: Config, house: House, *, shared: bool = False) -> None:
+    def __init__(self, config: Config, house: House, *, shared: bool = False, is_checked: bool = False) -> None:
+        self._is_checked = is_checked
         self._config = config
         self._house = house
         self._shared = shared
@@ -135,6 +161,8 @@ class Places:
         self._problem = ""
         self._doubts: set[tuple[str, str]] = set()
         self._exposed: set[str] = set()
+        self._plain: set[str] = set()
+        self._fingerprints: dict[Files, str] = {}
 
     def check(self) -> None:
         """Check that there can be listeners as they are wanted; whether the ports are free shows later.
@@ -142,7 +170,7 @@ class Places:
         :raises UnsafeListener: as ``check_safety`` and ``wanted`` do.
         :raises BadCertificate: if there is something wrong with one.
         """
-        self._look()
+        self._look(says=not self._is_checked)
 
     def first(self) -> dict[tuple[str, int], Listener]:
         """Return the listeners to begin with.
@@ -150,10 +178,12 @@ class Places:
         :raises UnsafeListener: as ``check`` does, and ``BadCertificate``.
         :raises OSError: if an address cannot be listened on.
         """
-        places, contexts = self._look()
+        places, contexts = self._look(says=not self._is_checked)
         listeners = self._listeners({place.key: place for place in places}, contexts)
         self._now = {place.key: place for place in places}
         self._publish(self._now)
+        for place in places:
+            self._tell_agent(place)
         return listeners
 
     async def follow(self, listeners: Listeners) -> None:
@@ -181,7 +211,7 @@ class Places:
         """
         if await asyncio.to_thread(self._is_as_wanted):
             return
-        places, contexts = await asyncio.to_thread(self._look)
+        places, contexts = await asyncio.to_thread(self._look, says=True)
         after = {place.key: place for place in places}
         changed = {key: place for key, place in after.items() if self._now.get(key) != place}
         made = self._listeners(changed, contexts, listeners)
@@ -189,6 +219,7 @@ class Places:
             for key in changed:
                 await listeners.open(key, made.pop(key))
                 self._now[key] = after[key]
+                await asyncio.to_thread(self._tell_agent, after[key])
         finally:
             for listener in made.values():
                 listener.socket.close()
@@ -203,33 +234,52 @@ class Places:
         places = wanted(self._config, self._house.hall.settings.current())
         return {place.key: place for place in places} == self._now
 
-    def _look(self) -> tuple[list[Place], Mapping[Files, ssl.SSLContext]]:
-        """Return what is wanted now, checked, with the TLS of its listeners."""
+    def _look(self, *, says: bool) -> tuple[list[Place], Mapping[Files, ssl.SSLContext]]:
+        """Return what is wanted now, checked, with the TLS of its listeners; it *says* what is doubtful about them."""
         settings = self._house.hall.settings.current()
         places = wanted(self._config, settings)
         check_safety(self._config, settings, places, self._house.hall.security.has_logins)
-        contexts, doubts = {}, set()
+        contexts, doubts, fingerprints = {}, set(), {}
         for files in {place.tls for place in places if place.tls is not None}:
             contexts[files] = tls_context(files.certificate, files.key)
-            if reason := doubt(check_pair(files.certificate, files.key), now()):
+            certificate = check_pair(files.certificate, files.key)
+            fingerprints[files] = fingerprint(certificate)
+            if reason := doubt(certificate, now()):
                 doubts.add((str(files.certificate), reason))
-        exposed = {str(one) for one in places if one.side == "web" and not one.address.is_loopback}
+        exposed = {str(one) for one in places if one.side != AGENTS and not one.address.is_loopback}
         if exposed and self._house.hall.security.has_logins():
             exposed = set()
-        self._warn(doubts, exposed)
+        plain = {str(one) for one in places if one.side in DIALECTS and one.tls is None}
+        if says:
+            self._warn(doubts, exposed, plain)
+        self._doubts, self._exposed, self._plain = doubts, exposed, plain
+        self._fingerprints = fingerprints
         return places, contexts
 
-    def _warn(self, doubts: set[tuple[str, str]], exposed: set[str]) -> None:
-        """Log what is new of certificates that clients may refuse, and of places where anybody may run anything."""
+    def _tell_agent(self, place: Place) -> None:
+        """Tell the local agent which certificate it is shown at *place*, if it connects there."""
+        if place.side != "agents" or place.tls is None or not self._config.local_agent.enabled:
+            return
+        try:
+            pins.note(self._config.agent_home, self._fingerprints[place.tls])
+        except OSError as error:  # it takes the one in the file, which is the same for now
+            log.warning("local_agent.certificate_not_noted", home=str(self._config.agent_home), error=str(error))
+
+    def _warn(self, doubts: set[tuple[str, str]], exposed: set[str], plain: set[str]) -> None:
+        """Log what is new of certificates that clients may refuse, and of places where anybody may run anything.
+
+        So are those that are *plain*: the clients of these vendor APIs speak HTTPS only.
+        """
         for file, reason in doubts - self._doubts:
             log.warning("tls.certificate_doubtful", file=file, reason=reason)
         for place in exposed - self._exposed:
             log.warning("web.open_to_anybody", listen=place)
-        self._doubts, self._exposed = doubts, exposed
+        for place in plain - self._plain:
+            log.warning("web.plain_for_clients_of_https", listen=place)
 
     def _publish(self, places: Iterable[tuple[str, int]]) -> None:
         """Tell at which ports requests come."""
-        self._house.web.ports = frozenset(self._ports[key] for key in places if key[0] == "web")
+        self._house.web.ports = frozenset(self._ports[key] for key in places if key[0] == WEB)
 
     def _listeners(
         self,
@@ -243,14 +293,19 @@ class Places:
             for key, place in places.items():
                 is_there = listeners is not None and key in self._now
                 one = listeners.socket(key) if listeners is not None and is_there else self._listen(place)
-                application = self._house.web if place.side == "web" else self._house.agents
                 self._ports[key] = one.getsockname()[1]
-                made[key] = Listener(one, application, contexts[place.tls] if place.tls else None)
+                tls = contexts[place.tls] if place.tls else None
+                made[key] = Listener(one, self._application(place.side), tls)
         except BaseException:
             for listener in made.values():
                 listener.socket.close()
             raise
         return made
+
+    def _application(self, side: str) -> Any:
+        if side == AGENTS:
+            return self._house.agents
+        return self._house.web if side == WEB else self._house.web.only(DIALECTS[side])
 
     def _listen(self, place: Place) -> socket.socket:
         try:

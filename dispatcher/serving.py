@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,11 @@ from dispatcher.datastore import schema
 from dispatcher.datastore.exclusive import ServerLock
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.local_agent import LocalAgent, command_line
-from dispatcher.places import Places
+from dispatcher.places import AGENTS, DIALECTS, WEB, Places
+from dispatcher.services.key_checks import KeyDoesNotFit
+from dispatcher.services.library import clear_texts
 from dispatcher.services.secrets import Secrets, load_or_create_key
+from dispatcher.traps import Traps
 from dispatcher.web.app import Limits
 from dispatcher.web.listeners import Listener, serve
 from dispatcher.web.uploads import UploadLimits
@@ -40,12 +43,13 @@ DRAIN_TICK_S = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where a running server can be reached."""
+    """Where a running server can be reached; ``single`` are the addresses that serve one vendor API each."""
 
     web: str
     agents: str
     scheduling: str
     resource: str
+    single: Mapping[str, str] = field(default_factory=dict)
 
 
 Prepare = Callable[[House, Datastore, Secrets], None]
@@ -67,13 +71,15 @@ def run(config: Config, *, prepare: Prepare, ready: Ready, in_crew: bool = False
     """
     with ExitStack() as closing:
         memory.give_back()
-        house = build(config, prepare, closing)
+        house = build(config, prepare, closing, in_crew=in_crew)
         memory.keep()
         _run_loop(_serve(config, house, ready, in_crew=in_crew))
 
 
-def build(config: Config, prepare: Prepare, closing: ExitStack) -> House:
+def build(config: Config, prepare: Prepare, closing: ExitStack, *, in_crew: bool = False) -> House:
     """Return a dispatcher that is safe to open, with all that it needs; *closing* closes it.
+
+    What is doubtful about its listeners is logged, *in_crew* by the parent alone.
 
     :raises UnsafeListener: as ``run`` does, and ``ServedElsewhere``.
     """
@@ -87,7 +93,11 @@ def build(config: Config, prepare: Prepare, closing: ExitStack) -> House:
     config.upload_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     house = _build(config, datastore, secrets)
     closing.callback(house.web.close)
-    Places(config, house).check()
+    Places(config, house, is_checked=in_crew).check()
+    try:
+        clear_texts.seal_all(datastore, house.ports, secrets)
+    except KeyDoesNotFit as error:  # all that needs no password works
+        log.error("secret.key_does_not_fit", error=error.message, key_file=str(config.key_file))
     prepare(house, datastore, secrets)
     return house
 
@@ -116,9 +126,10 @@ def _build(config: Config, datastore: Datastore, secrets: Secrets) -> House:
 
 
 async def _serve(config: Config, house: House, ready: Ready, *, in_crew: bool) -> None:
-    places = Places(config, house, shared=in_crew)
+    places = Places(config, house, shared=in_crew, is_checked=True)
     first = places.first()
     addresses = _addresses(config, house, first)
+    traps = _traps(config, house, shared=in_crew)
     await house.gateway.start()
     # In a thread: it writes to the datastore before it returns.
     await asyncio.to_thread(house.open)
@@ -127,7 +138,9 @@ async def _serve(config: Config, house: House, ready: Ready, *, in_crew: bool) -
     def started() -> None:
         if agent is not None:
             agent.start()
-        log.info("server.ready", web=addresses.web, agents=addresses.agents)
+        if traps is not None:
+            traps.start()
+        log.info("server.ready", web=addresses.web, agents=addresses.agents, **addresses.single)
         ready(addresses)
 
     async def stopping() -> None:
@@ -142,8 +155,28 @@ async def _serve(config: Config, house: House, ready: Ready, *, in_crew: bool) -
     try:
         await serve(first, ready=started, stopping=stopping, meanwhile=places.follow, again_kills=not in_crew)
     finally:
+        if traps is not None:
+            await asyncio.to_thread(traps.stop)
         await asyncio.to_thread(house.close)
         await house.gateway.stop()
+
+
+def _traps(config: Config, house: House, *, shared: bool) -> Traps | None:
+    """Return what listens for traps, to be started; None if nothing shall. It may be *shared* with other processes.
+
+    :raises OSError: if the address cannot be listened on.
+    """
+    if not config.snmp.listen:
+        return None
+    return Traps(
+        config.snmp.listen.host,
+        config.snmp.listen.port,
+        communities=config.snmp.communities,
+        ids=config.snmp.change_traps,
+        changed=house.change_triggers.changed,
+        steady=house.ports.steady,
+        shared=shared,
+    )
 
 
 def _let_finish(house: House, config: Config) -> None:
@@ -159,14 +192,19 @@ def _let_finish(house: House, config: Config) -> None:
 
 def _addresses(config: Config, house: House, listeners: Mapping[tuple[str, int], Listener]) -> Addresses:
     settings = house.hall.settings.known()
-    web = {port: _url(config.web.listen, listener) for (side, port), listener in listeners.items() if side == "web"}
-    agents = next(listener for (side, _), listener in listeners.items() if side == "agents")
-    services = (
+    web = {port: _url(config.web.listen, listener) for (side, port), listener in listeners.items() if side == WEB}
+    agents = next(listener for (side, _), listener in listeners.items() if side == AGENTS)
+    single = {
+        side: _url(getattr(config.listeners, side), listener)
+        for (side, _), listener in listeners.items()
+        if side in DIALECTS
+    }
+    scheduling, resource = (
         web[settings.number(f"webapi.{service}_port") or config.web.listen.port]
         + settings.text(f"webapi.{service}_base_path")
         for service in ("scheduling", "resource")
     )
-    return Addresses(next(iter(web.values())), _url(config.agents.listen, agents), *services)
+    return Addresses(next(iter(web.values())), _url(config.agents.listen, agents), scheduling, resource, single)
 
 
 def _url(address: Address, listener: Listener) -> str:

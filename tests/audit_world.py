@@ -21,12 +21,14 @@ from dispatcher.core.permissions import SYSTEM, Caller, Right, everything
 from dispatcher.core.ports import Ports
 from dispatcher.core.schedules import RecurrenceRequest
 from dispatcher.datastore.transactions import Datastore
+from dispatcher.services.access_tokens import AccessTokens
 from dispatcher.services.audit import Audit, AuditEntry
 from dispatcher.services.enrolment import Facts
 from dispatcher.services.hall import Hall
 from dispatcher.services.logins import Logins
 from dispatcher.services.memberships import Change
 from dispatcher.services.roles import Roles
+from dispatcher.services.security import Security
 from dispatcher.services.uploads import Upload
 
 #: Who makes the changes.
@@ -109,6 +111,15 @@ def _login_enabled(world: World) -> Told:
     world.logins.disable("bob", SYSTEM)
     world.logins.enable("bob", ANN)
     return "login.enabled", "bob", {"enabled": False}, {"enabled": True}
+
+
+def _tokens_ended(world: World) -> Told:
+    world.login()
+    security = Security(world.datastore, world.ports, cheap_passwords())
+    tokens = AccessTokens(world.datastore, world.ports, security, world.hall.settings)
+    tokens.issue("symantec_ccs", "bob", "pass word", tokens.lifetimes("symantec_ccs"), "")
+    world.logins.end_tokens("bob", ANN)
+    return "login.tokens_ended", "bob", None, {"ended": 2}
 
 
 def _password_set(world: World) -> Told:
@@ -217,6 +228,11 @@ def _aborted(world: World) -> Told:
     return "job.aborted", "J", {"state": "Scheduled"}, {"state": "Cancelled"}
 
 
+def _pattern_ended(world: World) -> Told:
+    world.hall.aborting.end(world.recurring().id, ANN)
+    return "job.aborted", "J", {"state": "Scheduled"}, {"state": "Cancelled"}
+
+
 def _job_disabled(world: World) -> Told:
     world.hall.aborting.disable(world.later().id, ANN)
     return "job.disabled", "J", {"state": "Scheduled"}, {"state": "Disabled"}
@@ -249,15 +265,31 @@ def _resumed(world: World) -> Told:
     )
 
 
+def _approved(world: World) -> Told:
+    job = world.job(when=When(immediate=False, starts_at=LATER), options={"approval": "required"})
+    world.hall.approvals.approve(job.id, ANN)
+    return "job.approved", "J", {"approval": "required"}, {"approval": "given"}
+
+
+def _changed(world: World) -> Told:
+    when = When(recurrence=RecurrenceRequest(QUARTERS))
+    request = a_request(description="K", who=on(LINUX, kind=WhoKind.TEAM), when=when)
+    world.hall.scheduling.change(world.recurring().id, request, ANN)
+    return "job.changed", "K", {"description": "J"}, {"description": "K"}
+
+
 #: How each change is made, by the method of the service that makes it; and what is recorded of it.
 CHANGES: dict[str, Callable[[World], Told]] = {
     "Aborting.abort": _aborted,
     "Aborting.disable": _job_disabled,
     "Aborting.enable": _job_enabled,
+    "Aborting.end": _pattern_ended,
+    "Approvals.approve": _approved,
     "Enrolment.enrol": _enrolled,
     "Logins.add": _login_added,
     "Logins.disable": _login_disabled,
     "Logins.enable": _login_enabled,
+    "Logins.end_tokens": _tokens_ended,
     "Logins.set_password": _password_set,
     "Memberships.change": _joined,
     "Removals.remove": _agent_removed,
@@ -268,6 +300,7 @@ CHANGES: dict[str, Callable[[World], Told]] = {
     "Roles.take": _role_taken,
     "Schedules.pause": _paused,
     "Schedules.resume": _resumed,
+    "Scheduling.change": _changed,
     "Settings.set": _setting,
     "Tokens.create_enrol_token": _token,
     "Uploads.delete": _deleted,

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from client_world import COUNT, LOGIN, MISTAKEN, PASSWORD, SLEEP
+from client_world import COUNT, LOGIN, MISTAKEN, MODULES, PASSWORD, SLEEP
 from database_servers import missing
 from lxml import etree
 from real_server import Server
@@ -69,7 +69,7 @@ def listen(*command: str, server: Server, wsdl: str, version: str, **environment
 def check(story: dict[str, Any], version: str) -> None:
     """Check a story, but for how its client was refused without a login: each has words of its own for that."""
     assert etree.fromstring(story["sent"].encode()).tag == f"{{{ENVELOPES[version]}}}Envelope"
-    assert story["modules"] == ["Count", "Sleep"]
+    assert story["modules"] == MODULES
     assert story["scheduled"] in story["listed"]
     assert story["ended"] == {"description": TEXT, "state": "Completed"}
     root = etree.fromstring(story["result"].encode("utf-16"))

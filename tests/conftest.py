@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -31,7 +32,17 @@ structlog.configure(
     ]
 )
 
-pytest_plugins = ["database_servers", "real_server"]
+pytest_plugins = ["compiled_statements", "database_servers", "real_server"]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """One worker more than processors: many tests wait, for processes, disks, and for what must not happen.
+
+    Not on a machine with many: each worker has database servers of its own.
+    """
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return None if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ or processors > 8 else processors + 1
 
 
 @dataclass

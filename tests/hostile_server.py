@@ -43,7 +43,7 @@ def applications(hall: Hall, now: Callable[[], Any], limits: Limits) -> Applicat
 
     doors = [binding.build(hall, log=log), resource_service.build(hall, log=log)]
     gateway = Gateway(hall, now)
-    web = WebApp(doors, hall.security, Health(hall), uuid4, limits)
+    web = WebApp(doors, hall.security, hall.access_tokens, Health(hall), uuid4, limits)
     return Applications(web, AgentsApp(gateway), gateway, logged)
 
 

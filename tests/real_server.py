@@ -134,7 +134,6 @@ def serving(folder: Path, *options: str, library: str, logins: Mapping[str, str]
     """Serve *library* from a datastore of its own in *folder*; *logins* maps names to passwords."""
     datastore, written = f"sqlite:///{folder / 'server.db'}", folder / "library.yaml"
     written.write_text(library, encoding="utf-8")
-    dispatcher("migrate", datastore=datastore)
     dispatcher("library", "import", str(written), datastore=datastore)
     for login, password in logins.items():
         dispatcher("login", "add", login, "--password-stdin", datastore=datastore, given=password)

@@ -68,7 +68,14 @@ def listening(hall: Hall, folder: Path, limits: UploadLimits) -> Iterator[Listen
     logged: list[dict[str, Any]] = []
     door = build(hall, log=lambda event, **details: logged.append({"event": event, **details}))
     uploads = UploadLimits(limits.max_bytes, limits.at_once, folder)
-    web = WebApp([door], hall.security, Health(hall), lambda: UUID(int=7), Limits(deadline_s=10, uploads=uploads))
+    web = WebApp(
+        [door],
+        hall.security,
+        hall.access_tokens,
+        Health(hall),
+        lambda: UUID(int=7),
+        Limits(deadline_s=10, uploads=uploads),
+    )
     server = uvicorn.Server(uvicorn.Config(web, port=0, log_level="critical", lifespan="off", http=BoundedProtocol))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()))
     thread.start()

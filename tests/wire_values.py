@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from datetime import UTC, datetime, timezone
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -32,6 +33,7 @@ OFFSETS = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(minutes * 
 _MINUTE = datetime(2000, 1, 1, 0, 1, tzinfo=UTC) - datetime(2000, 1, 1, tzinfo=UTC)
 
 
+@cache  # a strategy looks itself over when it is first drawn from, and that takes longer than drawing
 def values(
     spyne_type: Any, characters: st.SearchStrategy[str], moments: st.SearchStrategy[Any], texts: Any = None
 ) -> Any:

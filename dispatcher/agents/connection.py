@@ -18,7 +18,7 @@ from requests.utils import get_environ_proxies
 from urllib3 import BaseHTTPResponse, Timeout
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError, SSLError
+from urllib3.exceptions import HTTPError
 
 from dispatcher.agents.pins import Pin
 from dispatcher.agents.protocol import (
@@ -73,18 +73,20 @@ class Connection:
     """Calls dispatchers for one thread; ``interrupt`` may come from another.
 
     *pin* is a PEM file with the only certificate to accept, whatever names, dates and issuer it has; then no proxy is
-    asked. It is read for every new connection: the server may have renewed it. The last one that it has shown here
-    is accepted until it shows the new one.
+    asked. It is read for every new connection: the server may have renewed it. If the server has noted in the folder
+    *home* which certificate it shows, that one is accepted instead, see ``Pin``.
 
     :raises Unavailable: from every call, if no dispatcher answers as it should.
     :raises Refused: from every call, if one refuses this agent.
     """
 
-    def __init__(self, dispatchers: Sequence[str], ca_file: str | None = None, pin: str = "") -> None:
+    def __init__(
+        self, dispatchers: Sequence[str], ca_file: str | None = None, pin: str = "", home: Path | None = None
+    ) -> None:
         self._dispatchers = [url.rstrip("/") for url in dispatchers]
         self._current = 0
         self._ca_file = ca_file
-        self._pin = Pin(Path(pin)) if pin else None
+        self._pin = Pin(Path(pin), home) if pin else None
         self._headers = {"Content-Type": "application/json"}
         self._socket: socket.socket | None = None
         self._is_interrupted = False
@@ -290,30 +292,15 @@ def _telling(
 ) -> type[HTTPConnectionPool]:
     """Return *pool* with connections that call *use* with their socket, when it is new and before it is used again.
 
-    With *pin* they are made only to who shows what it accepts.
+    With *pin* they are made only to who shows that one.
     """
 
     class Telling(pool.ConnectionCls):  # type: ignore[misc, name-defined]
         def connect(self) -> None:
-            if pin is None:
-                super().connect()
-            else:
-                self._connect_to(pin)
+            if pin is not None:
+                self.assert_fingerprint = _accepted(pin)
+            super().connect()
             use(self.sock)
-
-        def _connect_to(self, pin: Pin) -> None:
-            accepted = _accepted(pin)
-            for one in accepted:
-                self.assert_fingerprint = one
-                try:
-                    super().connect()
-                except SSLError:
-                    self.close()
-                    if one == accepted[-1]:
-                        raise
-                else:
-                    pin.note(one)
-                    return
 
         def request(self, *args: Any, **options: Any) -> None:
             if self.sock is not None:
@@ -323,9 +310,9 @@ def _telling(
     return type(f"Telling{pool.__name__}", (pool,), {"ConnectionCls": Telling})
 
 
-def _accepted(pin: Pin) -> list[str]:
+def _accepted(pin: Pin) -> str:
     try:
-        return pin.fingerprints()
+        return pin.fingerprint()
     except ValueError as error:
         raise OSError(str(error)) from None
 

@@ -62,6 +62,6 @@ class Downloads:
         if known is None:
             raise TaskFailed("the agent has no identity")
         dispatchers = self._premises.dispatchers or known.dispatchers
-        connection = Connection(dispatchers, self._premises.ca_file, self._premises.pin)
+        connection = Connection(dispatchers, self._premises.ca_file, self._premises.pin, self._home)
         connection.identify(known.agent_id, known.secret)
         return connection

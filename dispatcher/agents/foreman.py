@@ -47,7 +47,8 @@ RESULT_SYNC_S = 0.05
 #: How many slots may die with a run that had not begun before it is given up.
 MAX_ATTEMPTS = 3
 _EVENT: TypeAdapter[RunEvent] = TypeAdapter(RunEvent)
-_OUTPUT = b'{"kind":"output"'
+#: What is thrown away when there is no room. Of a fetched text the dispatcher sees by its digest that it is not whole.
+_OUTPUT = (b'{"kind":"output"', b'{"kind":"fetched"')
 
 
 class Foreman:

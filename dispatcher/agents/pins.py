@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import ssl
+from contextlib import suppress
 from pathlib import Path
 
+#: Where in its home a local agent finds which certificate its server shows.
+FILE = "certificate.sha256"
+
+_SHA_256 = re.compile("[0-9a-f]{64}")
 _BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 
 
@@ -23,29 +29,42 @@ def fingerprint(certificate_file: Path) -> str:
 
 
 class Pin:
-    """The certificate in a PEM file, by which a server is known that may renew it.
+    """The certificate by which a local agent knows its server: the one that the server says it shows.
 
-    The one that it showed last holds on until it shows the new one: a server that cannot use a renewal goes on with
-    the certificate that it has.
+    The server says so in the agent's home (``note``): it alone knows whether it could use a renewal of the PEM file.
+    Where it has said nothing, the certificate is the one in that file.
     """
 
-    def __init__(self, certificate_file: Path) -> None:
+    def __init__(self, certificate_file: Path, home: Path | None = None) -> None:
         self._file = certificate_file
-        self._shown = ""
+        self._noted = home and home / FILE
 
-    def fingerprints(self) -> list[str]:
-        """Return what the server may show, the file's first.
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of the only certificate to accept now.
 
-        :raises OSError: if nothing has been shown yet and the file cannot be read; ``ValueError`` if it holds none.
+        :raises OSError: if nothing is noted and the file cannot be read; ``ValueError`` if it holds none.
         """
-        try:
-            renewed = fingerprint(self._file)
-        except (OSError, ValueError):
-            if not self._shown:
-                raise
-            return [self._shown]
-        return [renewed, self._shown] if self._shown not in ("", renewed) else [renewed]
+        if self._noted is not None:
+            with suppress(OSError):
+                text = self._noted.read_bytes().decode("ascii", "replace")
+                if _SHA_256.fullmatch(text):
+                    return text
+        return fingerprint(self._file)
 
-    def note(self, shown: str) -> None:
-        """Remember what the server has shown; an older one holds no more."""
-        self._shown = shown
+
+def note(home: Path, shown: str) -> None:
+    """Tell the local agent in *home* which certificate its server shows from now on, by its SHA-256; no other holds.
+
+    :raises OSError: if that cannot be written, as on a full disk; then nothing is noted, and the PEM file counts, from
+        which the server has just read it.
+    """
+    file, temporary = home / FILE, home / f"{FILE}.new"
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary.touch(mode=0o600)
+        temporary.write_text(shown, "ascii")
+        temporary.replace(file)
+    except OSError:
+        for one in (temporary, file):
+            one.unlink(missing_ok=True)
+        raise

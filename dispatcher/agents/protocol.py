@@ -30,6 +30,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
+from dispatcher.core.accounts import Account
 from dispatcher.core.parameters import ParameterType
 
 PATH = "/agents/v1"
@@ -62,6 +63,8 @@ Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 Position = Annotated[int, Field(ge=0, lt=1 << 31)]
 Offset = Annotated[int, Field(ge=0, lt=1 << 62)]
 Count = Annotated[int, Field(ge=1, lt=1 << 31)]
+#: A SHA-256, in hex.
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 ExitCode = Annotated[int, Field(ge=-(1 << 63), lt=1 << 63)]
 
 
@@ -184,10 +187,25 @@ class ModuleOrder(Message):
     condition: Condition | None = None  #: on the values of the project, for all tasks of the module
 
 
+class Device(Message):
+    """A computer without an agent of its own, which the agent does a run for."""
+
+    id: UUID
+    name: str
+    address: str = ""
+    os: str = ""
+
+    def facts(self) -> dict[str, str]:
+        """Return what is known of it, as tasks see it (``@[address]``)."""
+        return {"name": self.name, "address": self.address, "os": self.os}
+
+
 class RunOrder(Message):
     """A run to do: its tasks in order. ``variables`` are the global variables it refers to.
 
     ``scopes`` has for every object of the job the values of the project, which its modules share; None for a module.
+    With a ``device`` the run is for that, and facts are its. ``account`` is for tasks that log in; with
+    ``logs_in`` those do that need not, too.
     """
 
     run_id: UUID
@@ -197,6 +215,9 @@ class RunOrder(Message):
     tasks: list[TaskOrder]
     variables: dict[str, str] = {}
     scopes: list[list[Value] | None] = []
+    device: Device | None = None
+    account: Account | None = None
+    logs_in: bool = False
 
 
 class Orders(Message):
@@ -239,6 +260,27 @@ class Output(Message):
     data: bytes
 
 
+class Fetched(Message):
+    """Bytes of a text that a task has fetched, at ``offset``, to be kept as they are: nothing in them is masked."""
+
+    kind: Literal["fetched"] = "fetched"
+    run_id: UUID
+    fence: int
+    position: Position
+    offset: Offset
+    data: bytes
+
+
+class FetchedText(Message):
+    """A text of which all parts were sent, in what is said of its run in the end; ``name`` says which configuration."""
+
+    position: Position
+    name: Text
+    size: Offset
+    sha256: Digest
+    compared: Digest  #: of what counts when versions are compared
+
+
 TaskEnd = Literal["completed", "failed", "timed_out", "aborted", "skipped"]
 RunEnd = Literal["completed", "failed", "stopped", "completed_with_errors", "timed_out", "aborted", "skipped"]
 
@@ -275,9 +317,12 @@ class RunFinished(Message):
     state: RunEnd
     reason: Text = ""
     outputs: list[list[Value]] = []
+    fetched: Annotated[list[FetchedText], Field(max_length=1000)] = []
 
 
-RunEvent = Annotated[RunStarted | TaskStarted | Output | TaskFinished | RunFinished, Field(discriminator="kind")]
+RunEvent = Annotated[
+    RunStarted | TaskStarted | Output | Fetched | TaskFinished | RunFinished, Field(discriminator="kind")
+]
 
 
 class Report(Message):
@@ -304,7 +349,7 @@ class FindResource(Message):
 class FoundResource(Message):
     """What the resource is now: the SHA-256 of its content in hex, its size in bytes, and the name of its file."""
 
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    sha256: Digest
     size: Annotated[int, Field(ge=0)]
     file_name: str
 

@@ -145,7 +145,7 @@ class _Agent:
         return None if is_new else identity.load(self._home)
 
     def _connection(self) -> Connection:
-        return Connection(self._dispatchers, self._settings.ca_file, self._settings.pin)
+        return Connection(self._dispatchers, self._settings.ca_file, self._settings.pin, self._home)
 
     def _obey(self, runs: list[RunOrder], aborts: list[UUID], lost: list[Held]) -> None:
         self._foreman.post(lambda: self._foreman.obey(runs, aborts, lost))

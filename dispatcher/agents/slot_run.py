@@ -8,10 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from dispatcher.agents import fetched_text
 from dispatcher.agents.masking import MASK, Masker
 from dispatcher.agents.protocol import (
     MAX_REPORT_BYTES,
     Condition,
+    FetchedText,
     Message,
     RunFinished,
     TaskFinished,
@@ -32,6 +34,7 @@ from dispatcher.core.parameters import Parameter, ParameterType
 from dispatcher.core.ports import Now
 from dispatcher.tasks import outputs
 from dispatcher.tasks.outcome import Ended, RunState, run_state
+from dispatcher.tasks.registry import task_type
 from dispatcher.tasks.types import TaskEnding, TaskState
 
 #: How much a run may give out, in bytes of its report.
@@ -75,11 +78,13 @@ class SlotRun:
     def __init__(self, host: Host, message: Do, scratch: Path, home: Path, now: Now) -> None:
         self._host = host
         self._order = message.order
-        self._facts = message.facts
+        device = message.order.device
+        self._facts = message.facts if device is None else device.facts()
         self._places = (scratch, home)
         self._now = now
         self._scopes = Scopes(message.order)
         self._ended: list[Ended] = []
+        self._fetched: list[FetchedText] = []
         self._previous = TaskEnding("skipped")
         self._problem = ""  #: why the run goes no further, although no task has stopped it
         self._is_begun = message.is_begun
@@ -108,7 +113,10 @@ class SlotRun:
             # What goes on with its outputs must not go on without them.
             state, reason = ("failed", problem) if state in _GOOD else (state, reason or problem)
         run_id, fence = self._order.run_id, self._order.fence
-        self._tell(RunFinished(run_id=run_id, fence=fence, at=self._now(), state=state, reason=reason, outputs=given))
+        at, fetched = self._now(), self._fetched
+        self._tell(
+            RunFinished(run_id=run_id, fence=fence, at=at, state=state, reason=reason, outputs=given, fetched=fetched)
+        )
 
     @property
     def _is_over(self) -> bool:
@@ -197,7 +205,20 @@ class SlotRun:
         self._is_begun = False
         output = TaskOutput(order, task.position, self._scopes.secrets, self._tell)
         ending, attempts = self._try(task, output)
+        if ending.state == "completed" and task_type(task.type).keeps:
+            ending = self._hand_on(task, ending)
         self._note(task, ending, attempts)
+
+    def _hand_on(self, task: TaskOrder, ending: TaskEnding) -> TaskEnding:
+        """Tell the text that the task has left to be kept, if it has; return how the task ended."""
+        try:
+            text = fetched_text.hand_on(self._places[0], self._order, task, self._tell)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            return replace(ending, state="failed", message=f"what it has fetched is lost: {error}")
+        self._fetched += [text] if text is not None else []
+        return ending
 
     def _try(self, task: TaskOrder, output: TaskOutput) -> tuple[TaskEnding, int]:
         """Do the task, again if it may be tried again; return how it ended and how often it was tried."""

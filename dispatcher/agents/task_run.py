@@ -21,6 +21,7 @@ from dispatcher.core.errors import DispatcherError
 from dispatcher.tasks import outputs
 from dispatcher.tasks.registry import task_type
 from dispatcher.tasks.types import Process, TaskEnding, TaskSettings
+from dispatcher.tasks.work import FETCHED
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,11 @@ class TaskRun:
         self._write: Callable[[bytes], None] = _no_output
         self._may_go: Callable[[], bool] = lambda: False
 
+    @property
+    def logs_in(self) -> bool:
+        """Whether tasks log in that need not (see ``TaskContext``)."""
+        return self.order.logs_in
+
     def run(self, supervisor: Supervisor, write: Callable[[bytes], None], may_go: Callable[[], bool]) -> TaskEnding:
         """Do the task and return what became of it; *write* gets its output. Only the agent's death raises.
 
@@ -66,7 +72,8 @@ class TaskRun:
         self._supervisor, self._write, self._may_go = supervisor, write, may_go
         try:
             self.scratch.lstat()  # it may be missing: there was no room to make it
-            self._output_file.unlink(missing_ok=True)  # of an earlier attempt
+            for file in (self._output_file, self.scratch / FETCHED):
+                file.unlink(missing_ok=True)  # of an earlier attempt
             kind = task_type(self.task.type)
             self.values = references.environment(*self._given)
             return kind.run(kind.Settings.model_validate(self.task.settings), self)
@@ -101,7 +108,8 @@ class TaskRun:
 
     def run_work(self, name: str, settings: TaskSettings) -> TaskEnding:
         """Run a worker process (see ``TaskContext``)."""
-        order = worker_order.prepare(name, settings, self._home, self.scratch, self.work)
+        account = self.order.account if task_type(name).needs_account(self.task.settings) else None
+        order = worker_order.prepare(name, settings, self._home, self.scratch, self.work, account)
         return worker_order.conclude(self.run_process(order), self.scratch)
 
     def _ending(self, end: ProcessEnd, success_codes: frozenset[int]) -> TaskEnding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from dispatcher.agents import protocol
@@ -12,8 +13,10 @@ from dispatcher.core.console import Console
 from dispatcher.core.definitions import PlannedModule, TaskDocument
 from dispatcher.core.states import Event
 from dispatcher.services import reporting
+from dispatcher.services.configuration_keeping import FetchedText
 from dispatcher.services.enrolment import Facts
 from dispatcher.services.leasing import LeasedRun
+from dispatcher.services.topology import Target
 
 _TASK_EVENTS: dict[protocol.TaskEnd, Event] = {
     "completed": Event.COMPLETE,
@@ -60,7 +63,9 @@ def to_orders(runs: Sequence[LeasedRun]) -> list[protocol.RunOrder]:
         known = alike.get(id(run.modules))
         if known is None:
             known = alike[id(run.modules)] = to_order(run)
-        orders.append(known.model_copy(update={"run_id": run.id, "fence": run.fence}))
+        update: dict[str, Any] = {"run_id": run.id, "fence": run.fence}
+        update |= {"device": _to_device(run.device), "account": run.account, "logs_in": run.logs_in}
+        orders.append(known.model_copy(update=update))
     return orders
 
 
@@ -74,7 +79,16 @@ def to_order(run: LeasedRun) -> protocol.RunOrder:
         modules=[_to_module(module) for module in run.modules],
         tasks=[_to_task(position, index, task) for position, (index, task) in enumerate(tasks)],
         scopes=[None if scope is None else [to_value(parameter) for parameter in scope] for scope in run.scopes],
+        device=_to_device(run.device),
+        account=run.account,
+        logs_in=run.logs_in,
     )
+
+
+def _to_device(device: Target | None) -> protocol.Device | None:
+    if device is None:
+        return None
+    return protocol.Device(id=device.id, name=device.name, address=device.address, os=device.os)
 
 
 def _to_module(module: PlannedModule) -> protocol.ModuleOrder:
@@ -131,6 +145,8 @@ def _to_event(event: protocol.RunEvent) -> reporting.RunEvent:
             return reporting.TaskStarted(event.position, event.at)
         case protocol.Output():
             return reporting.Output(event.position, event.offset, event.data)
+        case protocol.Fetched():
+            return reporting.Fetched(event.position, event.offset, event.data)
         case protocol.TaskFinished():
             return reporting.TaskFinished(
                 event.position,
@@ -144,4 +160,10 @@ def _to_event(event: protocol.RunEvent) -> reporting.RunEvent:
             )
         case protocol.RunFinished():
             outputs = [[to_parameter(value) for value in values] for values in event.outputs]
-            return reporting.RunFinished(event.at, _RUN_EVENTS[event.state], event.reason, outputs)
+            fetched = [_to_text(text) for text in event.fetched]
+            return reporting.RunFinished(event.at, _RUN_EVENTS[event.state], event.reason, outputs, fetched)
+
+
+def _to_text(text: protocol.FetchedText) -> FetchedText:
+    sha256, compared = bytes.fromhex(text.sha256), bytes.fromhex(text.compared)
+    return FetchedText(text.position, text.name, text.size, sha256, compared)

@@ -32,7 +32,9 @@ _VALUES = ("PARAM_", "VAR_", "FACT_")
 def main(arguments: Sequence[str]) -> int:
     """Do the order in the file that the first of *arguments* names. This is the worker's composition root."""
     signal.signal(signal.SIGTERM, _end)
-    order = WorkOrder.model_validate_json(Path(arguments[0]).read_bytes())
+    file = Path(arguments[0])
+    order = WorkOrder.model_validate_json(file.read_bytes())
+    file.unlink()  # it may hold a password: nothing of that is left on the disk while the task runs
     os.chdir(order.work)
     kind = task_type(order.type)
     try:
@@ -58,6 +60,8 @@ def _tools(order: WorkOrder) -> Tools:
         networks=Networks.parse(allowed.allowed_targets),
         contents=Cache(order.home / CACHE, allowed.cache_bytes, downloads.find, downloads.fetch),
         allows_power=allowed.allows_power,
+        home=order.home,
+        account=order.account,
     )
 
 

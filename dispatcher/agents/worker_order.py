@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 import dispatcher
+from dispatcher.core.accounts import Account
 from dispatcher.tasks.types import Process, TaskEnding, TaskSettings
 
 #: The exit code of a worker whose task failed.
@@ -26,14 +27,17 @@ class WorkOrder(BaseModel):
     home: Path
     scratch: Path
     work: Path
+    account: Account | None = None
 
     def conclude(self, said: str) -> None:
         """Leave what there is to say about the end of the task."""
         (self.scratch / _ENDING).write_text(said, "utf-8", "replace")
 
 
-def prepare(name: str, settings: TaskSettings, home: Path, scratch: Path, work: Path) -> Process:
-    """Write the order and return the process that does it.
+def prepare(
+    name: str, settings: TaskSettings, home: Path, scratch: Path, work: Path, account: Account | None = None
+) -> Process:
+    """Write the order and return the process that does it. *account* is for that process alone.
 
     :raises OSError: if it cannot be written.
     """
@@ -43,6 +47,7 @@ def prepare(name: str, settings: TaskSettings, home: Path, scratch: Path, work: 
         home=home,
         scratch=scratch,
         work=work,
+        account=account,
     )
     file = scratch / _ORDER
     (scratch / _ENDING).unlink(missing_ok=True)

@@ -129,6 +129,16 @@ def abort(client: Client, job_id: str, as_json: bool) -> None:
 
 @job.command()
 @job_id
+@as_json
+@click.pass_obj
+def approve(client: Client, job_id: str, as_json: bool) -> None:
+    """Let the job ID begin, which waits for an approval; of a recurring one, all of its jobs that wait."""
+    answer = client.send("PUT", f"jobs/{job_id}/approve", None)
+    click.echo(answer.text if as_json else "The job is approved.")
+
+
+@job.command()
+@job_id
 @click.option("--failed", is_flag=True, help="Only on the agents on which it did not complete.")
 @click.option("--wait", is_flag=True, help="Wait for the end; exit with 1 unless the job completed.")
 @as_json

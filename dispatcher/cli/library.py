@@ -35,8 +35,9 @@ def library() -> None:
 @library.command("import")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=_FILE)
 @click.option("--json", "as_json", is_flag=True, help="Print what became of every entry as JSON.")
+@click.option("--new-key", is_flag=True, help="Begin with another key file: passwords not in FILE are lost.")
 @click.pass_obj
-def import_(context: Context, files: Sequence[str], as_json: bool) -> None:
+def import_(context: Context, files: Sequence[str], as_json: bool, new_key: bool) -> None:
     """Import library files, all of them or none; - is standard input.
 
     Importing the same files again changes nothing. Whatever is wrong with them is listed, a line each, as
@@ -45,7 +46,7 @@ def import_(context: Context, files: Sequence[str], as_json: bool) -> None:
     contents = {name: _read(name) for name in files}
     with context.open() as opened:
         try:
-            report = importing.import_texts(opened.datastore, opened.ports, opened.secrets, contents)
+            report = importing.import_texts(opened.datastore, opened.ports, opened.secrets, contents, new_key=new_key)
         except LibraryErrors as error:
             click.echo(error.message, err=True)
             raise click.exceptions.Exit(USAGE) from error

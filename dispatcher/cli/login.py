@@ -114,6 +114,16 @@ def enable(context: Context, name: str) -> None:
     click.echo(f"Enabled login {name}.")
 
 
+@login.command("end-tokens")
+@click.argument("name")
+@click.pass_obj
+def end_tokens(context: Context, name: str) -> None:
+    """End the access tokens that NAME has got. With its password it gets others."""
+    with context.open() as opened:
+        ended = Logins(opened.datastore, opened.ports).end_tokens(name, SYSTEM)
+    click.echo(f"Ended {ended} access token{'' if ended == 1 else 's'} of {name}.")
+
+
 @login.command("password")
 @click.argument("name")
 @click.option("--password-stdin", is_flag=True, help="Read the password from the first line of standard input.")

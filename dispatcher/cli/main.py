@@ -25,9 +25,11 @@ COMMANDS = {
     "role": "Make roles, give them to logins, and say who may do what.",
     "token": "Make tokens by which agents enrol.",
     "audit": "List who has changed what.",
+    "alert": "List what somebody should look at.",
+    "configuration": "Show versions of configurations that jobs have fetched.",
     "setting": "Show and change what may be changed at run time.",
-    "library": "Import and export modules, projects, run books, agents and teams.",
-    "job": "Schedule jobs on a running server, watch them, read their results.",
+    "library": "Import and export modules, run books, agents and teams.",
+    "job": "Schedule jobs on a running server, watch them, see results.",
     "schedule": "Let jobs recur, pause and resume them, look ahead and back.",
     "wsdl": "Write or check the golden WSDL files.",
 }

@@ -12,7 +12,7 @@ from dispatcher.cli.choices import Wire, bare
 from dispatcher.cli.client import Answer, Client, to_local
 from dispatcher.cli.output import show_facts, show_table
 from dispatcher.cli.requests import Request, as_json, job_id, request_options, server_options, to_moment, with_options
-from dispatcher.core.schedules import BOOT, Forecast, Misfire, Overlap, RecurrenceRequest, preview
+from dispatcher.core.schedules import BOOT, DEMAND, Forecast, Misfire, Overlap, RecurrenceRequest, preview
 from dispatcher.core.states import State
 from dispatcher.core.wallclock import Fold, Gap, find_zone
 from dispatcher.core.windows import Action, Rule, Window, parse
@@ -258,4 +258,4 @@ def _row(one: Wire) -> tuple[str, str, str, str, str]:
 
 
 def _is_waiting(one: Wire) -> bool:
-    return State(one["Status"]["Type"]) is State.SCHEDULED and one["When"]["RecurringSchedule"] != BOOT
+    return State(one["Status"]["Type"]) is State.SCHEDULED and one["When"]["RecurringSchedule"] not in (BOOT, DEMAND)

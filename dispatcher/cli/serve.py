@@ -8,6 +8,7 @@ from dispatcher import crew, serving
 from dispatcher.bootstrap import House
 from dispatcher.cli.context import Context
 from dispatcher.datastore.transactions import Datastore
+from dispatcher.services import builtin
 from dispatcher.services import demo as sample_library
 from dispatcher.services.secrets import Secrets
 
@@ -57,6 +58,7 @@ def serve(
     )
 
     def prepare(house: House, datastore: Datastore, secrets: Secrets) -> None:
+        builtin.install(datastore, house.ports, secrets)
         if demo:
             sample_library.load(datastore, house.ports, secrets)
 
@@ -68,6 +70,9 @@ def serve(
 
 def _show(addresses: serving.Addresses) -> None:
     click.echo(f"Dispatcher serves clients at {addresses.web} and agents at {addresses.agents}")
+    for name, url in addresses.single.items():
+        click.echo(f"  {name:<6} {url}")
     click.echo(f"  help   {addresses.scheduling}/help")
     click.echo(f"         {addresses.resource}/help")
     click.echo(f"  WSDL   {addresses.scheduling}?wsdl")
+    click.echo(f"  APIs   {addresses.web}/docs/")

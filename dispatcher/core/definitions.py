@@ -71,6 +71,13 @@ class ModuleDocument(TypedDict):
     tasks: list[TaskDocument]
 
 
+class SealedText(TypedDict):
+    """A text that gives a password its value, sealed, and the names of the ``$[links]`` in it."""
+
+    sealed: str
+    links: list[str]
+
+
 class LinkedModule(TypedDict):
     """A module of a project.
 
@@ -79,7 +86,7 @@ class LinkedModule(TypedDict):
     """
 
     module: ModuleDocument
-    parameters: dict[str, str]
+    parameters: dict[str, str | SealedText]
     get: NotRequired[dict[str, str]]
     condition: NotRequired[ConditionDocument]
 
@@ -121,7 +128,7 @@ class StepDocument(TypedDict):
     what: dict[str, Any]
     who: list[dict[str, Any]]
     on_error: str
-    parameters: dict[str, str]
+    parameters: dict[str, str | SealedText]
     get: NotRequired[dict[str, str]]
     condition: NotRequired[ConditionDocument]
     options: NotRequired[StepOptions]
@@ -200,23 +207,38 @@ def plan(
     """
     if kind is WhatKind.MODULE:
         return [PlannedModule(cast("ModuleDocument", document), list(values), what)]
-    return [
-        PlannedModule(
-            linked["module"],
-            _link(to_parameters(linked["module"]["parameters"], unseal), linked["parameters"], values),
-            what,
-            linked["parameters"],
-            linked.get("get", {}),
-            linked.get("condition"),
-        )
-        for linked in cast("ProjectDocument", document)["modules"]
-    ]
+    return [_plan_linked(linked, values, unseal, what) for linked in cast("ProjectDocument", document)["modules"]]
+
+
+def _plan_linked(
+    linked: LinkedModule, values: Sequence[Parameter], unseal: Callable[[str], str], what: int
+) -> PlannedModule:
+    declared = to_parameters(linked["module"]["parameters"], unseal)
+    links = unlocked(linked["parameters"], declared, unseal)
+    parameters = _link(declared, links, values)
+    return PlannedModule(linked["module"], parameters, what, links, linked.get("get", {}), linked.get("condition"))
+
+
+def unlocked(
+    texts: Mapping[str, str | SealedText], declared: Iterable[Parameter], unseal: Callable[[str], str]
+) -> dict[str, str]:
+    """Return the *texts* that give *declared* parameters their values, secrets unsealed.
+
+    A sealed one is left out that is for what is no password any more: it would be stored and shown in the clear.
+    """
+    passwords = {parameter.name for parameter in declared if parameter.type is ParameterType.PASSWORD}
+    return {
+        name: text if isinstance(text, str) else unseal(text["sealed"])
+        for name, text in texts.items()
+        if isinstance(text, str) or name in passwords
+    }
 
 
 def link(declared: Sequence[Parameter], links: Mapping[str, str], outer: Sequence[Parameter]) -> list[Parameter]:
     """Return *declared* with the texts of *links* in place, each ``$[Name]`` in them replaced from *outer*.
 
-    A link that is one reference and nothing else carries a credential's password along.
+    A link that is one reference and nothing else carries a credential's password along. A password gives an empty text
+    to anything but a password, where it would be stored and shown in the clear.
 
     :raises InvalidValue: if a value is none of the choices of the parameter that takes it.
     """
@@ -240,7 +262,14 @@ def _linked(parameter: Parameter, text: str, outer: Mapping[str, Parameter]) -> 
     source = outer.get(whole[1]) if whole else None
     if source is not None and parameter.type is source.type is ParameterType.CREDENTIALS:
         return parameter.with_value(source.value1, source.value2)
-    return parameter.with_value(fill(text, {name: source.value1 for name, source in outer.items()}))
+    named = {name: outer[name] for name in links_in(text) if name in outer}
+    return parameter.with_value(fill(text, {name: _shared(source, parameter) for name, source in named.items()}))
+
+
+def _shared(source: Parameter, taker: Parameter) -> str:
+    """Return what *taker* may have of the value of *source*."""
+    is_hidden = source.type is ParameterType.PASSWORD and taker.type is not ParameterType.PASSWORD
+    return "" if is_hidden else source.value1
 
 
 def take(outer: Sequence[Parameter], get: Mapping[str, str], inner: Sequence[Parameter]) -> list[Parameter]:
@@ -286,6 +315,11 @@ def fill(text: str, values: Mapping[str, str]) -> str:
     return _LINK.sub(lambda match: values.get(match[1], match[0]), text)
 
 
-def links_in(text: str) -> list[str]:
+def links_in(text: str | SealedText) -> list[str]:
     """Return the names that *text* refers to, in order."""
-    return _LINK.findall(text)
+    return _LINK.findall(text) if isinstance(text, str) else text["links"]
+
+
+def is_all_links(text: str) -> bool:
+    """Whether *text* says nothing but what it refers to; an empty one says nothing."""
+    return not _LINK.sub("", text)

@@ -17,6 +17,8 @@ class Hold(IntEnum):
     BOOT = 2  #: its agent has not been booted since the run was made
     BATCH = 3  #: the batch before it has not ended
     WINDOW = 4  #: the launch window of its agent is closed: until ``due_at``
+    QUEUE = 5  #: others are before it in the queue of its resource
+    APPROVAL = 6  #: nobody has approved its job
 
     @property
     def text(self) -> str:
@@ -29,6 +31,8 @@ _TEXTS = {
     Hold.BOOT: "Waiting for the agent's next boot",
     Hold.BATCH: "Waiting for the batch before it",
     Hold.WINDOW: "Waiting for the launch window",
+    Hold.QUEUE: "Waiting in the queue",
+    Hold.APPROVAL: "Waiting for approval",
 }
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
-from typing import TypedDict
+from typing import TypedDict, TypeVar
 from uuid import UUID
 
 from dispatcher.core.parameters import GivenValue, Parameter
 from dispatcher.core.schedules import RecurrenceRequest
 from dispatcher.core.states import State
+
+_Item = TypeVar("_Item")
 
 
 class WhatKind(IntEnum):
@@ -71,6 +74,15 @@ class Options(TypedDict, total=False):
     batch_share: float  #: how many of the agents work at once
     stop_at_share: float  #: which share of failures keeps the next batch from starting
     select_one: bool  #: only one of the agents works
+    stays: bool  #: it recurs, and is kept until somebody ends it: it may be run on demand
+    ends_as_last: bool  #: it recurs, and is what its latest job is once its due times are over; to end it ends those
+    queued: bool  #: on a resource it is done one after another with others that are (``services.queues``)
+    approval: str  #: ``required``: it waits until somebody approves it; ``given`` from then on
+    approved_at: str  #: when that was, in ISO 8601
+    on_change: bool  #: it recurs, and occurs at once for a computer that tells that its configuration has changed
+    alert: bool  #: alerts are raised when it starts and when it has ended
+    credential_set: str  #: the id of the one that its tasks log in with, instead of that of the resource
+    credential_team: str  #: the id of the team that may use the set for its jobs, if it is not the resource's own
     local_time: str  #: the wall clock at which it starts wherever an agent is (``core.local_time``)
 
 
@@ -100,7 +112,8 @@ class Who:
 class When:
     """When a job starts. ``starts_at`` is aware UTC; None means at once.
 
-    With a ``recurrence`` it starts again and again; ``immediate`` and ``starts_at`` mean nothing then.
+    With a ``recurrence`` it starts again and again, first at its next due time from ``since`` (None: now) on;
+    ``immediate`` and ``starts_at`` mean nothing then.
     """
 
     immediate: bool = True
@@ -108,6 +121,7 @@ class When:
     is_local_time: bool = False
     use_wake_on_lan: bool = False
     recurrence: RecurrenceRequest | None = None
+    since: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -120,10 +134,14 @@ class GivenSet:
 
 @dataclass(slots=True)
 class WhatChoice:
-    """A caller's choice of what to run: the id decides."""
+    """A caller's choice of what to run: the id decides.
+
+    With an ``alias`` (dialect, kind and external id) it is what has that when the job starts, whatever has it now.
+    """
 
     id: UUID
     kind: WhatKind
+    alias: tuple[str, str, str] | None = None
 
 
 @dataclass(slots=True)
@@ -147,6 +165,7 @@ class JobRequest:
     outside_launch_window: str | None = None
     tags: str | None = None
     options: Options | None = None
+    may_name_nobody: bool = False  #: without any ``who`` it does nothing, instead of being refused
 
 
 @dataclass(slots=True)
@@ -161,6 +180,17 @@ class ParameterSet:
     job_id: UUID | None = None
     job_name: str = ""
     identifier: UUID | None = None
+
+
+class Shared(list[_Item]):
+    """A list that is a part of several jobs: nobody may change it."""
+
+    __slots__ = ("views",)
+
+    def __init__(self, items: Iterable[_Item]) -> None:
+        super().__init__(items)
+        #: What those who show it have made of it, as of a ``Job``.
+        self.views: dict[object, object] = {}
 
 
 @dataclass(slots=True)

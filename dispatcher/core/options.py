@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,6 +11,9 @@ from dispatcher.core.jobs import Options
 
 #: The longest time that a job may be given: a year, in seconds.
 MAX_TIME_S = 31_536_000
+#: What ``approval`` is before anybody has given it, and after.
+REQUIRED, GIVEN = "required", "given"
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 #: The most agents that a batch may have: more than anybody has.
 MAX_BATCH = 1_000_000
 
@@ -48,6 +52,10 @@ def _number(highest: float) -> tuple[Callable[[Any], bool], str]:
     return is_possible, f"a number above 0 and up to {highest}"
 
 
+_IS_ID: tuple[Callable[[Any], bool], str] = (
+    lambda value: isinstance(value, str) and _ID.fullmatch(value) is not None,
+    "an id",
+)
 _FLAG: tuple[Callable[[Any], bool], str] = (lambda value: isinstance(value, bool), "true or false")
 _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "launch_timeout_s": _whole(1, MAX_TIME_S),
@@ -58,4 +66,12 @@ _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "batch_share": _number(1),
     "stop_at_share": _number(1),
     "select_one": _FLAG,
+    "stays": _FLAG,
+    "ends_as_last": _FLAG,
+    "queued": _FLAG,
+    "alert": _FLAG,
+    "on_change": _FLAG,
+    "approval": (lambda value: value == REQUIRED, REQUIRED),
+    "credential_set": _IS_ID,
+    "credential_team": _IS_ID,
 }

@@ -46,7 +46,7 @@ class Parameter:
     @property
     def choices(self) -> list[str]:
         """The allowed values of a list parameter, in order; empty when anything is allowed."""
-        if self.type in (ParameterType.LIST, ParameterType.MULTISELECT) and self.value2:
+        if self.value2 and self.type in (ParameterType.LIST, ParameterType.MULTISELECT):
             return self.value2.split(";")
         return []
 
@@ -91,20 +91,25 @@ def merge(declared: Sequence[Parameter], given: Iterable[GivenValue]) -> list[Pa
 
     :raises InvalidValue: if a list value is none of the declared choices; the error names the parameter.
     """
-    by_name: dict[str, GivenValue] = {}
-    for value in given:
-        by_name[value.name] = value
-        by_name.setdefault(value.name.casefold(), value)
+    given = list(given)
+    by_name = {value.name: value for value in given}
+    by_any_case: dict[str, GivenValue] | None = None
     merged = []
     for parameter in declared:
-        value_given = by_name.get(parameter.name) or by_name.get(parameter.name.casefold())
-        merged.append(parameter if value_given is None else _with_value(parameter, value_given))
+        found = by_name.get(parameter.name)
+        if found is None and by_name:  # most callers spell names as they are declared
+            if by_any_case is None:
+                by_any_case = {value.name.casefold(): value for value in reversed(given)} | by_name
+            found = by_any_case.get(parameter.name.casefold())
+        merged.append(parameter if found is None else _with_value(parameter, found))
     return merged
 
 
 def _with_value(parameter: Parameter, given: GivenValue) -> Parameter:
     if given.value1 is None:
         return parameter
+    if parameter.type is ParameterType.TEXT:  # the most frequent one
+        return parameter.with_value(given.value1)
     if parameter.type is ParameterType.PASSWORD:
         return parameter.with_value(given.value1) if given.value1 else parameter
     if parameter.type is ParameterType.CREDENTIALS:

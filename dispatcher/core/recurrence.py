@@ -41,6 +41,8 @@ _FREQUENCIES: dict[Frequency, Literal[0, 1, 2, 3]] = {
     Frequency.WEEKLY: WEEKLY,
     Frequency.DAILY: DAILY,
 }
+#: How often a weekday comes at most.
+_MOST_OF_A_MONTH, _MOST_OF_A_YEAR = 5, 53
 _DAY = timedelta(days=1)
 _LONG_AGO = datetime(1900, 1, 1, tzinfo=UTC)
 
@@ -161,6 +163,11 @@ class Recurrence:
             elif rule.frequency in (Frequency.MONTHLY, Frequency.YEARLY):
                 on_day = (self.start.day,)
                 in_month = in_month or ((self.start.month,) if rule.frequency is Frequency.YEARLY else ())
+        elif any(number for _, number in on_weekday):
+            of_years = rule.frequency is Frequency.YEARLY and not in_month
+            on_weekday = _numbered(on_weekday, _MOST_OF_A_YEAR if of_years else _MOST_OF_A_MONTH)
+            if not on_weekday:
+                return iter(())
         found = rrule(
             _FREQUENCIES[rule.frequency],
             dtstart=anchor,
@@ -201,6 +208,15 @@ def parse(text: str, gap: Gap = Gap.SHIFT, fold: Fold = Fold.FIRST) -> Recurrenc
     if found.after(_LONG_AGO) is None:
         raise InvalidValue("RRULE", "never occurs")
     return found
+
+
+def _numbered(days: Sequence[tuple[int, int]], most: int) -> tuple[tuple[int, int], ...]:
+    """Return *days* with a number each, up to *most*: ``dateutil`` looks for later ones beyond the end of its year.
+
+    A day without a number is given with every one, because ``dateutil`` takes ``MO,2TU`` for what is both, not either.
+    """
+    every = range(1, most + 1)
+    return tuple((day, one) for day, number in days for one in ((number,) if number else every) if abs(one) <= most)
 
 
 def _moments(bare: Recurrence, dates: Sequence[datetime]) -> Iterator[datetime]:

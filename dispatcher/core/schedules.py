@@ -26,6 +26,9 @@ MAX_IN_WINDOW = 50_000
 NEVER = datetime(9999, 12, 31, tzinfo=UTC)
 #: The rule of a job that occurs at every boot of its agents: it has no due times of its own.
 BOOT = "BOOT"
+#: The rule of a job that occurs whenever somebody asks for it (``services.on_demand``), and never by itself.
+DEMAND = "DEMAND"
+_WITHOUT_DUE_TIMES = (BOOT, DEMAND)
 #: How many due times a preview shows at most.
 MAX_PREVIEW = 1_000
 
@@ -57,7 +60,7 @@ class Outcome(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class RecurrenceRequest:
-    """How a caller wants a job to recur: ``rule`` as ``core.recurrence`` reads it, or ``BOOT``.
+    """How a caller wants a job to recur: ``rule`` as ``core.recurrence`` reads it, ``BOOT`` or ``DEMAND``.
 
     Due times up to ``paused_until`` are skipped.
     """
@@ -70,14 +73,19 @@ class RecurrenceRequest:
     overlap: Overlap = Overlap.ALLOW
     paused_until: datetime | None = None
 
+    @property
+    def has_due_times(self) -> bool:
+        """Whether it occurs by itself."""
+        return self.rule not in _WITHOUT_DUE_TIMES
+
     def read(self) -> Recurrence | None:
-        """Return the recurrence that this describes; None for every boot.
+        """Return the recurrence that this describes; None for one that has no due times of its own.
 
         :raises InvalidValue: if it is none, or the misfire window is negative or too long.
         """
         if not timedelta() <= self.misfire_window <= LONGEST_MISFIRE_WINDOW:
             raise InvalidValue("When/MisfireWindow", f"is not from 0 to {LONGEST_MISFIRE_WINDOW.days} days")
-        return None if self.rule == BOOT else recurrence.parse(self.rule, self.gap, self.fold)
+        return recurrence.parse(self.rule, self.gap, self.fold) if self.has_due_times else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import re
+import struct
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
+from functools import lru_cache
+from io import BytesIO
 from zoneinfo import ZoneInfo
 
 _SECOND = timedelta(seconds=1)
+_MINUTE = timedelta(minutes=1)
+_DAY = timedelta(days=1)
+_FIXED = re.compile(r"UTC([+-])([01][0-9]|2[0-3])([0-5][0-9])")
+#: What names look like; each part of another one is looked for by Python as a package in a package, without an end.
+_ZONE = re.compile(r"[A-Za-z0-9_+-]{1,32}(/[A-Za-z0-9_+-]{1,32}){0,3}")
 
 
 class Gap(StrEnum):
@@ -25,14 +34,37 @@ class Fold(StrEnum):
 
 
 def find_zone(name: str) -> ZoneInfo:
-    """Return the time zone with this IANA name.
+    """Return the time zone with this IANA name, or that of clocks that are never changed, such as ``UTC+0530``.
 
     :raises ValueError: if there is none.
     """
+    if (match := _FIXED.fullmatch(name)) is not None:
+        return _fixed_zone(name, int(match[1] + "1") * (60 * int(match[2]) + int(match[3])))
     try:
-        return ZoneInfo(name)
+        if _ZONE.fullmatch(name):
+            return ZoneInfo(name)
     except (KeyError, OSError, ValueError):
-        raise ValueError(f"{name[:100]!r} is no time zone such as UTC or Europe/Berlin") from None
+        pass
+    raise ValueError(f"{name[:100]!r} is no time zone such as UTC or Europe/Berlin")
+
+
+def fixed_zone_name(offset: timedelta) -> str:
+    """Return the name by which ``find_zone`` knows clocks that are always so far ahead of UTC: ``UTC-0800``.
+
+    :raises ValueError: if *offset* is no whole number of minutes, or a day or more.
+    """
+    if offset % _MINUTE or abs(offset) >= _DAY:
+        raise ValueError(f"no clock is {offset} from UTC")
+    hours, minutes = divmod(abs(offset) // _MINUTE, 60)
+    return f"UTC{'-' if offset < timedelta() else '+'}{hours:02}{minutes:02}" if offset else "UTC"
+
+
+@lru_cache
+def _fixed_zone(name: str, minutes: int) -> ZoneInfo:
+    # A time zone file (RFC 8536, version 1) with one kind of time, which is not summer time, and no change.
+    counts = struct.pack(">6L", 0, 0, 0, 0, 1, len(name) + 1)
+    file = b"TZif" + bytes(16) + counts + struct.pack(">lBB", minutes * 60, 0, 0) + name.encode() + b"\0"
+    return ZoneInfo.from_file(BytesIO(file), key=name)
 
 
 def moments_of(local: datetime, zone: tzinfo, gap: Gap, fold: Fold) -> tuple[datetime, ...]:

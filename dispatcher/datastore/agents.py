@@ -10,9 +10,10 @@ from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dispatcher.datastore.base import Base, Digest, Id, LongText, Name, Number, Updated, partial_index
+from dispatcher.datastore.naming import FoundByName
 
 
-class Agent(Updated, Base):
+class Agent(FoundByName, Updated, Base):
     """An agent. Names may repeat. One that never enrolled has no ``enrolled_at`` and no secret.
 
     One that was removed is kept for the sake of its runs, with ``removed_at``: whoever lists agents leaves it out.
@@ -30,6 +31,8 @@ class Agent(Updated, Base):
     secret_hash: Mapped[bytes | None] = mapped_column(Digest)  #: SHA-256 of a 256-bit random secret
     licensed: Mapped[bool] = mapped_column(default=True)
     primary_team_id: Mapped[UUID | None] = mapped_column(ForeignKey("team.id"))
+    #: The agent that works for it if it has none of its own, where that is not left to its team; perhaps a removed one.
+    gateway_id: Mapped[UUID | None]
     os: Mapped[str] = mapped_column(String(32), default="")
     os_version: Mapped[str] = mapped_column(String(200), default="")
     address: Mapped[str] = mapped_column(String(64), default="")
@@ -52,3 +55,8 @@ class Agent(Updated, Base):
     removed_at: Mapped[datetime | None]
     #: Since when its runs are to go as well; they go little by little.
     history_removed_at: Mapped[datetime | None]
+
+
+AGENTS: Any = Agent.__table__
+#: Those that runs are for, where another agent works for them (``Run.device``, ``datastore.targets``).
+DEVICES: Any = AGENTS.alias("device")

@@ -13,9 +13,10 @@ from dispatcher.datastore.base import Base, KeyId, Small
 
 
 class Definition(Base):
-    """One version, never changed: a job runs the definition it was scheduled with.
+    """One version: a job runs the definition it was scheduled with.
 
-    ``document`` is what ``core.definitions`` describes; values of secret parameters in it are encrypted.
+    ``document`` is what ``core.definitions`` describes; values of secret parameters in it are encrypted. What it says
+    never changes: only what earlier versions stored in the clear is encrypted, once (``services.library.clear_texts``).
     """
 
     __tablename__ = "definition"

@@ -2,19 +2,22 @@
 
 A transaction's body runs in its own thread inside a SAVEPOINT, one body at a time. When it is done the thread lets
 the next body in and waits; the committer thread commits all that are done. A failed body rolls back only its own
-savepoint; a failed commit fails every transaction of its batch.
+savepoint; a failed commit fails every transaction of its batch. A thread that defers does not wait: it goes on with the
+next transaction, and commits for all of them (see ``Deferral``).
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import structlog
 from sqlalchemy import Connection, Engine
 
 from dispatcher.core.errors import Unavailable
+from dispatcher.datastore.checkpoints import MOST_PAGES, Checkpoints
+from dispatcher.datastore.revisions import Marks
 
 log = structlog.get_logger(__name__)
 
@@ -22,26 +25,88 @@ log = structlog.get_logger(__name__)
 class _Batch:
     """The transactions that share the next commit."""
 
-    __slots__ = ("done", "error", "size")
+    __slots__ = ("done", "error", "is_due", "size")
 
     def __init__(self) -> None:
         self.done = threading.Event()
         self.error: Exception | None = None
         self.size = 0
+        self.is_due = False  #: somebody waits for it: the committer has been told
+
+
+Callback = Callable[[], None]
+"""What is to be called when a transaction is on the disk."""
+
+
+class Owed:
+    """What transactions that did not wait still owe: the disk, and what follows."""
+
+    __slots__ = ("_batches", "_callbacks")
+
+    def __init__(self) -> None:
+        self._batches: list[_Batch] = []
+        self._callbacks: list[Callback] = []
+
+    def add(self, batch: _Batch) -> None:
+        """Owe the commit of *batch*, too."""
+        if batch not in self._batches:
+            self._batches.append(batch)
+
+    def then(self, callbacks: Iterable[Callback]) -> None:
+        """Call these, too, when all is on the disk."""
+        self._callbacks.extend(callbacks)
+
+    def __bool__(self) -> bool:
+        return bool(self._batches)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether a commit has failed that was owed. Only after ``Deferral.settle``."""
+        return any(batch.error is not None for batch in self._batches)
+
+    def pay(self) -> bool:
+        """Call what is to follow if everything is on the disk; return whether it is. Only after ``Deferral.settle``."""
+        if self.is_lost:
+            return False
+        for callback in self._callbacks:
+            callback()
+        return True
+
+
+class Deferral:
+    """Lets the transactions of one thread end before they are durable. Nobody may be told of them until then."""
+
+    def __init__(self, writer: GroupCommit) -> None:
+        self._writer = writer
+        self.marks = writer.marks
+        self.owed = Owed()
+
+    def take(self) -> Owed:
+        """Return what the transactions since the last call owe."""
+        owed, self.owed = self.owed, Owed()
+        return owed
+
+    def settle(self) -> None:
+        """Wait until everything that was done by now is on the disk, or has failed."""
+        self._writer.commit()
 
 
 class GroupCommit:
-    """The writer of a SQLite datastore. ``close`` ends its thread."""
+    """The writer of a SQLite datastore. ``close`` ends its threads."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._turn = threading.Lock()
         self._connection: Connection | None = None
         self._batch = _Batch()
+        #: As the open transaction sees them; nobody else can change them while it is open.
+        self.marks = Marks()
         self._filled = threading.Semaphore(0)
         self._closed = False
+        self._local = threading.local()
         self._committer = threading.Thread(target=self._commit_batches, name="datastore-writer", daemon=True)
         self._committer.start()
+        self._checkpoints = Checkpoints(engine)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -56,17 +121,42 @@ class GroupCommit:
             self._execute(connection, "SAVEPOINT body")
             try:
                 yield connection
+                self._execute(connection, "RELEASE body")
             except BaseException:
                 self._undo(connection)
                 raise
-            self._execute(connection, "RELEASE body")
             batch = self._batch
             batch.size += 1
-            if batch.size == 1:
+            deferral = self.deferral()
+            if deferral is None and not batch.is_due:
                 self._filled.release()
+                batch.is_due = True
+        if deferral is not None:
+            deferral.owed.add(batch)
+            return
         batch.done.wait()
         if batch.error is not None:
             raise Unavailable("the datastore could not store this") from batch.error
+
+    def deferral(self) -> Deferral | None:
+        """Return how the transactions of this thread are deferred; None if each waits for the disk."""
+        found: Deferral | None = getattr(self._local, "deferral", None)
+        return found
+
+    @contextmanager
+    def deferring(self) -> Iterator[Deferral]:
+        """Defer the transactions of this thread until the end, which settles what is left."""
+        deferral = self._local.deferral = Deferral(self)
+        try:
+            yield deferral
+        finally:
+            self._local.deferral = None
+            deferral.settle()
+
+    def commit(self) -> None:
+        """Commit what is done, in the calling thread."""
+        with self._turn:
+            self._commit()
 
     def close(self) -> None:
         """Commit what is done and end the thread; later transactions are refused."""
@@ -74,11 +164,13 @@ class GroupCommit:
             self._closed = True
         self._filled.release()
         self._committer.join()
+        self._checkpoints.close()
 
     def _open(self) -> Connection:
         connection = self._connection
         if connection is None:
             connection = self._engine.connect().execution_options(sqlite_begin="IMMEDIATE")
+            self._execute(connection, f"PRAGMA wal_autocheckpoint={MOST_PAGES}")
             self._connection = connection
         if not connection.in_transaction():
             connection.begin()
@@ -92,6 +184,7 @@ class GroupCommit:
         driver.cursor().execute(statement)
 
     def _undo(self, connection: Connection) -> None:
+        self.marks.forget()
         try:
             self._execute(connection, "ROLLBACK TO body")
             self._execute(connection, "RELEASE body")
@@ -113,6 +206,7 @@ class GroupCommit:
         batch = self._batch
         if batch.size == 0 or self._connection is None:
             return
+        self.marks.forget()
         try:
             self._connection.commit()
         except Exception as error:  # every kind of failure must reach the waiters
@@ -120,6 +214,7 @@ class GroupCommit:
         else:
             self._batch = _Batch()
             batch.done.set()
+            self._checkpoints.note()
 
     def _fail(self, error: Exception) -> None:
         """Give *error* to all that wait for the commit, and start anew on a fresh connection."""
@@ -129,6 +224,7 @@ class GroupCommit:
         self._drop()
 
     def _drop(self) -> None:
+        self.marks.forget()
         connection, self._connection = self._connection, None
         if connection is None:
             return

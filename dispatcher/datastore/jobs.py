@@ -6,18 +6,22 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, String, bindparam, false, update
+from sqlalchemy import ForeignKey, Index, Select, String, bindparam, false, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dispatcher.datastore.base import Base, Id, Name, Number, Small, partial_index
+
+_LISTED = "ix_job_sorted_at_id_parent_id_recurring_id"
 
 
 class Job(Base):
     """A job. Documents are lists of plain objects:
 
-    ``what``: ``{"kind", "id", "name", "definition"}``; ``who``: ``{"kind", "id", "name"}``;
-    ``parameters``: one ``{"name": [value1, value2]}`` per what, all values in place, secrets encrypted; of a run book
-    whose values have changed since: those that it has now, then those that it was scheduled with;
+    ``what``: ``{"kind", "id", "name", "definition"}``, with an ``alias`` if it is what has that when the job starts
+    (see ``services.late``); ``who``: ``{"kind", "id", "name"}``;
+    ``parameters``: one ``{"name": [value1, value2]}`` per what, all values in place (only those given where there is an
+    ``alias``), secrets encrypted; of a run book whose values have changed since: those that it has now, then those
+    that it was scheduled with;
     ``outputs``: the same, of what the job gave out, once it has ended.
     ``options``: what few jobs have, see ``core.jobs.Options``.
 
@@ -27,7 +31,9 @@ class Job(Base):
     __tablename__ = "job"
     __table_args__ = (
         Index("ix_job_state_is_recurring_starts_at", "state", "is_recurring", "starts_at"),
-        Index("ix_job_sorted_at_id", "sorted_at", "id"),
+        # With all that a list asks of the jobs on the pages before its own: these are counted, not read. SQLite and
+        # MariaDB have the primary key in every index.
+        Index(_LISTED, "sorted_at", "id", "parent_id", "recurring_id", postgresql_include=["number"]),
         partial_index("ix_job_parent_id_step", "parent_id", "step"),
         partial_index("ix_job_recurring_id", "recurring_id", "number"),
         partial_index("ix_job_ends_by", "ends_by"),
@@ -71,3 +77,11 @@ JOBS: Any = Job.__table__
 SET_JOB = update(JOBS).where(JOBS.c.id == bindparam("key"))
 #: Takes ``ended`` from ``open_runs`` of the job ``key``.
 COUNT_DOWN = SET_JOB.values(open_runs=JOBS.c.open_runs - bindparam("ended"))
+
+
+def from_index_of_lists(query: Select[Any]) -> Select[Any]:
+    """Return *query*, which asks no more of jobs than the index of lists has, read from that one."""
+    # Far back MariaDB would rather read half of the table by another index, and sort that: six times as long.
+    for dialect in ("mariadb", "mysql"):
+        query = query.with_hint(JOBS, f"FORCE INDEX ({_LISTED})", dialect)
+    return query

@@ -29,18 +29,38 @@ class Revision(Base):
     value: Mapped[int] = mapped_column(BigInteger)
 
 
-_MEMO = "revisions"
+class Marks:
+    """The marks as a transaction sees them, once it has read them. Sessions that share a transaction share them."""
+
+    __slots__ = ("known",)
+
+    def __init__(self) -> None:
+        self.known: Mapping[str, int] | None = None
+
+    def forget(self) -> None:
+        """Have them read again: they were changed, or the transaction has ended."""
+        self.known = None
+
+
+#: Where a session has its ``Marks``.
+MARKS = "marks"
 _CHANGING = "changing"
 #: All marks.
 CURRENT = select(Revision.name, Revision.value)
 
 
 def current(session: Session) -> Mapping[str, int]:
-    """Return all marks as this session's transaction sees them, read once per session."""
-    memo: dict[str, int] | None = session.info.get(_MEMO)
-    if memo is None:
-        memo = session.info[_MEMO] = dict(session.connection().execute(CURRENT).tuples().all())
-    return memo
+    """Return all marks as this session's transaction sees them, read once for it."""
+    marks = _marks(session)
+    known = marks.known
+    if known is None:
+        known = marks.known = dict(session.connection().execute(CURRENT).tuples().all())
+    return known
+
+
+def _marks(session: Session) -> Marks:
+    marks: Marks = session.info.setdefault(MARKS, Marks())
+    return marks
 
 
 def bump(session: Session, name: str) -> None:
@@ -48,7 +68,7 @@ def bump(session: Session, name: str) -> None:
     # Not the next number but one that never comes again: a transaction that sees this one's changes may fill a cache,
     # and when the commit of both fails, the next change must not be taken for what that cache holds.
     session.execute(update(Revision).where(Revision.name == name).values(value=randbits(62)))
-    session.info.pop(_MEMO, None)
+    _marks(session).forget()
     session.info.setdefault(_CHANGING, set()).add(name)
 
 

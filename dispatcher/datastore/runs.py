@@ -6,19 +6,25 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, SmallInteger, bindparam, update
+from sqlalchemy import BigInteger, ForeignKey, Index, SmallInteger, bindparam, text, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dispatcher.core.states import State
 from dispatcher.datastore.base import Base, KeyId, Small, partial_index
 
+_FOR_ANOTHER = text("device > 0")
+
 
 class Run(Base):
-    """A run. ``fence`` grows with every lease: news that carries an older number changes nothing."""
+    """A run. ``fence`` grows with every lease: news that carries an older number changes nothing.
+
+    ``agent_id`` is who works. That may be for another, the ``device``, which has no agent software of its own.
+    """
 
     __tablename__ = "run"
     __table_args__ = (
-        Index("ix_run_job_id_agent_id", "job_id", "agent_id", unique=True),
+        Index("ix_run_job_id_agent_id_device", "job_id", "agent_id", "device", unique=True),
+        Index("ix_run_device", "device", sqlite_where=_FOR_ANOTHER, postgresql_where=_FOR_ANOTHER),
         Index("ix_run_agent_id_state_id", "agent_id", "state", "id"),
         partial_index("ix_run_leased_until", "leased_until"),
         partial_index("ix_run_agent_id_leased_until", "agent_id", "leased_until", of="leased_until"),
@@ -40,6 +46,8 @@ class Run(Base):
     hold: Mapped[int | None] = mapped_column(SmallInteger)  #: why no agent may fetch it yet (``core.holds.Hold``)
     due_at: Mapped[datetime | None]  #: when a hold ends by itself
     outputs: Mapped[list[Any] | None]  #: what it gave out, as ``Job.outputs``
+    #: The number of the agent that it is for, if that is not the one who works; else 0.
+    device: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
 
 
 class TaskResult(Base):

@@ -24,7 +24,7 @@ class Submit(Base):
     operation: Mapped[str] = mapped_column(String(64), primary_key=True)
     key: Mapped[bytes] = mapped_column(Digest, primary_key=True)
     body: Mapped[bytes] = mapped_column(Digest)
-    job_id: Mapped[UUID]  #: until there is the job: a number that says whose turn it is
+    job_id: Mapped[UUID]  #: of the job, or what else was made; until it is there: a number that says whose turn it is
     created_at: Mapped[datetime] = mapped_column(index=True)
 
 

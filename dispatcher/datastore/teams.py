@@ -8,9 +8,10 @@ from sqlalchemy import ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dispatcher.datastore.base import Base, Id, Name, Number, Updated
+from dispatcher.datastore.naming import FoundByName
 
 
-class Team(Updated, Base):
+class Team(FoundByName, Updated, Base):
     """A team: its members are those listed and, when it has a rule, every agent that the rule fits."""
 
     __tablename__ = "team"

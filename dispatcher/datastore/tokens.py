@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
-from sqlalchemy import String
+from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dispatcher.datastore.base import Base, Digest, KeyId
@@ -20,4 +21,24 @@ class Token(Base):
     hash: Mapped[bytes] = mapped_column(Digest, unique=True)
     once: Mapped[bool]
     expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class AccessToken(Base):
+    """What a client of one dialect says who it is by, in place of a name and a password.
+
+    ``kind`` is ``access`` or ``refresh``; the latter are only good for new ones, and once: ``used_at`` says when that
+    was. All that came from one log-in, one after the other, have its ``chain``. Without a login it was given out while
+    there was none, and is good as long as there is none.
+    """
+
+    __tablename__ = "access_token"
+
+    id: Mapped[KeyId]
+    dialect: Mapped[str] = mapped_column(String(40))
+    kind: Mapped[str] = mapped_column(String(20))
+    hash: Mapped[bytes] = mapped_column(Digest, unique=True)
+    login_id: Mapped[UUID | None] = mapped_column(ForeignKey("login.id", ondelete="CASCADE"), index=True)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    chain: Mapped[UUID]
     used_at: Mapped[datetime | None]

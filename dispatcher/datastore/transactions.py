@@ -18,7 +18,7 @@ from dispatcher.core.errors import Busy, Deadlock, Unavailable
 from dispatcher.core.patience import USUAL_S, patience_s
 from dispatcher.datastore import revisions
 from dispatcher.datastore.engines import is_busy, is_deadlock, limit_lock_wait, open_engine, traits_of
-from dispatcher.datastore.groupcommit import GroupCommit
+from dispatcher.datastore.groupcommit import Deferral, GroupCommit
 
 log = structlog.get_logger(__name__)
 
@@ -59,6 +59,8 @@ class Datastore:
         with _available(), self._connection() as connection:
             session = Session(connection, autoflush=True, expire_on_commit=False, join_transaction_mode="rollback_only")
             session.info[_AFTER_COMMIT] = callbacks
+            if self._writer is not None:
+                session.info[revisions.MARKS] = self._writer.marks
             self._local.session = session
             try:
                 yield session
@@ -67,8 +69,36 @@ class Datastore:
                 self._local.session = None
                 # Close without touching the connection's transaction: that one is ended here below.
                 session.expunge_all()
+        if (deferral := self._deferral()) is not None:
+            deferral.owed.then(callbacks)
+            return
         for callback in callbacks:
             callback()
+
+    @contextmanager
+    def deferring(self) -> Iterator[Deferral]:
+        """Let the transactions of this thread end without waiting for the disk, until the end of this.
+
+        Whoever does this tells nobody of what a transaction has done before ``Deferral.settle`` has returned and
+        ``Owed.pay`` has said that it is stored. Only where one transaction is written at a time (``single_writer``).
+        """
+        assert self._writer is not None  # noqa: S101 - asked for by the caller
+        with self._writer.deferring() as deferral:
+            yield deferral
+
+    def _deferral(self) -> Deferral | None:
+        return None if self._writer is None else self._writer.deferral()
+
+    def _settle(self) -> None:
+        """See to it that this thread reads what it has written: other connections see it when it is committed.
+
+        :raises Unavailable: if it could not be stored.
+        """
+        deferral = self._deferral()
+        if deferral is not None and deferral.owed:
+            deferral.settle()
+            if deferral.owed.is_lost:
+                raise Unavailable("the datastore could not store this")
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -80,6 +110,7 @@ class Datastore:
         if outer is not None:
             yield outer
             return
+        self._settle()
         with _available(), Session(self.engine, autoflush=False, expire_on_commit=False) as session:
             yield session
 
@@ -91,6 +122,9 @@ class Datastore:
         outer: Session | None = getattr(self._local, "session", None)
         if outer is not None:
             return revisions.current(outer)
+        if (deferral := self._deferral()) is not None and (known := deferral.marks.known) is not None:
+            return known  # the transaction that they are of is still open: nobody can have changed them
+        self._settle()
         with _available():
             return self._read_revisions()
 
@@ -107,6 +141,7 @@ class Datastore:
         """
         if not self.traits.single_writer or getattr(self._local, "session", None) is not None:
             return []
+        self._settle()
         with _available():
             rows: list[tuple[Any, ...]] = self._own_cursor().execute(sql, values).fetchall()
             return rows

@@ -23,7 +23,7 @@ from dispatcher.services.activation import Activation
 from dispatcher.services.audit import Subject
 from dispatcher.services.jobs import Jobs
 from dispatcher.services.locking import lock_jobs
-from dispatcher.services.recurring import skip_until
+from dispatcher.services.recurring import end, ends_as_last, skip_until
 from dispatcher.services.runbook_who import RunBookWho
 
 
@@ -43,7 +43,8 @@ class Aborting:
         """Abort the job and return it as it stands then.
 
         One that has not started is cancelled at once. An active one is aborting until every agent that works on
-        it has said that nothing is left running; a finished one stays as it is.
+        it has said that nothing is left running; a finished one stays as it is. With a recurring job that ends as its
+        last occurrence does, what is active of it is aborted as well.
 
         :raises JobNotFound: if there is none with this id.
         """
@@ -60,6 +61,19 @@ class Aborting:
         query = select(JOBS).where(JOBS.c.id.in_(job_ids)).order_by(JOBS.c.id)
         for row in session.execute(query).mappings().all():
             self._abort(session, row, reason, timed_out=timed_out)
+
+    def end(self, job_id: UUID, caller: Caller) -> None:
+        """End the recurring job for good, also one that is over: it is cancelled. What is active of it goes on.
+
+        :raises JobNotFound: if there is none with this id.
+        """
+        caller.require(Right.MODIFY, Node.SCHEDULING)
+        with self._datastore.begin() as session:
+            row = self._row(session, job_id, caller)
+            reason = f"aborted by {caller.name}" if caller.name else "aborted"
+            end(session, job_id, self._ports.now(), reason=reason)
+            self._record(session, "job.aborted", row, caller)
+            after_commit(session, self._ports.wakeup.engine)
 
     def disable(self, job_id: UUID, caller: Caller) -> Job:
         """Take a scheduled job out of the schedule until it is enabled again.
@@ -101,6 +115,10 @@ class Aborting:
         state = State(row["state"])
         if state in FINISHED or state is State.ABORTING:
             return
+        if row["is_recurring"] and ends_as_last(row):
+            active = select(JOBS.c.id).where(JOBS.c.recurring_id == row["id"], JOBS.c.state.not_in(FINISHED))
+            self.abort_in(session, session.scalars(active).all(), reason)
+            after_commit(session, self._ports.wakeup.engine)
         state = move(state, Event.ABORT)
         if state is State.CANCELLED:
             self._activation.end(session, row["id"], state, reason)

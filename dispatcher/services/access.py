@@ -57,14 +57,18 @@ def require_who(session: Session, right: Right, who: Sequence[Who], caller: Call
 
 
 def require_what(session: Session, what: Iterable[Mapping[str, Any]], caller: Caller) -> None:
-    """Check that *caller* may read what a job runs, as it is stored; of what is no longer there the node decides.
+    """Check that *caller* may read what a job runs, as it is stored, by one query a kind at most.
+
+    Of what is no longer there the node decides.
 
     :raises Forbidden: if not.
     """
-    for item in what:
-        kind, key = WhatKind(item["kind"]), UUID(item["id"])
-        node = WHAT_NODES[kind]
-        caller.require(Right.READ, Thing(node, key, _folder(session, kind, key) if node in caller.fine else ""))
+    keys = [(WhatKind(item["kind"]), UUID(item["id"])) for item in what]
+    folders: dict[UUID, str] = {}
+    for kind in {kind for kind, _ in keys if WHAT_NODES[kind] in caller.fine}:
+        folders |= _folders(session, kind, list({key for one, key in keys if one is kind}))
+    for kind, key in keys:
+        caller.require(Right.READ, Thing(WHAT_NODES[kind], key, folders.get(key, "")))
 
 
 def readable_agents(session: Session, agents: Iterable[Agent], caller: Caller) -> Iterable[Agent]:
@@ -111,7 +115,9 @@ def _teams(session: Session, ids: Sequence[UUID] | None = None) -> dict[UUID, Th
     return {key: Thing(Node.TEAMS, key, path or "") for key, path in rows}
 
 
-def _folder(session: Session, kind: WhatKind, key: UUID) -> str:
+def _folders(session: Session, kind: WhatKind, ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Return the paths of the folders of modules, projects or run books by id; those in the root are left out."""
     model: Any = MODELS[kind]
-    path = session.scalar(select(Folder.path).join(model, model.folder_id == Folder.id).where(model.id == key))
-    return path or ""
+    query = select(model.id, Folder.path).join(Folder, model.folder_id == Folder.id)
+    parts = (query.where(model.id.in_(ids[start : start + _MANY])) for start in range(0, len(ids), _MANY))
+    return {key: path for part in parts for key, path in session.execute(part).tuples()}

@@ -68,6 +68,8 @@ class Activation:
         job = self._count_down(session, job_id, ended)
         while job["open_runs"] > 0 and (ended := self._batches.go_on(session, job)):
             job = self._count_down(session, job_id, ended)
+        if (job["options"] or {}).get("queued"):
+            self._starting.wake_engine(session)  # it is the turn of the next in the queue
         if job["open_runs"] <= 0 and State(job["state"]) not in FINISHED:
             state = forced_end(job) if job["state"] == State.ABORTING else self._outcome(session, job_id)
             self._finish(session, job, state)
@@ -89,6 +91,7 @@ class Activation:
         if outputs is not None:
             session.connection().execute(SET_JOB, {"key": job["id"], "outputs": outputs})
         self._steps.finish(session, job, state, reason)
+        self._starting.tell_end(session, job, state)
         if self.on_end is not None:
             self.on_end(session)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -17,11 +18,13 @@ from dispatcher.datastore.base import Row
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.runs import RUNS
 from dispatcher.datastore.transactions import after_commit
+from dispatcher.services.devices import targets_of
 from dispatcher.services.placing import Place, Placing
 from dispatcher.services.topology import Topology
 
 #: How many runs are looked at together, at least: batches may be over before they have begun.
 _MANY = 500
+_RUN = select(RUNS.c.id, RUNS.c.agent_id, RUNS.c.device)
 _BEHIND = (RUNS.c.state == State.PENDING) & (RUNS.c.hold == Hold.BATCH)
 _PLACE = (
     update(RUNS)
@@ -87,21 +90,38 @@ class Batches:
     def _let_go(self, session: Session, job: Row, size: int, ended: Mapping[State, int]) -> int:
         """Let the next *size* of the runs behind go; return how many of them, and of those after them, are over."""
         # The ids of runs are in the order of the names of their agents.
-        query = select(RUNS.c.id, RUNS.c.agent_id).where(RUNS.c.job_id == job["id"], _BEHIND)
-        rows = session.execute(query.order_by(RUNS.c.id).limit(max(size, _MANY)).with_for_update(key_share=True)).all()
-        agents = self._topology.targets(session, [row.agent_id for row in rows])
-        gone = [row.id for row in rows if row.agent_id not in agents]
-        rows = [row for row in rows if row.agent_id in agents]
+        query = _RUN.where(RUNS.c.job_id == job["id"], _BEHIND).order_by(RUNS.c.id).limit(max(size, _MANY))
+        rows = session.execute(query.with_for_update(key_share=True)).mappings().all()
+        return self._place(session, job, rows, size, ended)
+
+    def approved(self, session: Session, job: Row) -> int:
+        """Find out where the runs of *job* stand that have waited for its approval; return how many are over."""
+        held = _RUN.where(RUNS.c.job_id == job["id"], RUNS.c.hold == Hold.APPROVAL).order_by(RUNS.c.id)
+        rows = session.execute(held.with_for_update(key_share=True)).mappings().all()
+        return self._place(session, job, rows, max(len(rows), 1), {})
+
+    def begins_at(self, session: Session, job: Row) -> datetime:
+        """Return when work can have begun on all targets of *job* that are left, for its time limit."""
+        query = _RUN.add_columns(RUNS.c.due_at).where(RUNS.c.job_id == job["id"], RUNS.c.state == State.PENDING)
+        rows = session.execute(query).mappings().all()
+        targets = targets_of(session, self._topology, rows)
+        return self._placing.begins_at(job["options"], list(targets.values()), [row["due_at"] for row in rows])
+
+    def _place(self, session: Session, job: Row, rows: Sequence[Row], size: int, ended: Mapping[State, int]) -> int:
+        """Let runs go, *size* of them unless these are over at once; return how many are over."""
+        targets = targets_of(session, self._topology, rows)
+        gone = [row["id"] for row in rows if row["id"] not in targets]
+        rows = [row for row in rows if row["id"] in targets]
         if gone:
             self._cancel(session, gone)
         if not rows:
             return len(gone)
-        places, _ = self._placing.next_batch(session, job, [agents[row.agent_id] for row in rows], size, ended)
+        places, _ = self._placing.next_batch(session, job, [targets[row["id"]] for row in rows], size, ended)
         rows = rows[: len(places)]
         session.connection().execute(
-            _PLACE, [self._columns(row.id, place) for row, place in zip(rows, places, strict=True)]
+            _PLACE, [self._columns(row["id"], place) for row, place in zip(rows, places, strict=True)]
         )
-        self._wake(session, [row.agent_id for row in rows], places)
+        self._wake(session, [row["agent_id"] for row in rows], places)
         return len(gone) + sum(place.state in FINISHED for place in places)
 
     def _cancel(self, session: Session, run_ids: Sequence[UUID]) -> None:

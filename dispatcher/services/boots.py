@@ -7,7 +7,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import insert, select, update
+from sqlalchemy import exists, insert, select, update
 from sqlalchemy.orm import Session
 
 from dispatcher.core.holds import Hold
@@ -17,6 +17,7 @@ from dispatcher.core.schedules import BOOT, NEVER, Outcome, paused_until
 from dispatcher.core.states import State
 from dispatcher.datastore.base import Row
 from dispatcher.datastore.jobs import JOBS
+from dispatcher.datastore.queues import QUEUED
 from dispatcher.datastore.runs import RUNS
 from dispatcher.datastore.schedules import OCCURRENCES, SCHEDULES
 from dispatcher.datastore.transactions import OUT_OF_ORDER, after_commit
@@ -63,12 +64,15 @@ class Boots:
                 log.exception("boot.not_fired", job_id=str(pattern["id"]), agent_id=str(agent_id))
 
     def _let_go(self, session: Session, agent_id: UUID) -> None:
-        """Let the runs of the agent go that waited for its boot. They are locked in the order of all runs: by id."""
+        """Let the runs of the agent go that waited for its boot, or join their queues. They are locked by ids."""
         waiting = (RUNS.c.agent_id == agent_id) & (RUNS.c.state == State.PENDING) & (RUNS.c.hold == Hold.BOOT)
         locked = select(RUNS.c.id).where(waiting).order_by(RUNS.c.id).with_for_update(key_share=True)
         if session.connection().execute(locked).all():
+            is_queued = exists().where(QUEUED.c.run_id == RUNS.c.id)
+            session.connection().execute(update(RUNS).where(waiting, is_queued).values(hold=Hold.QUEUE))
             session.connection().execute(update(RUNS).where(waiting).values(hold=None))
             after_commit(session, lambda: self._ports.wakeup.agents([agent_id]))
+            after_commit(session, self._ports.wakeup.engine)
 
     def _concerned(self, session: Session, agent_id: UUID) -> Sequence[Row]:
         """Return the recurring jobs that occur at every boot of the agent, locked: each has a moment of its own."""

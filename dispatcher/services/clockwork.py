@@ -11,7 +11,9 @@ from sqlalchemy.orm import Session
 
 from dispatcher.core.durations import in_words
 from dispatcher.core.errors import DispatcherError, Unavailable
+from dispatcher.core.jobs import Options
 from dispatcher.core.local_time import AROUND_THE_EARTH
+from dispatcher.core.options import REQUIRED
 from dispatcher.core.ports import Ports
 from dispatcher.core.states import State
 from dispatcher.datastore.base import Row
@@ -102,8 +104,13 @@ class Clockwork:
             return session.connection().execute(query).mappings().all()
 
     def _is_overdue(self, job: Row) -> bool:
+        options: Options = job["options"] or {}
+        if options.get("approval") == REQUIRED:
+            return False
         begin: datetime = job["started_at"] or job["starts_at"]
-        if (job["options"] or {}).get("local_time"):
+        if "approved_at" in options:
+            begin = max(begin, datetime.fromisoformat(options["approved_at"]))
+        if options.get("local_time"):
             begin += AROUND_THE_EARTH  # its time comes somewhere first, and so much later elsewhere
         return begin + self._launch_timeout(job) <= self._ports.now()
 

@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from dispatcher.core.errors import DispatcherError
@@ -17,10 +16,9 @@ from dispatcher.core.jobs import Invoker
 from dispatcher.core.ports import Ports
 from dispatcher.core.states import State
 from dispatcher.datastore.base import Row
-from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.transactions import OUT_OF_ORDER, after_commit
 from dispatcher.services.activation import Activation
-from dispatcher.services.starting import NEW_JOB, SAME, Starting
+from dispatcher.services.starting import NEW_JOB, NEW_JOBS, SAME, Starting
 
 log = structlog.get_logger(__name__)
 
@@ -61,7 +59,7 @@ class Firing:
                 runs += self._begin(session, job)
                 plain.append(job)
         if plain:
-            session.connection().execute(insert(JOBS), plain)
+            NEW_JOBS.all(session, plain)
             self._starting.insert_runs(session, runs)
         if any(job["options"] for job in plain):
             after_commit(session, self._ports.wakeup.engine)  # some of them end by themselves
@@ -103,11 +101,15 @@ class Firing:
             raise
         except Exception as error:  # as above
             job.update(self._failed(job, error))
-            session.connection().execute(insert(JOBS), job)
+            NEW_JOBS.one(session, job)
 
     def _failed(self, job: Row, error: Exception) -> dict[str, Any]:
         """Return how *error* changes *job*."""
-        log.error("job.not_started", job_id=str(job["id"]), exc_info=error)
-        reason = error.message if isinstance(error, DispatcherError) else "it could not be started: see the log"
+        if isinstance(error, DispatcherError):  # the job says it all
+            reason = error.message
+            log.warning("job.not_started", job_id=str(job["id"]), reason=reason)
+        else:
+            reason = "it could not be started: see the log"
+            log.error("job.not_started", job_id=str(job["id"]), exc_info=error)
         now = self._ports.now()
         return {"state": State.FAILED, "started_at": now, "stopped_at": now, "sorted_at": now, "reason": reason}

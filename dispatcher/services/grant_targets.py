@@ -76,11 +76,12 @@ def find(session: Session, text: str) -> GrantTarget:
 
 
 class TargetNames:
-    """How people name what rights are given on. The objects of each node are read once at most."""
+    """How people name what rights are given on. The objects of each node, and its folders, are read once at most."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._names: dict[Node, Names] = {}
+        self._folders: dict[Node, dict[str, str]] = {}
 
     def of(self, node: Node, key: UUID, path: str | None = None) -> str:
         """Return the name of the whole node, of the folder *path* or, without that, of an object.
@@ -94,6 +95,13 @@ class TargetNames:
         if node not in self._names:
             self._names[node] = _names(self._session, node)
         return f"{node.value}/{self._names[node].path(key)}"
+
+    def of_folder(self, node: Node, folded: str) -> str:
+        """Return the name of the folder with the case-folded path *folded*."""
+        if node not in self._folders:
+            paths = self._session.scalars(select(Folder.path).where(Folder.kind == _SECTIONS[node]))
+            self._folders[node] = {path.casefold(): path for path in paths}
+        return f"{node.value}/{self._folders[node].get(folded, folded)}/"
 
 
 def _find_id(session: Session, text: str) -> GrantTarget:

@@ -13,6 +13,7 @@ from dispatcher.core.ports import Ports
 from dispatcher.core.states import State
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.runs import RUNS
+from dispatcher.datastore.targets import target, with_targets
 from dispatcher.datastore.transactions import Datastore, after_commit
 
 #: How many runs are let go in one transaction.
@@ -26,10 +27,11 @@ _DUE = (
 
 
 def look_again(session: Session, now: datetime, agent_ids: Select[tuple[UUID]] | None = None) -> None:
-    """Let the runs of these agents, or of all, that wait for a launch window be looked at anew: windows change."""
+    """Let the runs for these agents, or for all, that wait for a launch window be looked at anew: windows change."""
     held = RUNS.c.due_at.is_not(None) & (RUNS.c.state == State.PENDING) & (RUNS.c.hold == Hold.WINDOW)
     if agent_ids is not None:
-        held &= RUNS.c.agent_id.in_(agent_ids)
+        theirs = with_targets(select(RUNS.c.id)).where(held, target("id").in_(agent_ids))
+        held &= RUNS.c.id.in_(theirs.correlate(None))
     found = session.scalars(select(RUNS.c.id).where(held).order_by(RUNS.c.id).with_for_update(key_share=True)).all()
     for start in range(0, len(found), BATCH):
         session.execute(update(RUNS).where(RUNS.c.id.in_(found[start : start + BATCH])).values(due_at=now))
@@ -45,7 +47,7 @@ class Holds:
     def release_due(self) -> int:
         """Let the runs go whose moment has come, earliest first, at most ``BATCH``; return how many.
 
-        One that is to wait for a boot of its agent, too, begins to do so.
+        One that is to wait for a boot of its agent, too, begins to do so; a queued one joins its queue.
         """
         with self._datastore.begin() as session:
             query = _DUE.where(RUNS.c.due_at <= self._ports.now(), RUNS.c.state == State.PENDING)
@@ -54,15 +56,22 @@ class Holds:
             due = session.connection().execute(query).all()
             freed: dict[UUID, UUID] = {}
             waiting: list[UUID] = []
+            queued: list[UUID] = []
             for run in due:
                 if run.hold == Hold.MOMENT and (run.options or {}).get("boot"):
                     waiting.append(run.id)
+                elif (run.options or {}).get("queued"):
+                    queued.append(run.id)
                 else:
                     freed[run.id] = run.agent_id
             if freed:
                 let_go = update(RUNS).where(RUNS.c.id.in_(freed)).values(hold=None, due_at=None)
                 session.connection().execute(let_go)
                 after_commit(session, lambda: self._ports.wakeup.agents(set(freed.values())))
+            if queued:
+                enqueue = update(RUNS).where(RUNS.c.id.in_(queued)).values(hold=Hold.QUEUE, due_at=None)
+                session.connection().execute(enqueue)
+                after_commit(session, self._ports.wakeup.engine)
             if waiting:
                 await_boot = update(RUNS).where(RUNS.c.id.in_(waiting)).values(hold=Hold.BOOT, due_at=None)
                 session.connection().execute(await_boot)

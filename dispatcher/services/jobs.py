@@ -8,21 +8,23 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
+from orjson import loads
 from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from dispatcher.core import local_time
 from dispatcher.core.errors import InvalidValue, JobNotFound
-from dispatcher.core.jobs import Invoker, Job, JobPage, ParameterSet, Stage, What, When
+from dispatcher.core.jobs import Invoker, Job, JobPage, ParameterSet, Stage, What, When, Who
 from dispatcher.core.parameters import Parameter
 from dispatcher.core.permissions import Caller, Node, Right
 from dispatcher.core.schedules import NEVER, RecurrenceRequest
 from dispatcher.core.states import State
 from dispatcher.datastore.base import Row
-from dispatcher.datastore.jobs import JOBS
+from dispatcher.datastore.jobs import JOBS, from_index_of_lists
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.job_counts import JobCounts, listed
-from dispatcher.services.kept_jobs import STORED, KeptJobs
+from dispatcher.services.kept_jobs import STORED, Columns, KeptJobs
+from dispatcher.services.kept_parts import KeptParts
 from dispatcher.services.plans import Plans
 from dispatcher.services.recurring import read_schedules
 from dispatcher.services.starting import to_what, to_who
@@ -39,6 +41,7 @@ class Jobs:
         self._plans = plans
         self._counts = JobCounts(datastore)
         self._kept = KeptJobs(datastore)
+        self._parts = KeptParts()
         self._by_id = str(_BY_ID.compile(datastore.engine))
 
     def get(self, job_id: UUID, caller: Caller) -> Job:
@@ -89,105 +92,134 @@ class Jobs:
 
     def children(self, session: Session, job_id: UUID) -> list[Job]:
         """Return the steps of a run book job that have been started, in order."""
-        rows = session.connection().execute(select(JOBS).where(JOBS.c.parent_id == job_id).order_by(JOBS.c.step))
-        return [self.to_job(session, row) for row in rows.mappings().all()]
+        return self._read(session, _CHILDREN, {"job_id": job_id})
+
+    def to_job(
+        self,
+        session: Session,
+        row: Row,
+        parameters: Sequence[list[Parameter]],
+        *,
+        recurrence: RecurrenceRequest | None = None,
+    ) -> Job:
+        """Return the job that the columns in *row* describe, its parameters masked.
+
+        *parameters* are those of each what, open; *recurrence* says how a recurring job occurs.
+        """
+        columns = Columns(**{name: row[name] for name in Columns._fields})
+        what = self._what(session, columns.what, columns.parameters, parameters)
+        return _job(columns, *what, [to_who(entry) for entry in columns.who], [], recurrence)
 
     def _read(self, session: Session, query: Select[Any], values: Mapping[str, Any]) -> list[Job]:
         """Return the jobs whose ``STORED`` columns *query* gives; what is not kept of them is read at once for all."""
         stored = [tuple(row) for row in session.connection().execute(query, values).all()]
         found = self._kept.find(stored)
         rows = {place: self._kept.decode(stored[place]) for place, job in enumerate(found) if job is None}
-        recurring = [row["id"] for row in rows.values() if row["is_recurring"]]
+        recurring = [row.id for row in rows.values() if row.is_recurring]
         schedules = read_schedules(session, recurring) if recurring else {}
-        made = {place: self.to_job(session, row, recurrence=schedules.get(row["id"])) for place, row in rows.items()}
-        for place, job in made.items():
-            if not job.is_recurring:  # how those occur is stored elsewhere
-                self._kept.keep(stored[place], job)
+        made = {place: self._make(session, row, schedules.get(row.id)) for place, row in rows.items()}
+        # How a recurring job occurs is stored elsewhere.
+        self._kept.keep([(stored[place], job) for place, job in made.items() if not job.is_recurring])
         return [made[place] if job is None else job for place, job in enumerate(found)]
 
-    def to_job(
-        self,
-        session: Session,
-        row: Row,
-        parameters: Sequence[list[Parameter]] = (),
-        *,
-        recurrence: RecurrenceRequest | None = None,
-    ) -> Job:
-        """Return the job that the columns in *row* describe, its parameters masked.
-
-        *parameters* are those of each what, for a caller that has them at hand and open; *recurrence* says how a
-        recurring job occurs.
-        """
-        what = [to_what(entry) for entry in row["what"]]
-        return Job(
-            id=row["id"],
-            number=row["number"],
-            description=row["description"],
-            state=State(row["state"]),
-            invoker=Invoker(row["invoker"]),
-            invoker_info=row["invoker_info"],
-            started_at=row["sorted_at"],
-            stopped_at=row["stopped_at"],
-            when=When(row["immediate"], _asked_for(row), row["is_local_time"], row["use_wake_on_lan"], recurrence),
-            what=what,
-            who=[to_who(entry) for entry in row["who"]],
-            parameters=[
-                _shown(one, parameters[place] if parameters else self._parameters(session, row, place))
-                for place, one in enumerate(what)
-                if row["parameters"][place]
-            ],
-            in_parallel=row["in_parallel"],
-            outside_launch_window=row["outside_launch_window"],
-            tags=row["tags"],
-            is_recurring=row["is_recurring"],
-            is_runbook=row["is_runbook"],
-            reason=row["reason"],
-            recurring_id=row["recurring_id"],
-            options=row["options"],
-            outputs=self._outputs(session, row, what) if row["outputs"] else [],
+    def _make(self, session: Session, row: Columns, recurrence: RecurrenceRequest | None) -> Job:
+        """Return the job of *row*, with the parts that other jobs have as well."""
+        what, parameters = self._parts.get(
+            (row.what, row.parameters), lambda: self._what(session, loads(row.what), loads(row.parameters))
         )
+        (who,) = self._parts.get((row.who,), lambda: ([to_who(entry) for entry in loads(row.who)],))
+        return _job(row, what, parameters, who, self._outputs(session, row) if row.outputs else [], recurrence)
 
-    def _outputs(self, session: Session, row: Row, what: Sequence[What]) -> list[ParameterSet]:
+    def _what(
+        self, session: Session, entries: Sequence[Any], values: Sequence[Any], given: Sequence[list[Parameter]] = ()
+    ) -> tuple[list[What], list[ParameterSet]]:
+        """Return what a job runs, as stored in *entries*, and its parameters, *given* or as stored in *values*."""
+        what = [to_what(entry) for entry in entries]
+        sets = [
+            _shown(one, given[place] if given else self._stored(session, entries[place], values[place]))
+            for place, one in enumerate(what)
+            if values[place]
+        ]
+        return what, sets
+
+    def _outputs(self, session: Session, row: Columns) -> list[ParameterSet]:
         sets = []
-        for place, (one, stored) in enumerate(zip(what, row["outputs"], strict=False)):
+        for entry, stored in zip(loads(row.what), row.outputs or [], strict=False):
             if stored:
-                shown = self._plans.show(self._plans.document(session, row["what"][place]), stored)
+                shown = self._stored(session, entry, stored)
                 given = [parameter.masked() for parameter in shown if parameter.name in stored]
-                sets.append(ParameterSet(one, given, row["id"], row["description"]))
+                sets.append(ParameterSet(to_what(entry), given, row.id, row.description))
         return sets
 
-    def _parameters(self, session: Session, row: Row, place: int) -> list[Parameter]:
-        return self._plans.show(self._plans.document(session, row["what"][place]), row["parameters"][place])
+    def _stored(self, session: Session, entry: Mapping[str, Any], values: Mapping[str, Any]) -> list[Parameter]:
+        if "definition" not in entry:  # nothing had the alias yet, see ``services.late``
+            return [Parameter(name, value1=value[0]) for name, value in values.items()]
+        return self._plans.show(self._plans.document(session, entry), values)
+
+
+def _job(
+    row: Columns,
+    what: list[What],
+    parameters: list[ParameterSet],
+    who: list[Who],
+    outputs: list[ParameterSet],
+    recurrence: RecurrenceRequest | None,
+) -> Job:
+    """Return the job with the columns in *row*, and what was made of its documents."""
+    return Job(
+        id=row.id,
+        number=row.number,
+        description=row.description,
+        state=State(row.state),
+        invoker=Invoker(row.invoker),
+        invoker_info=row.invoker_info,
+        started_at=row.sorted_at,
+        stopped_at=row.stopped_at,
+        when=When(row.immediate, _asked_for(row), row.is_local_time, row.use_wake_on_lan, recurrence),
+        what=what,
+        who=who,
+        parameters=parameters,
+        in_parallel=row.in_parallel,
+        outside_launch_window=row.outside_launch_window,
+        tags=row.tags,
+        is_recurring=row.is_recurring,
+        is_runbook=row.is_runbook,
+        reason=row.reason,
+        recurring_id=row.recurring_id,
+        options=row.options,
+        outputs=outputs,
+    )
 
 
 def _shown(what: What, parameters: list[Parameter]) -> ParameterSet:
     return ParameterSet(what, [parameter.masked() for parameter in parameters if parameter.is_input])
 
 
-def _asked_for(row: Row) -> datetime | None:
+def _asked_for(row: Columns) -> datetime | None:
     """Return when the job was to start; None if nothing but a boot starts it.
 
     One in local time is looked at earlier, see ``core.local_time``.
     """
-    local = (row.get("options") or {}).get("local_time")
-    starts_at: datetime = row["starts_at"]
-    if starts_at == NEVER:
+    if row.starts_at == NEVER:
         return None
-    return local_time.asked_for(local) if local else starts_at
+    local = row.options.get("local_time") if row.options else None
+    return local_time.asked_for(local) if local else row.starts_at
 
 
 _BY_ID = select(*STORED).where(JOBS.c.id == bindparam("job_id"))
+_CHILDREN = select(*STORED).where(JOBS.c.parent_id == bindparam("job_id")).order_by(JOBS.c.step)
 
 
 @cache
 def _page(stage: Stage, runbook_jobs: bool, recurring_jobs: bool) -> Select[Any]:
-    # The keys first, from the index alone: rows are fetched only for the page itself.
-    keys = (
-        select(JOBS.c.id)
+    # The keys first, from the index alone (but for a stage): rows are fetched only for the page itself.
+    query = (
+        select(JOBS.c.number)
         .where(listed(stage, runbook_jobs, recurring_jobs))
         .order_by(JOBS.c.sorted_at.desc(), JOBS.c.id.desc())
         .limit(bindparam("size"))
         .offset(bindparam("before"))
-        .subquery()
     )
-    return select(*STORED).join(keys, JOBS.c.id == keys.c.id).order_by(JOBS.c.sorted_at.desc(), JOBS.c.id.desc())
+    keys = (from_index_of_lists(query) if stage is Stage.ALL else query).subquery()
+    page = select(*STORED).join(keys, JOBS.c.number == keys.c.number)
+    return page.order_by(JOBS.c.sorted_at.desc(), JOBS.c.id.desc())

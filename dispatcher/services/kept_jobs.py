@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from datetime import datetime
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
-from sqlalchemy import type_coerce
+from sqlalchemy import Text, cast, type_coerce
 from sqlalchemy.types import NullType
 
-from dispatcher.core.jobs import Job
-from dispatcher.datastore.base import Row
+from dispatcher.core.jobs import Job, Options, ParameterSet
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.transactions import Datastore
 
@@ -22,18 +23,47 @@ KEPT = 1_000
 LONGEST = 8_192
 PER_PARAMETER = 100
 
-# First the id, by which a job is found again. What is not shown of a job is not read: it changes for nothing.
-_SHOWN = (
-    "id",
-    *("number", "description", "state", "reason", "is_runbook", "what", "who", "parameters", "invoker", "invoker_info"),
-    *("immediate", "starts_at", "is_local_time", "use_wake_on_lan", "in_parallel", "outside_launch_window", "tags"),
-    *("stopped_at", "sorted_at", "is_recurring", "recurring_id", "options", "outputs"),
-)
 
-#: What is shown of a job, in order, as the driver gives it.
+class Columns(NamedTuple):
+    """What is shown of a job. What is not is not read: it changes for nothing."""
+
+    id: UUID  #: first, because a job is found again by it
+    number: int
+    state: int
+    is_runbook: bool
+    invoker: int
+    invoker_info: str
+    immediate: bool
+    starts_at: datetime
+    is_local_time: bool
+    use_wake_on_lan: bool
+    in_parallel: bool
+    outside_launch_window: str | None
+    stopped_at: datetime | None
+    sorted_at: datetime
+    is_recurring: bool
+    recurring_id: UUID | None
+    # From here on those that may be long.
+    description: str
+    reason: str
+    tags: str | None
+    options: Options | None
+    outputs: list[Any] | None
+    what: Any
+    parameters: Any
+    who: Any
+
+
+#: The columns as the driver gives them.
 Stored = tuple[Any, ...]
-#: The columns of a ``Stored``: without types, so that nothing is decoded that is known already.
-STORED = [type_coerce(JOBS.c[name], NullType()).label(name) for name in _SHOWN]
+_LONG = slice(Columns._fields.index("description"), None)
+#: Documents that many jobs have in common stay text, see ``KeptParts``.
+_TEXTS = ("what", "parameters", "who")
+#: What gives a ``Stored``: without types, so that nothing is decoded that is known already.
+STORED = [
+    type_coerce(cast(JOBS.c[name], Text) if name in _TEXTS else JOBS.c[name], NullType()).label(name)
+    for name in Columns._fields
+]
 
 
 class KeptJobs:
@@ -44,7 +74,9 @@ class KeptJobs:
 
     def __init__(self, datastore: Datastore) -> None:
         dialect = datastore.engine.dialect
-        self._decoders = [JOBS.c[name].type.dialect_impl(dialect).result_processor(dialect, None) for name in _SHOWN]
+        types = [(place, JOBS.c[name].type) for place, name in enumerate(Columns._fields) if name not in _TEXTS]
+        decoders = [(place, one.dialect_impl(dialect).result_processor(dialect, None)) for place, one in types]
+        self._decoders = [(place, decode) for place, decode in decoders if decode]
         self._kept: OrderedDict[Any, tuple[Stored, Job]] = OrderedDict()
         self._lock = Lock()
 
@@ -61,26 +93,29 @@ class KeptJobs:
                     found.append(kept[1])
         return found
 
-    def keep(self, row: Stored, job: Job) -> None:
-        """Remember that *row* says *job*, which nothing else may have a part in, and nobody may change from now on."""
-        parameters = sum(len(one_set.parameters) for one_set in (*job.parameters, *job.outputs))
-        if _size(row) + PER_PARAMETER * parameters > LONGEST:
-            return
+    def keep(self, made: Iterable[tuple[Stored, Job]]) -> None:
+        """Remember that each row says that job, which nothing else may have a part in, and nobody may change."""
+        short = [(row, job) for row, job in made if _size(row, job) <= LONGEST]
         with self._lock:
-            self._kept[row[0]] = row, job
-            self._kept.move_to_end(row[0])
-            if len(self._kept) > KEPT:
+            for row, job in short:
+                self._kept[row[0]] = row, job
+                self._kept.move_to_end(row[0])
+            while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
 
-    def decode(self, row: Stored) -> Row:
-        """Return the columns of *row* by name, as their types have them."""
-        values = [value if decode is None else decode(value) for value, decode in zip(row, self._decoders, strict=True)]
-        return dict(zip(_SHOWN, values, strict=True))
+    def decode(self, row: Stored) -> Columns:
+        """Return *row* as the types of its columns have it; ``what``, ``parameters`` and ``who`` as JSON text."""
+        values = [*row]
+        for place, decode in self._decoders:
+            if values[place] is not None:
+                values[place] = decode(values[place])
+        return Columns._make(values)
 
 
-def _size(row: Sequence[Any]) -> int:
-    # PostgreSQL's driver gives documents as objects.
-    return sum([len(value if isinstance(value, str) else str(value)) for value in row if type(value) in _LONG])
+def weight(sets: Iterable[ParameterSet]) -> int:
+    """Return how much more than its text the parameters in *sets* count."""
+    return PER_PARAMETER * sum([len(one.parameters) for one in sets])
 
 
-_LONG = (str, list, dict)
+def _size(row: Stored, job: Job) -> int:
+    return sum([len(str(value)) for value in row[_LONG] if value is not None]) + weight((*job.parameters, *job.outputs))

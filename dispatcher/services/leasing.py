@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import ColumnElement, ScalarSelect, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
+from dispatcher.core.accounts import Account
 from dispatcher.core.attempts import again
 from dispatcher.core.definitions import PlannedModule, PlannedRun
 from dispatcher.core.errors import Busy, Unavailable
@@ -27,6 +28,8 @@ from dispatcher.datastore.runs import FETCHABLE, RUNS, SET_RUN
 from dispatcher.datastore.transactions import Datastore, after_commit
 from dispatcher.services import handover, standings
 from dispatcher.services.activation import Activation
+from dispatcher.services.credential_sets import CredentialSets
+from dispatcher.services.devices import targets_of
 from dispatcher.services.locking import lock_agents, lock_free_agents, lock_jobs
 from dispatcher.services.placing import FREE, Placing
 from dispatcher.services.plans import Plans
@@ -41,6 +44,9 @@ log = structlog.get_logger(__name__)
 class LeasedRun:
     """A run that an agent shall do: its modules in order, with the values their tasks see, and the ``scopes`` of those.
 
+    With a ``device`` it is done for that. ``account`` is for the tasks that log in to the computer it is for; with
+    ``logs_in`` those do that need not, too.
+
     ``scopes`` are as in ``core.definitions.PlannedRun``. Runs of one job may share both lists.
     """
 
@@ -49,6 +55,9 @@ class LeasedRun:
     fence: int
     modules: list[PlannedModule]
     scopes: list[list[Parameter] | None] = field(default_factory=list)
+    device: Target | None = None
+    account: Account | None = None
+    logs_in: bool = False
 
 
 #: How long ago an agent may have said what it holds, for it to be taken at its word, in seconds.
@@ -78,9 +87,9 @@ _HOW_MANY_LENT = (
 #: What agents were lent, and which runs are to fail instead, and why.
 _Lent = tuple[dict[UUID, list[LeasedRun]], list[tuple[Row, str]]]
 
-_RUN = select(RUNS.c.id, RUNS.c.agent_id, RUNS.c.job_id, JOBS.c.what, JOBS.c.parameters).join(
-    JOBS, JOBS.c.id == RUNS.c.job_id
-)
+_RUN = select(
+    RUNS.c.id, RUNS.c.agent_id, RUNS.c.job_id, RUNS.c.device, JOBS.c.what, JOBS.c.parameters, JOBS.c.options
+).join(JOBS, JOBS.c.id == RUNS.c.job_id)
 _WAITING = (
     _RUN.add_columns(RUNS.c.fence, JOBS.c.outside_launch_window)
     .where(RUNS.c.agent_id == bindparam("agent"), FETCHABLE)
@@ -131,6 +140,7 @@ class Leasing:
         placing: Placing,
         plans: Plans,
         activation: Activation,
+        credential_sets: CredentialSets,
         lease: timedelta,
     ) -> None:
         self._datastore = datastore
@@ -140,6 +150,7 @@ class Leasing:
         self._placing = placing
         self._plans = plans
         self._activation = activation
+        self._credential_sets = credential_sets
         self._lease = lease
         #: Agents that were given less than waits for them, because they had as many runs as one may have.
         self._full: set[UUID] = set()
@@ -229,8 +240,8 @@ class Leasing:
     def _lend_in(self, session: Session, free: Mapping[UUID, int]) -> _Lent:
         """Do what ``_lend`` does, for agents that are locked."""
         rows = self._waiting(session, free)
-        targets = self._topology.targets(session, {row["agent_id"] for row in rows}) if rows else {}
-        rows, ended = self._in_window(session, targets, [row for row in rows if row["agent_id"] in targets])
+        targets = targets_of(session, self._topology, rows) if rows else {}
+        rows, ended = self._in_window(session, targets, [row for row in rows if row["id"] in targets])
         if not rows and not ended:
             return {}, []
         until = self._ports.now() + self._lease
@@ -243,8 +254,8 @@ class Leasing:
         """Return, by agent, those of *run_ids* that were lent as they were made and still are, to be handed over."""
         with self._datastore.read() as session:
             rows = list(session.connection().execute(_HANDED_OVER, {"ids": list(run_ids)}).mappings())
-            targets = self._topology.targets(session, {row["agent_id"] for row in rows})
-            leased, ended = self._plan(session, [row for row in rows if row["agent_id"] in targets], targets)
+            targets = targets_of(session, self._topology, rows)
+            leased, ended = self._plan(session, [row for row in rows if row["id"] in targets], targets)
         self._fail(ended)
         return leased
 
@@ -288,7 +299,7 @@ class Leasing:
         if not self._placing.windows.concern(targets.values()):
             return rows, []
         now = self._ports.now()
-        places = [(row, self._placing.in_window(row, targets[row["agent_id"]], now)) for row in rows]
+        places = [(row, self._placing.in_window(row, targets[row["id"]], now)) for row in rows]
         held = [(row, place) for row, place in places if place.hold is not None]
         for row, place in held:
             values = {"key": row["id"], "hold": place.hold, "due_at": place.due_at}
@@ -342,14 +353,31 @@ class Leasing:
         ended: list[tuple[Row, str]] = []
         plans: dict[tuple[UUID, str], PlannedRun] = {}
         for row in rows:
+            target = targets[row["id"]]
             try:
-                planned = self._planned(session, row, targets[row["agent_id"]].os, plans)
+                planned = self._planned(session, row, target.os, plans)
+                account = self._account(session, row, target)
             except Unavailable as error:
                 ended.append((row, error.message))
             else:
                 run = LeasedRun(row["id"], row["job_id"], row["fence"] + 1, planned.modules, planned.scopes)
+                run.device, run.account = target if row["device"] else None, account
+                run.logs_in = _logs_in(row)
                 leased[row["agent_id"]].append(run)
         return leased, ended
+
+    def _account(self, session: Session, row: Row, target: Target) -> Account | None:
+        """Return as whom the run's tasks log in to *target*, if one of them does.
+
+        :raises Unavailable: if its secrets cannot be opened.
+        """
+        if not self._plans.logs_in(session, row["what"], if_given=_logs_in(row)):
+            return None
+        options = row["options"] or {}
+        named, team = (
+            UUID(options[name]) if name in options else None for name in ("credential_set", "credential_team")
+        )
+        return self._credential_sets.account(session, target.id, named, team)
 
     def _planned(self, session: Session, row: Row, os: str, plans: dict[tuple[UUID, str], PlannedRun]) -> PlannedRun:
         """Return what the run does, for the agent; *plans* are those that have been made for runs of the same batch.
@@ -361,3 +389,8 @@ class Leasing:
             planned = self._plans.run(session, row["what"], row["parameters"], os)
             plans[row["job_id"], os] = planned
         return planned
+
+
+def _logs_in(row: Row) -> bool:
+    """Whether tasks of the run log in that need not: an agent does its own runs unless the job names an account."""
+    return bool(row["device"]) or "credential_set" in (row["options"] or {})

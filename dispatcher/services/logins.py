@@ -9,16 +9,18 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import CursorResult, delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from dispatcher.core.errors import Conflict, InvalidValue, LoginNotFound, NotFound
 from dispatcher.core.permissions import Caller, Node, Place, Right, RoleRights
 from dispatcher.core.ports import Ports
+from dispatcher.core.spelling import name_key
 from dispatcher.datastore import revisions
 from dispatcher.datastore.folders import Folder
 from dispatcher.datastore.logins import WHOLE_NODE, Grant, Login, LoginRole, Role
+from dispatcher.datastore.tokens import AccessToken
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services import audit
 from dispatcher.services.audit import Subject
@@ -141,6 +143,13 @@ class Logins:
         caller.require(Right.MODIFY, Node.SECURITY)
         self._change(name, caller, "login.password", password_hash=self._hash(password))
 
+    def end_tokens(self, name: str, caller: Caller) -> int:
+        """End the access tokens of the login *name*, which may get others; return how many there were.
+
+        :raises LoginNotFound: if there is no such login.
+        """
+        return self._change(name, caller, "login.tokens_ended")
+
     def _store(self, login: Login, given: Collection[str], caller: Caller) -> LoginView:
         with self._datastore.begin() as session:
             # First of all, because the lock on its row lets nobody else add the first login meanwhile.
@@ -158,7 +167,8 @@ class Logins:
             audit.record(session, login.updated_at, caller, "login.added", subject, new=new)
             return _view(login, roles)
 
-    def _change(self, name: str, caller: Caller, action: str, **values: object) -> None:
+    def _change(self, name: str, caller: Caller, action: str, **values: object) -> int:
+        """Change the columns *values* of the login *name*, and end its access tokens; return how many those were."""
         caller.require(Right.MODIFY, Node.SECURITY)
         with self._datastore.begin() as session:
             revisions.bump(session, revisions.SECURITY)
@@ -169,9 +179,14 @@ class Logins:
             for column, value in values.items():
                 setattr(login, column, value)
             login.updated_at, login.updated_by = self._ports.now(), caller.name
-            subject, new = Subject("login", login.name, login.id), _told(values, "changed")
-            audit.record(session, login.updated_at, caller, action, subject, old=old, new=new)
+            # After the login itself: whoever makes tokens for it has waited for that, or is waited for.
+            session.flush()
+            query = delete(AccessToken).where(AccessToken.login_id == login.id)
+            ended: CursorResult[Any] = session.connection().execute(query)
+            told = {"old": old, "new": _told(values, "changed")} if values else {"new": {"ended": ended.rowcount}}
+            audit.record(session, login.updated_at, caller, action, Subject("login", login.name, login.id), **told)
         _log.info("login.changed", login=name, changed=sorted(values), by=caller.name)
+        return int(ended.rowcount)
 
     def _hash(self, password: str) -> str:
         if not password:
@@ -179,13 +194,10 @@ class Logins:
         return self._passwords.hash(password)
 
 
-def name_key(name: str) -> str:
-    """Return what two spellings of one login name have in common."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name.strip()).casefold())
-
-
 def find(session: Session, name: str) -> Login | None:
     """Return the login *name*, in whatever letter case; None if there is none."""
+    if "\0" in name:  # nobody's: PostgreSQL cannot even be asked
+        return None
     wanted = name_key(name)
     login = session.scalar(select(Login).where(Login.name_key == wanted))
     # MariaDB finds others, too, that differ in accents or in what cannot be seen: lock-outs are counted by the key.

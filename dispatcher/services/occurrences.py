@@ -9,11 +9,12 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import bindparam, func, insert, select, true, update
+from sqlalchemy import bindparam, exists, func, insert, select, true, update
 from sqlalchemy.orm import Session
 
 from dispatcher.core import recurrence
 from dispatcher.core.errors import Unavailable
+from dispatcher.core.jobs import Invoker
 from dispatcher.core.ports import Ports
 from dispatcher.core.schedules import NEVER, Outcome, Overlap, RecurrenceRequest, Verdict, judge
 from dispatcher.core.states import FINISHED, Event, State, move
@@ -24,7 +25,7 @@ from dispatcher.datastore.transactions import Datastore, after_commit
 from dispatcher.services.aborting import Aborting
 from dispatcher.services.activation import Activation
 from dispatcher.services.firing import Firing, Wanted
-from dispatcher.services.recurring import new_entry, to_request
+from dispatcher.services.recurring import ends_as_last, new_entry, stays, to_request
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +44,8 @@ _INSTANT = timedelta(microseconds=1)
 #: Said of an occurrence that was held, once it has fired.
 _WAITED = "waited for the job before it"
 _LIVE = (State.SCHEDULED, State.DISABLED)
+#: In which states a recurring job is whose due times are over, while something of it is active.
+_OVER = (State.ACTIVE, State.ABORTING)
 _MOVE_ON = (
     update(JOBS).where(JOBS.c.id == bindparam("key")).values(starts_at=bindparam("next"), sorted_at=bindparam("shown"))
 )
@@ -133,15 +136,31 @@ class Occurrences:
     def release_held(self) -> int:
         """Fire the oldest occurrence of each recurring job that waits for one that is over now; return how many.
 
-        Those of recurring jobs that have ended are skipped.
+        Those of recurring jobs that have ended are skipped. Recurring jobs that end as their last occurrence does are
+        ended, if that one has.
         """
+        self._end_as_last()
         holding = self._holding()
-        self._is_holding = bool(holding)
+        self._is_holding |= bool(holding)
         released = 0
         while holding:
             released += self._release_of(holding)
             holding = self._holding(after=holding[-1])
         return released
+
+    def _end_as_last(self) -> None:
+        """End the recurring jobs whose due times are over, and of which nothing is active any more."""
+        job = JOBS.alias()
+        is_busy = exists().where(job.c.recurring_id == JOBS.c.id, job.c.state.not_in(FINISHED))
+        query = select(JOBS.c.id, is_busy).where(JOBS.c.state.in_(_OVER), JOBS.c.is_recurring == true())
+        with self._datastore.read() as session:
+            found = session.execute(query).tuples().all()
+        self._is_holding = bool(found)
+        free = [job_id for job_id, busy in found if not busy]
+        for start in range(0, len(free), BATCH):
+            with self._datastore.begin() as session:
+                rows = self._lock(session, free[start : start + BATCH])
+                self._complete(session, [row for row in rows if row["state"] in _OVER], self._ports.now())
 
     def _holding(self, after: UUID | None = None) -> Sequence[UUID]:
         """Return recurring jobs of which something waits: the next after *after*, at most ``BATCH``."""
@@ -212,13 +231,16 @@ class Occurrences:
         return session.connection().execute(query.order_by(JOBS.c.id)).mappings().all()
 
     def _active(self, session: Session, job_ids: Sequence[UUID]) -> dict[UUID, UUID]:
-        """Return, by recurring job, the latest occurrence where that one is not over."""
+        """Return, by recurring job, the latest occurrence by its rule where that one is not over.
+
+        Those on demand keep nothing: they may be for one agent only.
+        """
         if not job_ids:
             return {}
         job = JOBS.alias()
         latest = (
             select(job.c.number)
-            .where(job.c.recurring_id == SCHEDULES.c.job_id)
+            .where(job.c.recurring_id == SCHEDULES.c.job_id, job.c.invoker == Invoker.RECURRENCE)
             .order_by(job.c.number.desc())
             .limit(1)
             .correlate(SCHEDULES)
@@ -250,10 +272,33 @@ class Occurrences:
         self._complete(session, turn.over, turn.now)
 
     def _complete(self, session: Session, rows: Sequence[Row], now: datetime) -> None:
-        """End the recurring jobs that have no due time any more."""
+        """End the recurring jobs that have no due time any more, or let them be what their latest occurrence is."""
+        latest = self._latest(session, [row["id"] for row in rows if ends_as_last(row)])
         for row in rows:
-            state = move(State(row["state"]), Event.COMPLETE)
-            session.execute(update(JOBS).where(JOBS.c.id == row["id"]).values(state=state, stopped_at=now))
+            values = {"state": move(State(row["state"]), Event.COMPLETE), "stopped_at": now}
+            last = latest.get(row["id"])
+            if last is not None and last["state"] in FINISHED:
+                values = {name: last[name] for name in ("state", "reason", "stopped_at")}
+            elif last is not None:
+                values = {"state": State(row["state"]) if row["state"] in _OVER else State.ACTIVE}
+                self._is_holding = True
+            session.execute(update(JOBS).where(JOBS.c.id == row["id"]).values(values))
+
+    def _latest(self, session: Session, job_ids: Sequence[UUID]) -> dict[UUID, Row]:
+        """Return the latest occurrence of each recurring job, one that is not over before all that are."""
+        job = JOBS.alias()
+        latest = (
+            select(job.c.number)
+            .where(job.c.recurring_id == SCHEDULES.c.job_id)
+            .order_by(job.c.state.in_(FINISHED), job.c.number.desc())
+            .limit(1)
+            .correlate(SCHEDULES)
+            .scalar_subquery()
+        )
+        query = select(JOBS).select_from(SCHEDULES).join(JOBS, JOBS.c.number == latest)
+        query = query.where(SCHEDULES.c.job_id.in_(job_ids))
+        rows = session.connection().execute(query).mappings() if job_ids else ()
+        return {row["recurring_id"]: row for row in rows}
 
     def _release(self, session: Session, rows: Sequence[Row], now: datetime) -> int:
         """Fire the oldest waiting occurrence of each of the recurring jobs; return how many."""
@@ -270,7 +315,7 @@ class Occurrences:
             ]
             session.connection().execute(_RELEASE, released)
         left = self._held(session)
-        self._complete(session, [row for row in rows if row["starts_at"] == NEVER and row["id"] not in left], now)
+        self._complete(session, [row for row in rows if _may_end(row) and row["id"] not in left], now)
         return len(wanted)
 
     def _skip_held(self, session: Session, job_ids: Sequence[UUID], now: datetime) -> None:
@@ -315,7 +360,7 @@ def _add(turn: _Turn, one: _Judged, active: UUID | None, held: int) -> None:
         turn.noted.append({"key": key, "last": one.verdicts[-1].due_at})
     if one.next_due_at is not None:
         turn.moved.append({"key": key, "next": one.next_due_at, "shown": one.next_due_at})
-    elif held:  # what waits must still occur before it is over
+    elif held or stays(one.row):  # what waits must still occur before it is over
         turn.moved.append({"key": key, "next": NEVER, "shown": one.row["sorted_at"]})
     else:
         turn.over.append(one.row)
@@ -339,6 +384,11 @@ def _outcomes(one: _Judged, busy: bool, held: int) -> Iterator[tuple[Verdict, Ou
             outcome, reason = Outcome.SKIPPED, "overlap: the next one was due as well"
         busy |= outcome is Outcome.FIRED
         yield verdict, outcome, reason
+
+
+def _may_end(row: Row) -> bool:
+    """Whether the recurring job has no due time any more, and none on demand."""
+    return row["starts_at"] == NEVER and not stays(row)
 
 
 def _is_live(row: Row, now: datetime) -> bool:

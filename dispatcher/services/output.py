@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from dispatcher.core.errors import AgentNotFound, InvalidValue, JobNotFound
 from dispatcher.core.permissions import Caller, Node, Right
 from dispatcher.core.states import FINISHED
+from dispatcher.datastore.agents import AGENTS
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.runs import CHUNKS, RUNS, TASK_RESULTS
+from dispatcher.datastore.targets import runs_for
 from dispatcher.datastore.transactions import Datastore
 
 #: The most bytes that one call gives.
@@ -72,8 +74,8 @@ class Output:
 
     @staticmethod
     def _run(session: Session, job_id: UUID, agent_id: UUID) -> Any:
-        query = select(RUNS.c.id, RUNS.c.state).where(RUNS.c.job_id == job_id, RUNS.c.agent_id == agent_id)
-        run = session.execute(query).one_or_none()
+        query = select(RUNS.c.id, RUNS.c.state).select_from(RUNS).join(AGENTS, or_(*runs_for(AGENTS.c)))
+        run = session.execute(query.where(RUNS.c.job_id == job_id, AGENTS.c.id == agent_id)).one_or_none()
         if run is not None:
             return run
         if session.scalar(select(JOBS.c.id).where(JOBS.c.id == job_id)) is None:

@@ -11,12 +11,11 @@ from sqlalchemy.orm import Session
 
 from dispatcher.core import definitions
 from dispatcher.core.parameters import Parameter, ParameterType
-from dispatcher.datastore.agents import Agent
 from dispatcher.datastore.base import Row
 from dispatcher.datastore.runs import RUNS
+from dispatcher.datastore.targets import target, with_targets
 from dispatcher.services.plans import Plans
 
-_AGENTS: Any = Agent.__table__
 #: How many runs are read at once.
 _MANY = 100
 #: Values as jobs and runs store them, secrets sealed: ``{name: [value1, value2 of credentials]}``.
@@ -57,10 +56,9 @@ class Outputs:
         if not any(declared):
             return None
         query = (
-            select(RUNS.c.outputs)
-            .join(_AGENTS, _AGENTS.c.id == RUNS.c.agent_id)
+            with_targets(select(RUNS.c.outputs))
             .where(RUNS.c.job_id == job["id"], RUNS.c.started_at.is_not(None))
-            .order_by(_AGENTS.c.name, RUNS.c.id)
+            .order_by(target("name"), RUNS.c.id)
         )
         values = zip(declared, job["parameters"], strict=True)
         found = [[_Values(one) for one in _with_values(parameters, given)] for parameters, given in values]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from dispatcher.core import holds, local_time
 from dispatcher.core.holds import Hold
 from dispatcher.core.jobs import Options
+from dispatcher.core.options import REQUIRED
 from dispatcher.core.ports import Ports
 from dispatcher.core.states import FINISHED, State
 from dispatcher.core.windows import Action
@@ -38,6 +39,8 @@ class Place:
 
 
 FREE = Place()
+#: At the end of the queue of its resource (``services.queues``).
+QUEUED = Place(hold=Hold.QUEUE)
 _BEHIND = Place(hold=Hold.BATCH)
 
 
@@ -52,14 +55,20 @@ class Placing:
         """Return the one of *targets* that a job for one agent only is given to.
 
         That is one that is online rather than one that is not, then the one with the fewest unfinished runs, then the
-        first by name.
+        first by name. For one that another agent works for that one counts.
         """
-        offline = self._offline(session, targets)
+        workers = [target.worker_id or target.id for target in targets]
+        offline = self.offline(session, workers)
         busy: dict[UUID, int] = {}
-        for ids in _in_parts([target.id for target in targets]):
+        for ids in _in_parts(workers):
             query = select(RUNS.c.agent_id, func.count()).where(RUNS.c.agent_id.in_(ids), _UNFINISHED)
             busy |= dict(session.execute(query.group_by(RUNS.c.agent_id)).tuples().all())
-        return min(targets, key=lambda target: (target.id in offline, busy.get(target.id, 0), target.name, target.id))
+
+        def rank(target: Target) -> tuple[bool, int, str, UUID]:
+            worker = target.worker_id or target.id
+            return worker in offline, busy.get(worker, 0), target.name, target.id
+
+        return min(targets, key=rank)
 
     def at_start(self, session: Session, job: Row, targets: Sequence[Target]) -> list[Place]:
         """Return where the new runs of *job* on *targets* stand, in the same order."""
@@ -87,6 +96,16 @@ class Placing:
                 return places, reason
         return places, ""
 
+    def begins_at(
+        self, options: Options, targets: Sequence[Target] | None, due_at: Iterable[datetime | None]
+    ) -> datetime:
+        """Return when work can have begun on all of *targets* of a job that starts now, for its time limit.
+
+        Then the local time has come to all of them, and what its runs are held until, *due_at*.
+        """
+        moments = [self._ports.now(), self.local_moment(options, targets), *due_at]
+        return max(moment for moment in moments if moment is not None)
+
     def local_moment(self, options: Options, targets: Sequence[Target] | None) -> datetime | None:
         """Return when the local time of a job has come to all of *targets*, or everywhere if they are not known.
 
@@ -108,13 +127,18 @@ class Placing:
 
     def _place(self, job: Row, options: Options, target: Target, awaits_boot: bool) -> Place:
         now = self._ports.now()
+        if options.get("boot") and target.worker_id is not None:
+            return Place(State.FAILED, reason=f"{target.name} has no agent that could tell of its boot")
+        if options.get("approval") == REQUIRED:
+            return Place(hold=Hold.APPROVAL)
         if "local_time" in options:
             due_at = local_time.moment_in(options["local_time"], self.windows.zone_of(target))
             if due_at > now:
                 return Place(hold=Hold.MOMENT, due_at=due_at)
         if awaits_boot:
             return Place(hold=Hold.BOOT)
-        return self.in_window(job, target, now)
+        place = self.in_window(job, target, now)
+        return QUEUED if place == FREE and options.get("queued") else place
 
     def in_window(self, job: Row, target: Target, now: datetime) -> Place:
         """Return where a run of *job* stands that nothing but the launch window of *target* can hold *now*."""
@@ -126,15 +150,17 @@ class Placing:
         return FREE
 
     def _await_boot(self, session: Session, options: Options, targets: Sequence[Target]) -> Collection[UUID]:
-        """Return which of *targets* are to be booted before their run begins."""
+        """Return which of *targets* are to be booted before their run begins; none that another agent works for."""
+        own = [target.id for target in targets if target.worker_id is None]
         if options.get("boot"):
-            return {target.id for target in targets}
-        return self._offline(session, targets) if options.get("offline_agents_next_boot") else ()
+            return set(own)
+        return self.offline(session, own) if options.get("offline_agents_next_boot") else ()
 
-    def _offline(self, session: Session, targets: Sequence[Target]) -> set[UUID]:
+    def offline(self, session: Session, agent_ids: Sequence[UUID]) -> set[UUID]:
+        """Return which of the agents are not connected, as far as anybody can know."""
         now = self._ports.now()
-        offline = {target.id for target in targets}
-        for ids in _in_parts([target.id for target in targets]):
+        offline = set(agent_ids)
+        for ids in _in_parts(agent_ids):
             agents = session.scalars(select(Agent).where(Agent.id.in_(ids)))
             offline -= {agent.id for agent in agents if is_online(agent, now)}
         return offline

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from threading import Lock
 from typing import Any, cast
 from uuid import UUID
@@ -12,14 +13,25 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dispatcher.core import definitions
-from dispatcher.core.definitions import ModuleDocument, PlannedRun
+from dispatcher.core.definitions import ModuleDocument, PlannedRun, SealedText
 from dispatcher.core.jobs import WhatKind
 from dispatcher.core.parameters import Parameter, ParameterType
 from dispatcher.datastore.definitions import Definition
 from dispatcher.services.secrets import Secrets
+from dispatcher.tasks.registry import task_type
 
-#: How many definitions are kept in memory. They never change, so nothing ever makes one stale.
+#: How many definitions are kept in memory. What they say never changes (``datastore.definitions``).
 KEPT = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Nature:
+    """What is known of the types of all tasks together."""
+
+    is_remote: bool
+    logs_in: bool
+    can_log_in: bool
+    can_wait: bool
 
 
 class Plans:
@@ -28,6 +40,7 @@ class Plans:
     def __init__(self, secrets: Secrets) -> None:
         self._secrets = secrets
         self._kept: OrderedDict[UUID, Mapping[str, Any]] = OrderedDict()
+        self._natures: dict[tuple[tuple[Any, ...], ...], _Nature] = {}
         self._lock = Lock()
 
     def document(self, session: Session, what: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -89,6 +102,27 @@ class Plans:
                 parameter.value1 = stored[0]
         return parameters
 
+    def refit(
+        self, session: Session, values: Mapping[str, Sequence[str]], old: Mapping[str, Any], new: Mapping[str, Any]
+    ) -> dict[str, list[str]]:
+        """Return the stored *values* of *old*, one of the stored ``what`` of a job, as *new* has them in its place.
+
+        What is a password now is sealed. What was secret and is so no more, or in another way, is left out.
+        """
+        before = {} if "definition" not in old else _types(self.document(session, old))
+        types, fitted = _types(self.document(session, new)), {}
+        for name, stored in values.items():
+            kind, was = types.get(name, ParameterType.TEXT), before.get(name, ParameterType.TEXT)
+            if kind is was or not (kind.is_secret or was.is_secret):
+                fitted[name] = [*stored]
+            elif not was.is_secret:  # of credentials, the user
+                fitted[name] = self._seal_one(Parameter(name, kind, stored[0]))
+        return fitted
+
+    def links(self, texts: Mapping[str, str | SealedText], declared: Sequence[Parameter]) -> dict[str, str]:
+        """Return the *texts* of a definition that give *declared* parameters their values, secrets open."""
+        return definitions.unlocked(texts, declared, self._secrets.open)
+
     def outline(self, session: Session, what: Sequence[Mapping[str, Any]], os: str) -> list[ModuleDocument]:
         """Return the documents of the modules that a run of *what* does on an agent with *os*, in order."""
         found: list[ModuleDocument] = []
@@ -99,6 +133,38 @@ class Plans:
             else:
                 found += [linked["module"] for linked in document["modules"]]
         return [module for module in found if fits_platform(module["platforms"], os)]
+
+    def is_remote(self, session: Session, what: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether all that a run of *what* does is done to another computer, so that any agent could do it."""
+        return self._nature(session, what).is_remote
+
+    def logs_in(self, session: Session, what: Sequence[Mapping[str, Any]], *, if_given: bool) -> bool:
+        """Whether a run of *what* uses an account of the computer that it is for; or, *if_given*, could do so."""
+        nature = self._nature(session, what)
+        return nature.can_log_in if if_given else nature.logs_in
+
+    def can_wait(self, session: Session, what: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether something of *what* logs in only to computers without an agent: it may wait for their agents, too."""
+        return self._nature(session, what).can_wait
+
+    def _nature(self, session: Session, what: Sequence[Mapping[str, Any]]) -> _Nature:
+        key = tuple((item["definition"], *item.get("path", ())) for item in what)
+        nature = self._natures.get(key)
+        if nature is None:
+            modules = self.outline(session, what, "")
+            tasks = [(task_type(task["type"]), task["settings"]) for module in modules for task in module["tasks"]]
+            nature = _Nature(
+                is_remote=bool(tasks) and all(kind.is_remote(settings) for kind, settings in tasks),
+                logs_in=any(kind.needs_account(settings) for kind, settings in tasks),
+                can_log_in=any(kind.takes_account(settings) for kind, settings in tasks),
+                can_wait=any(
+                    kind.takes_account(settings) and not kind.needs_account(settings) for kind, settings in tasks
+                ),
+            )
+            if len(self._natures) >= KEPT:
+                self._natures.clear()
+            self._natures[key] = nature
+        return nature
 
     def run(
         self,
@@ -128,6 +194,10 @@ class Plans:
         if parameter.type is ParameterType.CREDENTIALS:
             return [parameter.value1, self._secrets.seal(parameter.value2)]
         return [parameter.value1]
+
+
+def _types(document: Mapping[str, Any]) -> dict[str, ParameterType]:
+    return {one["name"]: ParameterType(one["type"]) for one in document["parameters"]}
 
 
 def fits_platform(platforms: Sequence[str], os: str) -> bool:

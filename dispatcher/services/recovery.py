@@ -15,9 +15,10 @@ from dispatcher.core.errors import Busy, Deadlock
 from dispatcher.core.patience import patient_for
 from dispatcher.core.ports import Ports
 from dispatcher.core.states import FINISHED, Event, State, move
-from dispatcher.datastore.agents import Agent
+from dispatcher.datastore.configurations import FETCHED_PARTS
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.runs import CHUNKS, RUNS, SET_RUN, TASK_RESULTS
+from dispatcher.datastore.targets import target, with_targets
 from dispatcher.datastore.transactions import Datastore, after_commit
 from dispatcher.services.activation import Activation
 from dispatcher.services.locking import lock_jobs
@@ -25,6 +26,8 @@ from dispatcher.services.plans import Plans
 
 #: How long to wait for a run whose job somebody has locked, in seconds; after that it is a suspect anew.
 PATIENCE_S = 0.2
+#: What a run does, and on which platform.
+_PLANNED = with_targets(select(JOBS.c.what, target("os"))).join(JOBS, JOBS.c.id == RUNS.c.job_id)
 
 
 class Recovery:
@@ -129,6 +132,7 @@ class Recovery:
         if state in FINISHED:
             _set(session, row.id, leased_until=None)
             return
+        session.execute(delete(FETCHED_PARTS).where(FETCHED_PARTS.c.run_id == row.id))
         if state is not State.ABORTING and (not row.begun or self._is_repeatable(session, row)):
             back = State.PENDING if state is State.PENDING else move(state, Event.REQUEUE)
             # What the lost attempt did is forgotten with it: the next one begins anew.
@@ -145,11 +149,11 @@ class Recovery:
         self._activation.run_ended(session, row.job_id)
 
     def _is_repeatable(self, session: Session, row: Any) -> bool:
-        """Whether every task that has begun may be done twice."""
-        job = session.execute(select(JOBS.c.what).where(JOBS.c.id == row.job_id)).one()
-        os = session.scalar(select(Agent.os).where(Agent.id == row.agent_id)) or ""
-        tasks = [task for module in self._plans.outline(session, job.what, os) for task in module["tasks"]]
-        return all(task["repeatable"] for task in tasks[: (row.position or 0) + 1])
+        """Whether every task that has begun may be done twice; if it is not known which did, they may not."""
+        what, os = session.execute(_PLANNED.where(RUNS.c.id == row.id)).one()
+        tasks = [task for module in self._plans.outline(session, what, os) for task in module["tasks"]]
+        begun = (row.position or 0) + 1
+        return len(tasks) >= begun and all(task["repeatable"] for task in tasks[:begun])
 
 
 def _set(session: Session, run_id: UUID, **values: Any) -> None:

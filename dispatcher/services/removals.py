@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import and_, delete, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from dispatcher.core.errors import AgentNotFound, Busy, Conflict, Deadlock, Unavailable
@@ -17,9 +17,12 @@ from dispatcher.core.permissions import Caller, Node, Right
 from dispatcher.core.ports import Ports
 from dispatcher.core.states import FINISHED, State
 from dispatcher.datastore import revisions
-from dispatcher.datastore.agents import Agent
+from dispatcher.datastore.agents import AGENTS, Agent
+from dispatcher.datastore.configurations import CONFIGURATIONS
+from dispatcher.datastore.credential_sets import CredentialUse
 from dispatcher.datastore.runs import RUNS
 from dispatcher.datastore.settings import Alias
+from dispatcher.datastore.targets import runs_with
 from dispatcher.datastore.teams import Team, TeamMember
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services import audit
@@ -37,6 +40,8 @@ SETTLING = timedelta(hours=1)
 BATCH = 500
 
 _WAITS = (RUNS.c.state == State.PENDING) & RUNS.c.leased_until.is_(None)
+_HELD = RUNS.c.state.in_(sorted(set(State) - FINISHED)) & ~_WAITS
+_NUMBERED = select(AGENTS.c.id, AGENTS.c.number, AGENTS.c.name)
 
 
 class AgentBusy(Conflict):
@@ -61,11 +66,12 @@ class Removals:
         """Remove the agent that *choice* names, and return it as it was.
 
         In one transaction its secret becomes worthless (should the agent come back, it has to enrol, and is another
-        one), it leaves all teams, and its runs that still wait are cancelled. What it did is kept; *with_history* its
-        runs go with their output, little by little from then on (``Retention``), each when its job has ended.
+        one), it leaves all teams, no credential set is for it any more, and the runs that still wait are cancelled: for
+        it, or for it to do. What was done for it is kept; *with_history* those runs go with their output, and its
+        configurations, little by little from then on (``Retention``), each when its job has ended.
 
         :raises InvalidValue: if there is no such agent, or a name fits several.
-        :raises AgentBusy: if it is online, or has a run that it has not reported the end of.
+        :raises AgentBusy: if it is online, or a run for it, or for it to do, has begun and its end is not reported.
         :raises Forbidden: without Modify on the agent.
         """
         caller.require_some(Right.MODIFY, Node.AGENTS)
@@ -74,39 +80,42 @@ class Removals:
         agent_id = named.id
         with self._datastore.begin() as session:
             # Jobs are locked before agents: whoever ends a run and starts the next step has them in this order.
-            jobs = set(session.scalars(select(RUNS.c.job_id).where(RUNS.c.agent_id == agent_id, _WAITS)))
+            known = session.execute(_NUMBERED.where(AGENTS.c.id == agent_id)).all()
+            jobs = {run.job_id for one in known for run in _waiting(session, one)}
             lock_jobs(session, jobs)
             agent = self._lock(session, agent_id)
             who = self._topology.who_of(agent)
             self._mark(session, agent, with_history, caller)
-            self._cancel(session, agent.id, f"agent {agent.name} was removed", jobs)
+            self._cancel(session, agent, jobs)
+            self._require_idle(session, agent)
         log.info("agent.removed", agent=str(who.id), name=who.name, with_history=with_history, by=caller.name)
         return who
 
     def settle(self) -> int:
         """Cancel runs that were being made for agents while these were removed; return how many there were."""
-        waiting = exists().where(RUNS.c.agent_id == Agent.id, _WAITS)
+        waiting = or_(*(exists().where(its, _WAITS) for its in runs_with(AGENTS.c)))
         with self._datastore.read() as session:
-            late = session.execute(select(Agent.id, Agent.name).where(Agent.removed_at.is_not(None), waiting)).all()
+            late = session.execute(_NUMBERED.where(AGENTS.c.removed_at.is_not(None), waiting)).all()
         settled = 0
-        for agent_id, name in late:
+        for agent in late:
             try:
                 with self._datastore.begin() as session:
-                    self._cancel(session, agent_id, f"agent {name} was removed", set())
+                    self._cancel(session, agent, set())
             except (Busy, Deadlock):
-                log.warning("removal.not_settled_yet", agent=str(agent_id))
+                log.warning("removal.not_settled_yet", agent=str(agent.id))
             except Unavailable:
                 raise
             except Exception:  # a defect in one job must not keep the other agents' runs waiting
-                log.exception("removal.not_settled", agent=str(agent_id))
+                log.exception("removal.not_settled", agent=str(agent.id))
             else:
                 settled += 1
         return settled
 
     def forget(self) -> int:
-        """Remove what is kept of removed agents of which no run is left; return how many there were."""
+        """Remove what is kept of removed agents of which nothing else is left; return how many there were."""
         settled = Agent.removed_at < self._ports.now() - SETTLING
-        nothing_left = settled & ~exists().where(RUNS.c.agent_id == Agent.id)
+        kept = [*runs_with(AGENTS.c), CONFIGURATIONS.c.agent_id == AGENTS.c.id]
+        nothing_left = and_(settled, *(~exists().where(its) for its in kept))
         with self._datastore.begin() as session:
             gone = session.scalars(select(Agent.id).where(nothing_left).order_by(Agent.id).limit(BATCH)).all()
             # A library may just have brought one back: deleted is what is still removed when its row is free.
@@ -122,10 +131,17 @@ class Removals:
             raise AgentNotFound(agent_id)
         if is_online(agent, self._ports.now()):
             raise AgentBusy(agent.name, "is online")
-        held = RUNS.c.state.in_(sorted(set(State) - FINISHED)) & ~_WAITS
-        if session.scalar(select(RUNS.c.id).where(RUNS.c.agent_id == agent_id, held).limit(1)) is not None:
-            raise AgentBusy(agent.name, "has a run whose end it has not reported yet")
         return agent
+
+    def _require_idle(self, session: Session, agent: Agent) -> None:
+        """Check that no run is being done by the agent, or for it. Those that waited are cancelled already.
+
+        :raises AgentBusy: if one is: the gateway of a device, which nobody has locked, may have fetched it just now.
+        """
+        whys = ("has a run whose end it has not reported yet", "has a gateway that is doing a run for it")
+        for its, why in zip(runs_with(agent), whys, strict=True):
+            if session.scalar(select(RUNS.c.id).where(its, _HELD).limit(1)) is not None:
+                raise AgentBusy(agent.name, why)
 
     def _mark(self, session: Session, agent: Agent, with_history: bool, caller: Caller) -> None:
         """Remove the agent from everything but its runs."""
@@ -139,19 +155,30 @@ class Removals:
         agent.secret_hash, agent.online, agent.primary_team_id, agent.console_key = None, False, None, ""
         session.flush()
         session.execute(delete(TeamMember).where(TeamMember.agent_id == agent.id))
+        session.execute(delete(CredentialUse).where(CredentialUse.object_id == agent.id))
         session.execute(delete(Alias).where(Alias.object_id == agent.id))
         subject, new = Subject("agent", agent.name, agent.id), {"with_history": with_history}
         audit.record(session, agent.removed_at, caller, "agent.removed", subject, old=was, new=new)
         revisions.bump(session, revisions.TOPOLOGY)
 
-    def _cancel(self, session: Session, agent_id: UUID, reason: str, locked: set[UUID]) -> None:
-        """Cancel the runs that wait for the agent; their jobs go on without it. *locked* are jobs that are."""
-        waiting = select(RUNS.c.id, RUNS.c.job_id).where(RUNS.c.agent_id == agent_id, _WAITS)
-        lock_jobs(session, {run.job_id for run in session.execute(waiting)} - locked)
-        runs = session.execute(waiting.order_by(RUNS.c.id).with_for_update(key_share=True)).all()
+    def _cancel(self, session: Session, agent: Any, locked: set[UUID]) -> None:
+        """Cancel the runs that wait with *agent*; their jobs go on without it. *locked* are jobs that are."""
+        lock_jobs(session, {run.job_id for run in _waiting(session, agent)} - locked)
+        runs = _waiting(session, agent, lock=True)
+        reason = f"agent {agent.name} was removed"
         end = {"state": State.CANCELLED, "reason": reason, "stopped_at": self._ports.now()}
         for start in range(0, len(runs), BATCH):
             ids = [run.id for run in runs[start : start + BATCH]]
             session.execute(update(RUNS).where(RUNS.c.id.in_(ids)).values(**end, hold=None, due_at=None))
         for job_id, ended in sorted(Counter(run.job_id for run in runs).items()):
             self._activation.run_ended(session, job_id, ended)
+
+
+def _waiting(session: Session, agent: Any, *, lock: bool = False) -> list[Any]:
+    """Return the runs that wait for *agent* to do them, or to be done for it: their ids and those of their jobs."""
+    found: dict[UUID, Any] = {}
+    for its in runs_with(agent):
+        query = select(RUNS.c.id, RUNS.c.job_id).where(its, _WAITS).order_by(RUNS.c.id)
+        rows = session.execute(query.with_for_update(key_share=True) if lock else query)
+        found |= {run.id: run for run in rows}
+    return list(found.values())

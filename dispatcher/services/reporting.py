@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -19,6 +19,7 @@ from dispatcher.datastore.runs import RUNS
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services import progress, standings
 from dispatcher.services.activation import Activation
+from dispatcher.services.configuration_keeping import ConfigurationKeeping, FetchedText
 from dispatcher.services.leasing import Leasing
 from dispatcher.services.locking import lock_jobs
 from dispatcher.services.outputs import Outputs
@@ -56,6 +57,15 @@ class Output:
 
 
 @dataclass(slots=True)
+class Fetched:
+    """Bytes of a text that the task has fetched, at ``offset``, to be kept as they are and shown in no result."""
+
+    position: int
+    offset: int
+    data: bytes
+
+
+@dataclass(slots=True)
 class TaskFinished:
     """The task has ended; nothing of it is left running. It may never have started (a condition)."""
 
@@ -71,15 +81,19 @@ class TaskFinished:
 
 @dataclass(slots=True)
 class RunFinished:
-    """The run has ended. ``outputs`` are the output parameters that were set, by object of the job, secrets open."""
+    """The run has ended. ``outputs`` are the output parameters that were set, by object of the job, secrets open.
+
+    ``fetched`` are the texts that were sent in parts.
+    """
 
     at: datetime
     event: Event
     reason: str = ""
     outputs: list[list[Parameter]] = field(default_factory=list)
+    fetched: list[FetchedText] = field(default_factory=list)
 
 
-RunEvent = RunStarted | TaskStarted | Output | TaskFinished | RunFinished
+RunEvent = RunStarted | TaskStarted | Output | Fetched | TaskFinished | RunFinished
 
 
 @dataclass(slots=True)
@@ -111,12 +125,14 @@ class Reporting:
         recovery: Recovery,
         activation: Activation,
         outputs: Outputs,
+        configurations: ConfigurationKeeping,
     ) -> None:
         self._datastore = datastore
         self._leasing = leasing
         self._recovery = recovery
         self._activation = activation
         self._outputs = outputs
+        self._configurations = configurations
 
     def report(self, agent_id: UUID, news: Sequence[News], held: Held) -> Standing:
         """Store *news* in order, renew the leases of *held*, and return what has become of those runs.
@@ -134,15 +150,16 @@ class Reporting:
             if ending and not self._datastore.traits.single_writer:
                 lock_jobs(session, set(session.scalars(_JOBS_OF, {"ids": [run_id for _, run_id in ending]})))
             runs = self._read(session, reports)
-            over = [
-                runs[one.run_id].job_id
+            ended = [
+                (runs[one.run_id], one.event)
                 for agent_id, one in news
                 if self._take(session, _own(runs, agent_id, one.run_id), one)
             ]
             lost = [self._renew(runs, report) for report in reports]
             progress.store(session, runs.values())
-            for job_id, ended in sorted(Counter(over).items()):
-                self._activation.run_ended(session, job_id, ended)
+            self._configurations.take(session, _fetched(ended))
+            for job_id, count in sorted(Counter(run.job_id for run, _ in ended).items()):
+                self._activation.run_ended(session, job_id, count)
             for agent_id in {agent_id for agent_id, _ in ending}:
                 self._leasing.slot_freed(session, agent_id)
             aborts = standings.aborting(session, {report.agent_id for report in reports})
@@ -181,10 +198,12 @@ class Reporting:
         elif run.state not in FINISHED:
             if isinstance(news.event, RunFinished):
                 return self._finish(session, run, news.event)
-            self._note(run, news.event)
+            self._note(session, run, news.event)
         return False
 
-    def _note(self, run: Progress, event: RunStarted | TaskStarted | Output | TaskFinished) -> None:
+    def _note(
+        self, session: Session, run: Progress, event: RunStarted | TaskStarted | Output | Fetched | TaskFinished
+    ) -> None:
         match event:
             case RunStarted():
                 run.start(event.at, self._leasing.until())
@@ -193,6 +212,8 @@ class Reporting:
                 run.start_task(event.position, event.at)
             case Output():
                 run.append(event.position, event.offset, event.data)
+            case Fetched():
+                self._configurations.hold(session, run.id, run.fence, event.position, event.offset, event.data)
             case TaskFinished():
                 if event.message:  # it gets a row, even if it never started
                     run.start(event.at, self._leasing.until())
@@ -223,6 +244,11 @@ class Reporting:
             outputs = self._outputs.of_run(session, what, event.outputs)
         run.end(event.event, event.at, event.reason, outputs)
         return True
+
+
+def _fetched(ended: Iterable[tuple[Progress, RunEvent]]) -> dict[UUID, Sequence[FetchedText]]:
+    """Return what was fetched by the runs that have *ended*, but for those by which nothing was."""
+    return {run.id: event.fetched for run, event in ended if isinstance(event, RunFinished) and event.fetched}
 
 
 def _own(runs: Mapping[UUID, Progress], agent_id: UUID, run_id: UUID) -> Progress | None:

@@ -10,13 +10,14 @@ from sqlalchemy.orm import Session
 
 from dispatcher.core.errors import Conflict, JobNotFound
 from dispatcher.core.jobs import Invoker, Job, WhatKind, Who, WhoKind
+from dispatcher.core.options import REQUIRED
 from dispatcher.core.permissions import Caller, Node, Right
 from dispatcher.core.ports import Ports
 from dispatcher.core.states import FINISHED, State
-from dispatcher.datastore.agents import Agent
 from dispatcher.datastore.base import Row
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.runs import RUNS
+from dispatcher.datastore.targets import target, with_targets
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.activation import Activation
 from dispatcher.services.jobs import Jobs
@@ -24,6 +25,8 @@ from dispatcher.services.library.catalogue import Library
 from dispatcher.services.runbook_who import RunBookWho
 from dispatcher.services.starting import NEW_JOB, SAME, to_entry
 
+#: Options that are of no use to another job.
+_OF_THAT_JOB = ("local_time", "approved_at")
 #: How a run ended that need not be done again: it had nothing to do, or did it.
 _DONE = (State.COMPLETED, State.SKIPPED)
 
@@ -93,14 +96,10 @@ class Rerun:
 
         :raises NotRepeatable: if there is none.
         """
-        agents: Any = Agent.__table__
-        rows = session.execute(
-            select(agents.c.id, agents.c.name)
-            .join(RUNS, RUNS.c.agent_id == agents.c.id)
-            .where(RUNS.c.job_id == job_id, RUNS.c.state.not_in(_DONE), agents.c.removed_at.is_(None))
-            .order_by(agents.c.name, agents.c.id)
-        )
-        failed = [Who(row.id, row.name, WhoKind.AGENT) for row in rows]
+        key, name = target("id"), target("name")
+        query = with_targets(select(key, name)).where(RUNS.c.job_id == job_id, RUNS.c.state.not_in(_DONE))
+        present = query.where(target("removed_at").is_(None)).order_by(name, key)
+        failed = [Who(agent_id, text, WhoKind.AGENT) for agent_id, text in session.execute(present)]
         if not failed:
             raise NotRepeatable(f"job {job_id} failed on no agent")
         return failed
@@ -108,7 +107,9 @@ class Rerun:
     def _row(self, old: Row, caller: Caller) -> dict[str, Any]:
         now = self._ports.now()
         # It starts now, whatever the clocks show.
-        options = {name: value for name, value in (old["options"] or {}).items() if name != "local_time"}
+        options = {name: value for name, value in (old["options"] or {}).items() if name not in _OF_THAT_JOB}
+        if "approval" in options:
+            options["approval"] = REQUIRED
         return {
             **NEW_JOB,
             **{name: old[name] for name in SAME},

@@ -67,7 +67,7 @@ def of_open_jobs(session: Session) -> Iterator[Use]:
     jobs: dict[UUID, UUID] = {}
     query = select(JOBS.c.id, JOBS.c.what).where(JOBS.c.state.in_(_OPEN)).execution_options(yield_per=1000)
     for job_id, whats in session.execute(query):
-        jobs.update((UUID(what["definition"]), job_id) for what in whats)
+        jobs.update((UUID(what["definition"]), job_id) for what in whats if "definition" in what)
     definitions = list(jobs)
     for place in range(0, len(definitions), _AT_ONCE):
         some = definitions[place : place + _AT_ONCE]

@@ -15,10 +15,10 @@ from dispatcher.core.jobs import Job, What, WhatKind, Who, WhoKind
 from dispatcher.core.permissions import Caller, Node, Right
 from dispatcher.core.results import JobResult, RunResult, TaskResult
 from dispatcher.core.states import FINISHED, State
-from dispatcher.datastore.agents import Agent
 from dispatcher.datastore.base import Row
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.runs import RUNS, TASK_RESULTS
+from dispatcher.datastore.targets import target, with_targets
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.jobs import Jobs
 from dispatcher.services.output import pieces
@@ -26,7 +26,6 @@ from dispatcher.services.plans import Plans
 
 #: How much of the end of a task's output a result carries, in bytes.
 MAX_OUTPUT_BYTES = 256 * 1024
-_AGENTS: Any = Agent.__table__
 
 
 class Results:
@@ -42,11 +41,28 @@ class Results:
 
         Agents are sorted by name. Tasks are given only if *detailed*, each with the end of its output.
 
+        Of a recurring job that ends as its last occurrence does it is the result of the latest one.
+
         :raises JobNotFound: if there is none with this id.
         """
         caller.require(Right.READ, Node.RESULTS)
         with self._datastore.read() as session:
-            return list(self._collect(session, self._jobs.get_in(session, job_id), detailed))
+            job = self._jobs.get_in(session, job_id)
+            if job.is_recurring and (job.options or {}).get("ends_as_last"):
+                latest = select(JOBS.c.id).where(JOBS.c.recurring_id == job_id).order_by(JOBS.c.number.desc())
+                key = session.scalar(latest.limit(1))
+                job = job if key is None else self._jobs.get_in(session, key)
+            return list(self._collect(session, job, detailed))
+
+    def of_agent(self, job_id: UUID, agent_id: UUID, caller: Caller) -> RunResult | None:
+        """Return in detail what became of the job, no run book, on one agent; None if it was not meant for that.
+
+        :raises JobNotFound: if there is none with this id.
+        """
+        caller.require(Right.READ, Node.RESULTS)
+        with self._datastore.read() as session:
+            found = self._runs(session, self._jobs.get_in(session, job_id), True, agent_id)
+        return found[0] if found else None
 
     def _collect(self, session: Session, job: Job, detailed: bool) -> Iterator[JobResult]:
         yield JobResult(job, self._runs(session, job, detailed))
@@ -54,27 +70,34 @@ class Results:
             for child in self._jobs.children(session, job.id):
                 yield from self._collect(session, child, detailed)
 
-    def _runs(self, session: Session, job: Job, detailed: bool) -> list[RunResult]:
-        rows = (
-            session.execute(
-                select(RUNS, _AGENTS.c.name.label("agent_name"), _AGENTS.c.os.label("agent_os"))
-                .join(_AGENTS, _AGENTS.c.id == RUNS.c.agent_id)
-                .where(RUNS.c.job_id == job.id)
-                .order_by(_AGENTS.c.name, RUNS.c.id)
+    def _runs(self, session: Session, job: Job, detailed: bool, only: UUID | None = None) -> list[RunResult]:
+        """Return what became of the job on each agent, or on one *only*."""
+        query = (
+            with_targets(
+                select(
+                    RUNS,
+                    target("name").label("agent_name"),
+                    target("os").label("agent_os"),
+                    target("id").label("resource_id"),
+                )
             )
-            .mappings()
-            .all()
+            .where(RUNS.c.job_id == job.id)
+            .order_by(target("name"), RUNS.c.id)
         )
+        if only is not None:
+            query = query.where(target("id") == only)
+        rows = session.execute(query).mappings().all()
         if not rows:
             return []
         stored = session.scalars(select(JOBS.c.what).where(JOBS.c.id == job.id)).one()
         plans = {os: _numbered(self._plans.outline(session, stored, os)) for os in {row["agent_os"] for row in rows}}
-        done = self._task_rows(session, job.id) if detailed else {}
+        which = RUNS.c.job_id == job.id if only is None else RUNS.c.id.in_([row["id"] for row in rows])
+        done = self._task_rows(session, which) if detailed else {}
         results = []
         for row in rows:
             tasks = plans[row["agent_os"]]
             result = RunResult(
-                agent=Who(row["agent_id"], row["agent_name"], WhoKind.AGENT),
+                agent=Who(row["resource_id"], row["agent_name"], WhoKind.AGENT),
                 state=State(row["state"]),
                 started_at=row["started_at"],
                 stopped_at=row["stopped_at"],
@@ -89,8 +112,8 @@ class Results:
             results.append(result)
         return results
 
-    def _task_rows(self, session: Session, job_id: UUID) -> dict[tuple[UUID, int], Row]:
-        query = select(TASK_RESULTS).join(RUNS, RUNS.c.id == TASK_RESULTS.c.run_id).where(RUNS.c.job_id == job_id)
+    def _task_rows(self, session: Session, which: Any) -> dict[tuple[UUID, int], Row]:
+        query = select(TASK_RESULTS).join(RUNS, RUNS.c.id == TASK_RESULTS.c.run_id).where(which)
         return {(row["run_id"], row["position"]): row for row in session.execute(query).mappings()}
 
     def _task(

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Select, bindparam, delete, exists, func, literal, select
+from sqlalchemy import Select, and_, bindparam, delete, exists, false, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from dispatcher.core.attempts import again
@@ -18,13 +18,18 @@ from dispatcher.core.errors import Unavailable
 from dispatcher.core.ports import Ports
 from dispatcher.core.states import FINISHED
 from dispatcher.datastore import revisions
-from dispatcher.datastore.agents import Agent
+from dispatcher.datastore.agents import AGENTS
+from dispatcher.datastore.alerts import ALERTS
 from dispatcher.datastore.audit import AUDIT
+from dispatcher.datastore.configurations import CONFIGURATION_PARTS, CONFIGURATIONS, FETCHED_PARTS
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.runs import CHUNKS, RUNS, TASK_RESULTS
 from dispatcher.datastore.schedules import OCCURRENCES, SCHEDULES
 from dispatcher.datastore.submits import SUBMITS
+from dispatcher.datastore.targets import runs_for
+from dispatcher.datastore.tokens import AccessToken
 from dispatcher.datastore.transactions import Datastore
+from dispatcher.services.recurring import IS_ENDED
 from dispatcher.services.settings import Settings
 from dispatcher.services.submits import KEPT_FOR
 
@@ -41,6 +46,10 @@ REST = timedelta(minutes=10)
 AT_ONCE = 50
 #: What a job must be to go.
 _HAS_ENDED = JOBS.c.state.in_(FINISHED)
+#: What is kept though it is over: nobody has ended it (see ``recurring.is_over``).
+_STAYS = func.coalesce(JOBS.c.options["stays"].as_boolean(), false()) & ~IS_ENDED
+#: What agents are that were removed with their history.
+_WITH_HISTORY = (AGENTS.c.removed_at.is_not(None), AGENTS.c.history_removed_at.is_not(None))
 
 
 @dataclass(slots=True)
@@ -53,11 +62,13 @@ class Budget:
 
 
 class Retention:
-    """Removes old jobs with all that belongs to them, old output, old ledger entries, old audit entries, old submit
-    keys, and the runs of agents that were removed with their history.
+    """Removes old jobs with all that belongs to them, old output, old ledger entries, old audit entries and alerts, old
+    submit keys, access tokens that have expired, fetched texts that were left behind, and the runs and configurations
+    of agents that were removed with their history.
 
     What has not ended stays, however old it is. A job goes with its steps, its runs and their output, output first. A
-    recurring job goes when it has ended and neither a job nor an entry of the ledger is left of it.
+    recurring job goes when it has ended and neither a job nor an entry of the ledger is left of it; one with the option
+    ``stays`` only if somebody has ended it.
     """
 
     def __init__(self, datastore: Datastore, ports: Ports, settings: Settings) -> None:
@@ -93,8 +104,12 @@ class Retention:
         self._last_run = self._last_schedule = None
         works = (
             self._submits,
+            self._access_tokens,
             self._audit,
+            self._alerts,
+            self._fetched_texts,
             self._histories,
+            self._configurations,
             self._output,
             self._ledger,
             self._jobs,
@@ -133,17 +148,44 @@ class Retention:
     def _submits(self, session: Session, budget: Budget) -> bool:
         return not _clear(session, SUBMITS, SUBMITS.c.created_at <= self._ports.now() - KEPT_FOR, budget)
 
+    def _access_tokens(self, session: Session, budget: Budget) -> bool:
+        table = AccessToken.__table__
+        return not _clear(session, table, table.c.expires_at <= self._ports.now(), budget)
+
     def _audit(self, session: Session, budget: Budget) -> bool:
         before = self._before("audit_days")
         return before is not None and not _clear(session, AUDIT, AUDIT.c.at < before, budget)
 
+    def _alerts(self, session: Session, budget: Budget) -> bool:
+        before = self._before("alerts_days")
+        return before is not None and not _clear(session, ALERTS, ALERTS.c.at < before, budget)
+
+    def _fetched_texts(self, session: Session, budget: Budget) -> bool:
+        """Remove the parts of texts whose runs have ended without a word of them, or were lent again since."""
+        is_over = RUNS.c.state.in_(FINISHED) | (RUNS.c.fence != FETCHED_PARTS.c.fence)
+        theirs = exists().where(RUNS.c.id == FETCHED_PARTS.c.run_id, is_over)
+        return not _clear(session, FETCHED_PARTS, theirs, budget, FETCHED_PARTS.c.data)
+
     def _histories(self, session: Session, budget: Budget) -> bool:
-        """Remove the runs of agents that were removed with their history, but for those of jobs that have not ended."""
-        agents = select(Agent.id).where(Agent.removed_at.is_not(None), Agent.history_removed_at.is_not(None))
+        """Remove the runs for agents that were removed with their history, but those of jobs that have not ended."""
         has_ended = exists().where(JOBS.c.id == RUNS.c.job_id, _HAS_ENDED)
-        query = select(RUNS.c.id).where(RUNS.c.agent_id.in_(agents), has_ended).limit(AT_ONCE)
-        runs = session.scalars(self._locking(query, RUNS)).all()
-        return not all(_clear_runs(session, RUNS.c.id == run_id, budget) for run_id in runs) or len(runs) == AT_ONCE
+        left = or_(*(exists().where(theirs, has_ended) for theirs in runs_for(AGENTS.c)))
+        agents = session.execute(select(AGENTS.c.id, AGENTS.c.number).where(*_WITH_HISTORY, left).limit(AT_ONCE)).all()
+        for theirs in (one for agent in agents for one in runs_for(agent)):
+            query = select(RUNS.c.id).where(theirs, has_ended).limit(AT_ONCE)
+            runs = session.scalars(self._locking(query, RUNS)).all()
+            if not all(_clear_runs(session, RUNS.c.id == run_id, budget) for run_id in runs):
+                break
+        return bool(agents)
+
+    def _configurations(self, session: Session, budget: Budget) -> bool:
+        """Remove what was kept of the configurations of removed agents, with their history, or when none is left."""
+        without = [~exists().where(theirs) for theirs in runs_for(AGENTS.c)]
+        gone = select(AGENTS.c.id).where(AGENTS.c.removed_at.is_not(None), or_(_WITH_HISTORY[1], and_(*without)))
+        theirs = CONFIGURATIONS.c.agent_id.in_(gone)
+        texts = CONFIGURATION_PARTS.c.configuration_id.in_(select(CONFIGURATIONS.c.id).where(theirs))
+        no_text = _clear(session, CONFIGURATION_PARTS, texts, budget, CONFIGURATION_PARTS.c.data)
+        return not (no_text and _clear(session, CONFIGURATIONS, theirs, budget))
 
     def _output(self, session: Session, budget: Budget) -> bool:
         """Remove output of runs that have ended; the results themselves stay."""
@@ -205,6 +247,7 @@ class Retention:
             .where(
                 JOBS.c.is_recurring,
                 _HAS_ENDED,
+                ~_STAYS,
                 JOBS.c.stopped_at < before,
                 ~exists().where(OCCURRENCES.c.schedule_id == JOBS.c.id),
                 ~exists().where(jobs.c.recurring_id == JOBS.c.id),

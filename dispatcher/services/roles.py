@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from dispatcher.core.errors import Conflict, InvalidValue, LoginNotFound
 from dispatcher.core.permissions import Caller, Node, Place, Right, RoleRights
 from dispatcher.core.ports import Ports
+from dispatcher.core.spelling import name_key
 from dispatcher.datastore import revisions
 from dispatcher.datastore.folders import Folder
 from dispatcher.datastore.logins import WHOLE_NODE, Grant, Login, LoginRole, Role
@@ -23,7 +24,7 @@ from dispatcher.datastore.transactions import Datastore
 from dispatcher.services import audit, grant_targets
 from dispatcher.services.audit import Subject
 from dispatcher.services.grant_targets import GrantTarget, TargetNames
-from dispatcher.services.logins import DISPATCHER, RoleNotFound, barred, caller_of, find, name_key
+from dispatcher.services.logins import DISPATCHER, RoleNotFound, barred, caller_of, find
 from dispatcher.services.settings import Settings
 
 #: What takes a grant away, so that what is above decides (contract section 9).
@@ -217,7 +218,7 @@ class Roles:
             who = caller_of(session, row, settings)
             on = target.thing or target.node
             names = TargetNames(session)
-            verdicts = [_verdict(session, names, role, target, who.inherits) for role in who.roles]
+            verdicts = [_verdict(names, role, target, who.inherits) for role in who.roles]
         why = barred(row)
         return Explanation(not why and who.may(right, on), target.text, why, tuple(verdicts))
 
@@ -324,14 +325,14 @@ def _told(session: Session, role: Role) -> dict[str, str]:
     return {one.object: one.right.name.lower() for one in _grants(session, role)}
 
 
-def _verdict(session: Session, names: TargetNames, role: RoleRights, target: GrantTarget, inherits: bool) -> Verdict:
+def _verdict(names: TargetNames, role: RoleRights, target: GrantTarget, inherits: bool) -> Verdict:
     on = target.thing or target.node
     place = role.deciding(on, inherits)
-    return Verdict(role.name, role.right_on(on, inherits), None if place is None else _name_of(session, names, place))
+    return Verdict(role.name, role.right_on(on, inherits), None if place is None else _name_of(names, place))
 
 
-def _name_of(session: Session, names: TargetNames, place: Place) -> str:
+def _name_of(names: TargetNames, place: Place) -> str:
     node, below = place
     if isinstance(below, str):
-        return grant_targets.find(session, f"{node.value}/{below}/").text
+        return names.of_folder(node, below)
     return names.of(node, WHOLE_NODE if below is None else below)

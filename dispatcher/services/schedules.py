@@ -136,7 +136,7 @@ class Schedules:
 
     def _to_schedule(self, row: Row) -> Schedule:
         state, paused_until = State(row["state"]), row["paused_until"]
-        is_over = state in FINISHED or row["starts_at"] == NEVER
+        is_over = state not in (State.SCHEDULED, State.DISABLED) or row["starts_at"] == NEVER
         return Schedule(
             row["id"],
             to_request(row),

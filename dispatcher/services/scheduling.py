@@ -2,31 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dispatcher.core import local_time, options
-from dispatcher.core.errors import InvalidValue
+from dispatcher.core.errors import InvalidMove, InvalidValue, JobNotFound
 from dispatcher.core.jobs import GivenSet, Invoker, Job, JobRequest, Options, WhatChoice, WhatKind, When, Who
 from dispatcher.core.parameters import GivenValue, Parameter, merge
 from dispatcher.core.permissions import Caller, Node, Right
 from dispatcher.core.ports import Ports
 from dispatcher.core.schedules import NEVER, RecurrenceRequest
+from dispatcher.core.states import FINISHED, State
+from dispatcher.datastore.base import Row
+from dispatcher.datastore.jobs import JOBS, SET_JOB
 from dispatcher.datastore.transactions import Datastore, after_commit
+from dispatcher.services import audit, late
 from dispatcher.services.access import WHAT_NODES
 from dispatcher.services.activation import Activation
+from dispatcher.services.audit import Subject
 from dispatcher.services.chosen import chosen
 from dispatcher.services.jobs import Jobs
 from dispatcher.services.library.catalogue import Library, LibraryEntry
+from dispatcher.services.locking import lock_jobs
 from dispatcher.services.plans import Plans
-from dispatcher.services.recurring import insert_schedule
+from dispatcher.services.recurring import insert_schedule, is_over, replace_schedule, stays
 from dispatcher.services.runbook_who import RunBookWho
 from dispatcher.services.settings import Settings
 from dispatcher.services.starting import NEW_JOB, to_entry
 from dispatcher.services.topology import Topology
+
+#: What ``change`` gives a recurring job anew, whatever becomes of its due times.
+_CHANGEABLE = (
+    "description",
+    "is_runbook",
+    "what",
+    "who",
+    "parameters",
+    "use_wake_on_lan",
+    "in_parallel",
+    "outside_launch_window",
+    "tags",
+    "options",
+)
+#: What the audit keeps of that.
+_AUDITED = ("description", "what", "who", "options")
 
 
 class Scheduling:
@@ -67,25 +92,14 @@ class Scheduling:
         caller.require(Right.MODIFY, Node.SCHEDULING)
         _check_shape(request)
         with self._datastore.begin() as session:
-            entries = [self._entry(session, choice, place, caller) for place, choice in enumerate(request.what)]
-            choices = ((choice, f"Who[{place}]/ID") for place, choice in enumerate(request.who))
-            who = chosen(session, self._topology, Right.READ, choices, caller)
-            _check_targets(entries, who)
-            parameters = [
-                merge(entry.parameters, _given(request.parameters, entry, place, len(entries)))
-                for place, entry in enumerate(entries)
-            ]
-            first = entries[0]  # a run book is alone
-            row = self._row(request, entries, who, parameters, caller)
-            at_once = request.when.recurrence is None and row["starts_at"] <= row["created_at"]
-            self._runbook_who.require(session, first.document, first.parameters, parameters[0], caller, at_once=at_once)
-            self._runbook_who.check(session, first.document, parameters[0])
+            row, parameters = self._made(session, request, caller)
             number: int | None
             if request.when.recurrence is not None:
+                _refuse_over(request.when.recurrence, row)
                 number = self._activation.insert(session, row)
                 insert_schedule(session, row["id"], request.when.recurrence)
                 after_commit(session, self._ports.wakeup.engine)
-            elif at_once:
+            elif _is_due(request, row):
                 number = self._activation.insert_and_activate(session, row)
             else:
                 number = self._activation.insert(session, row)
@@ -95,14 +109,81 @@ class Scheduling:
             row["number"] = number
             return self._jobs.to_job(session, row, parameters, recurrence=request.when.recurrence)
 
-    def _entry(self, session: Session, choice: WhatChoice, place: int, caller: Caller) -> LibraryEntry:
+    def change(self, job_id: UUID, request: JobRequest, caller: Caller) -> Job:
+        """Make the recurring job what *request* asks for, and return it: what it runs, on whom, how and when.
+
+        Its id, its number, who made it, its ledger and the jobs that have occurred stay. With the recurrence that it
+        has already no due time is lost nor comes again; another one holds from now on, also of one that was over.
+
+        :raises JobNotFound: if there is no recurring job with this id.
+        :raises InvalidMove: if somebody has ended it.
+        :raises InvalidValue: as ``submit``; nothing is changed then.
+        :raises Forbidden: as ``submit``, for what the job is and for what it is to be.
+        """
+        caller.require(Right.MODIFY, Node.SCHEDULING)
+        _check_shape(request)
+        recurrence = request.when.recurrence
+        if recurrence is None:
+            raise InvalidValue("When/Recurrence", "is missing: the job recurs")
+        with self._datastore.begin() as session:
+            lock_jobs(session, [job_id])
+            row = session.connection().execute(select(JOBS).where(JOBS.c.id == job_id)).mappings().first()
+            if row is None or not row["is_recurring"]:
+                raise JobNotFound(job_id)
+            if row["state"] in FINISHED and not is_over(row):
+                raise InvalidMove(f"change: not possible for something {State(row['state']).text}")
+            self._runbook_who.require_job(session, row, caller)
+            made, _ = self._made(session, request, caller, {UUID(item["id"]) for item in row["what"]})
+            changes = {name: made[name] for name in _CHANGEABLE}
+            is_new = replace_schedule(session, job_id, recurrence)
+            if is_new:
+                _refuse_over(recurrence, made)
+                after_commit(session, self._ports.wakeup.engine)
+            changes |= _due_anew(row, made, is_new=is_new)
+            session.connection().execute(SET_JOB, {"key": job_id, **changes})
+            subject = Subject("job", changes["description"], job_id)
+            old, new = ({name: one[name] for name in _AUDITED} for one in (row, made))
+            audit.record(session, self._ports.now(), caller, "job.changed", subject, old=old, new=new)
+            return self._jobs.get_in(session, job_id)
+
+    def _made(
+        self, session: Session, request: JobRequest, caller: Caller, has: Collection[UUID] = ()
+    ) -> tuple[dict[str, Any], list[list[Parameter]]]:
+        """Return the columns of the job that *request* asks for, and the values of its parameters, all checked.
+
+        What it *has* already it may keep, though that was disabled since.
+        """
+        entries = [self._entry(session, choice, place, caller, has) for place, choice in enumerate(request.what)]
+        choices = ((choice, f"Who[{place}]/ID") for place, choice in enumerate(request.who))
+        who = chosen(session, self._topology, Right.READ, choices, caller)
+        _check_targets(entries, who, request)
+        parameters = [
+            (merge if entry.alias is None else late.values)(
+                entry.parameters, _given(request.parameters, entry, place, len(entries))
+            )
+            for place, entry in enumerate(entries)
+        ]
+        first = entries[0]  # a run book is alone
+        row = self._row(request, entries, who, parameters, caller)
+        at_once = _is_due(request, row)
+        self._runbook_who.require(session, first.document, first.parameters, parameters[0], caller, at_once=at_once)
+        self._runbook_who.check(session, first.document, parameters[0])
+        return row, parameters
+
+    def _entry(
+        self, session: Session, choice: WhatChoice, place: int, caller: Caller, has: Collection[UUID]
+    ) -> LibraryEntry:
         caller.require_some(Right.READ, WHAT_NODES[choice.kind])
-        entry = self._library.definition(session, choice.kind, choice.id)
-        if entry is None or not entry.enabled:
-            raise InvalidValue(f"What[{place}]/ID", f"no {choice.kind.noun} {choice.id}")
+        key = choice.id if choice.alias is None else late.find(session, choice.alias)
+        entry = None if key is None else self._library.definition(session, choice.kind, key)
+        if entry is None or not (entry.enabled or (choice.alias is None and key in has)):
+            if choice.alias is None:
+                raise InvalidValue(f"What[{place}]/ID", f"no {choice.kind.noun} {choice.id}")
+            caller.require_all(Right.READ, WHAT_NODES[choice.kind])  # what it will be cannot be known yet
+            return late.entry_of(choice)
         if caller.fine:  # else the node has said it all
             caller.require(Right.READ, entry.thing)
-        return entry
+        return entry if choice.alias is None else replace(entry, alias=choice.alias)
 
     def _row(
         self,
@@ -120,10 +201,7 @@ class Scheduling:
             "id": self._ports.new_id(),
             "description": request.description or entries[0].name,
             "is_runbook": entries[0].kind is WhatKind.RUNBOOK,
-            "what": [
-                {"kind": entry.kind, "id": str(entry.id), "name": entry.name, "definition": str(entry.definition_id)}
-                for entry in entries
-            ],
+            "what": [_to_item(entry) for entry in entries],
             "who": [to_entry(one) for one in who],
             "parameters": [self._plans.seal(values) for values in parameters],
             "invoker": Invoker.USER,
@@ -150,8 +228,13 @@ class Scheduling:
             stored["local_time"] = local_time.write(shown_at, self._settings.site_zone())
             starts_at = local_time.first_moment(stored["local_time"])
         if when.recurrence is not None:
-            shown_at, starts_at = _first_due(when.recurrence, now)
+            shown_at, starts_at = _first_due(when.recurrence, when.since or now)
         return {"created_at": now, "starts_at": starts_at, "sorted_at": shown_at}
+
+
+def _is_due(request: JobRequest, row: Mapping[str, Any]) -> bool:
+    """Whether the new job *row* starts at once."""
+    return request.when.recurrence is None and row["starts_at"] <= row["created_at"]
 
 
 def _check_shape(request: JobRequest) -> None:
@@ -165,25 +248,47 @@ def _check_shape(request: JobRequest) -> None:
         raise InvalidValue("When/ScheduledDateTime", "is missing, and Immediate is not true")
 
 
-def _first_due(request: RecurrenceRequest, now: datetime) -> tuple[datetime, datetime]:
-    """Return the first due time from *now* on, as it is shown and as it is stored.
+def _first_due(request: RecurrenceRequest, since: datetime) -> tuple[datetime, datetime]:
+    """Return the first due time from *since* on, as it is shown and as it is stored.
 
-    :raises InvalidValue: if the rule is none, or is over already.
+    :raises InvalidValue: if the rule is none.
     """
     found = request.read()
-    if found is None:
-        return now, NEVER
-    due = found.after(now - timedelta(microseconds=1))
-    if due is None:
+    due = None if found is None else found.after(since - timedelta(microseconds=1))
+    return (since, NEVER) if due is None else (due, due)
+
+
+def _due_anew(row: Row, made: Mapping[str, Any], *, is_new: bool) -> dict[str, Any]:
+    """Return the columns by which the recurring job *row* is due as *made* says, if its rule *is_new*."""
+    changes: dict[str, Any] = {}
+    if is_new:
+        changes = {name: made[name] for name in ("starts_at", "sorted_at")}
+    elif is_over(row) and stays(made):
+        changes = {"starts_at": NEVER}
+    if changes and is_over(row):  # over no more: the same job, but another schedule
+        changes |= {"state": State.SCHEDULED, "stopped_at": None, "reason": ""}
+    return changes
+
+
+def _refuse_over(request: RecurrenceRequest, row: Mapping[str, Any]) -> None:
+    """Refuse a recurrence that has due times, but none for the new columns *row* of its job."""
+    if request.has_due_times and row["starts_at"] == NEVER:
         raise InvalidValue("When/Recurrence", "is over: it has no due time any more")
-    return due, due
 
 
-def _check_targets(entries: Sequence[LibraryEntry], who: Sequence[Who]) -> None:
+def _to_item(entry: LibraryEntry) -> dict[str, Any]:
+    """Return *entry* as a job stores it."""
+    item: dict[str, Any] = {"kind": entry.kind, "id": str(entry.id), "name": entry.name}
+    if entry.definition_id != late.UNKNOWN:
+        item["definition"] = str(entry.definition_id)
+    return item if entry.alias is None else {**item, "alias": list(entry.alias)}
+
+
+def _check_targets(entries: Sequence[LibraryEntry], who: Sequence[Who], request: JobRequest) -> None:
     runbooks = sum(entry.kind is WhatKind.RUNBOOK for entry in entries)
     if runbooks and len(entries) > 1:
         raise InvalidValue("What", "a run book must be scheduled alone")
-    if not runbooks and not who:
+    if not runbooks and not who and not request.may_name_nobody:
         raise InvalidValue("Who", "names no agent or team")
 
 

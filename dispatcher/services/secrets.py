@@ -47,7 +47,7 @@ class KeyFileInvalid(Unavailable):
 
 
 class Secrets:
-    """Seals and opens texts with AES-256-GCM under one *key* of 32 bytes. Safe to share between threads."""
+    """Seals and opens texts and bytes with AES-256-GCM under one *key* of 32 bytes. Safe to share between threads."""
 
     def __init__(self, key: bytes) -> None:
         if len(key) != _KEY_BYTES:
@@ -58,10 +58,12 @@ class Secrets:
         """Return *text* encrypted; the same text gives another result each time. An empty one stays empty."""
         if not text:
             return ""
-        nonce = token_bytes(_NONCE_BYTES)
         # A lone surrogate in a value must not make it unstorable.
-        sealed = self._cipher.encrypt(nonce, text.encode("utf-8", "surrogatepass"), None)
-        return _PREFIX + base64.b64encode(nonce + sealed).decode("ascii")
+        return _PREFIX + base64.b64encode(self._encrypt(text.encode("utf-8", "surrogatepass"))).decode("ascii")
+
+    def seal_bytes(self, data: bytes) -> bytes:
+        """Return *data* encrypted, as ``seal`` does for texts."""
+        return _PREFIX.encode() + self._encrypt(data)
 
     def open(self, sealed: str) -> str:
         """Return the text that was *sealed*.
@@ -72,9 +74,41 @@ class Secrets:
             return ""
         try:
             raw = base64.b64decode(sealed.removeprefix(_PREFIX), validate=True)
-            return self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], None).decode("utf-8", "surrogatepass")
-        except (binascii.Error, InvalidTag, ValueError):
+            return self._decrypt(raw).decode("utf-8", "surrogatepass")
+        except (binascii.Error, ValueError):
             raise SecretUnreadable from None
+
+    def open_bytes(self, sealed: bytes) -> bytes:
+        """Return the data that ``seal_bytes`` has *sealed*.
+
+        :raises SecretUnreadable: if it was sealed with another key, or was changed since.
+        """
+        return self._decrypt(sealed.removeprefix(_PREFIX.encode()))
+
+    def _encrypt(self, data: bytes) -> bytes:
+        nonce = token_bytes(_NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, data, None)
+
+    def _decrypt(self, sealed: bytes) -> bytes:
+        try:
+            return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], None)
+        except (InvalidTag, ValueError):
+            raise SecretUnreadable from None
+
+    def opens(self, sealed: str) -> bool:
+        """Whether ``open`` does."""
+        try:
+            self.open(sealed)
+        except SecretUnreadable:
+            return False
+        return True
+
+    def holds(self, sealed: str, text: str) -> bool:
+        """Whether *text* was *sealed*; what does not open is another text."""
+        try:
+            return self.open(sealed) == text
+        except SecretUnreadable:
+            return False
 
 
 def mask(text: str, values: Iterable[str]) -> str:

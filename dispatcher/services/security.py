@@ -6,31 +6,28 @@ import base64
 import binascii
 import hmac
 import threading
-from collections import OrderedDict
-from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from secrets import token_bytes
 
 import structlog
-from sqlalchemy import select
 
 from dispatcher.core.errors import NotAuthenticated, Unavailable
 from dispatcher.core.permissions import ANONYMOUS, Caller
 from dispatcher.core.ports import Ports
-from dispatcher.datastore import revisions
-from dispatcher.datastore.logins import Login
+from dispatcher.core.spelling import name_key
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.lockout import Lockout
-from dispatcher.services.logins import barred, caller_of, find, name_key
+from dispatcher.services.logins import barred, caller_of, find
 from dispatcher.services.passwords import Passwords
 from dispatcher.services.settings import Settings
+from dispatcher.services.verified import Known, Verified
 
 #: How long credentials that were right are trusted without hashing them again.
 TRUST = timedelta(seconds=60)
-#: How many verified credentials are remembered.
-MAX_VERIFIED = 10_000
+#: How much of a name lock-outs remember, in characters: no login has a longer one.
+LONGEST_NAME = 255
 #: How many passwords are hashed at once, whatever the number of threads.
 HASHING_AT_ONCE = 2
 #: How many different credentials may be under verification or wait for it; more are refused for the moment.
@@ -41,43 +38,50 @@ _log = structlog.stdlib.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A name and a password as a client sent them."""
+    """A name and a password as a client sent them; *readings* are what the password may be as well, if it is not that.
+
+    *spellings* are what the name may be rather than that, if there is such a login: the first that is one counts. All
+    together they are one attempt, with *name*, which lock-outs count.
+    """
 
     name: str
     password: str = field(repr=False)
-
-
-@dataclass(slots=True)
-class _Known:
-    """What is known of one state of logins, roles and settings: forgotten as soon as one of the revisions changes."""
-
-    revisions: tuple[int, int]
-    has_logins: bool
-    verified: OrderedDict[bytes, tuple[Caller, datetime]]
+    readings: tuple[str, ...] = field(default=(), repr=False)
+    spellings: tuple[str, ...] = ()
 
 
 class Security:
     """Authenticates requests. Safe to share between threads.
 
-    Wrong names and wrong passwords take equally long. Lock-outs are counted in this process.
+    Wrong names and wrong passwords take equally long. Lock-outs are counted in this process. Whoever is let in finds in
+    *settings* as ``known`` what holds now: one look at the datastore is enough for both.
     """
 
-    def __init__(self, datastore: Datastore, ports: Ports, passwords: Passwords | None = None) -> None:
+    def __init__(
+        self, datastore: Datastore, ports: Ports, passwords: Passwords | None = None, settings: Settings | None = None
+    ) -> None:
         self._datastore = datastore
         self._ports = ports
-        self._settings = Settings(datastore, ports)
+        self._settings = settings or Settings(datastore, ports)
         self._passwords = passwords or Passwords()
         self._lockout = Lockout(ports.now)
         # Remembered credentials are useless to whoever reads this process's memory later: the key is its own.
         self._key = token_bytes(32)
         self._lock = threading.Lock()
         self._hashing = threading.Semaphore(HASHING_AT_ONCE)
+        self._verified = Verified(datastore, self._settings)
         self._verifications: dict[tuple[tuple[int, int], bytes], Future[Caller | None]] = {}
-        self._known: _Known | None = None
 
     def has_logins(self) -> bool:
         """Whether any login exists, of whatever kind and enabled or not: then credentials are needed."""
-        return self._current().has_logins
+        return self._verified.current().has_logins
+
+    def remembers(self, authorization: str | None) -> bool:
+        """Whether it is likely that ``authenticate`` takes no time: nothing has to be hashed. Costs next to nothing."""
+        known = self._verified.last
+        if known is None or not known.has_logins:
+            return known is not None
+        return self._verified.remembers(authorization, self._ports.now())
 
     def authenticate(self, authorization: str | None, address: str) -> Caller:
         """Return who sends a request with this ``Authorization`` header from the network *address*.
@@ -92,47 +96,55 @@ class Security:
         :raises NotAuthenticated: if there are no credentials, or wrong ones, or too many were wrong before.
         :raises Unavailable: if too many different credentials are being verified at this moment.
         """
-        known = self._current()
+        known = self._verified.current()
         if not known.has_logins:
             return replace(ANONYMOUS, address=address)
         credentials = to_credentials(authorization)
         if authorization is None or credentials is None:
             raise NotAuthenticated
-        key = (name_key(credentials.name), address)
+        digest = self._digest(authorization)
+        caller = self._let_in(digest, credentials, address, known)
+        self._verified.note(known, authorization, digest)
+        return caller
+
+    def log_in(self, credentials: Credentials, address: str) -> Caller:
+        """Return who has *credentials* and asks from the network *address*, as ``authenticate`` does.
+
+        :raises NotAuthenticated: if they are wrong, or too many were wrong before.
+        :raises Unavailable: if too many different credentials are being verified at this moment.
+        """
+        known = self._verified.current()
+        if not known.has_logins:
+            return replace(ANONYMOUS, address=address)
+        # Each part says where it ends: else a part of one could be taken for the beginning of the next.
+        parts = (credentials.name, credentials.password, credentials.readings, credentials.spellings)
+        digest = self._digest(repr(parts))
+        return self._let_in(digest, credentials, address, known)
+
+    def _let_in(self, digest: bytes, credentials: Credentials, address: str, known: Known) -> Caller:
+        key = (name_key(credentials.name)[:LONGEST_NAME], address)
         # Before the remembered credentials: else an attacker who is locked out could still try them.
         if self._lockout.holds(key):
             raise NotAuthenticated
-        digest = hmac.digest(self._key, authorization.encode("utf-8", "surrogatepass"), "sha256")
         caller = self._verify_once(digest, credentials, key, known)
         if caller is None:
             raise NotAuthenticated
         # Most logins are used from one place: what is remembered of them is theirs as it is.
         return caller if caller.address == address else replace(caller, address=address)
 
-    def _current(self) -> _Known:
-        known = self._known
-        if known is not None and _marks(self._datastore.revisions()) == known.revisions:
-            return known
-        with self._datastore.read() as session:
-            marks = _marks(revisions.current(session))
-            has_logins = session.scalar(select(Login.id).limit(1)) is not None
-        with self._lock:
-            known = self._known
-            # Another request may have read the same at the same time: both must remember in one place.
-            if known is None or known.revisions != marks:
-                known = self._known = _Known(marks, has_logins, OrderedDict())
-        return known
+    def _digest(self, authorization: str) -> bytes:
+        return hmac.digest(self._key, authorization.encode("utf-8", "surrogatepass"), "sha256")
 
     def _verify_once(
-        self, digest: bytes, credentials: Credentials, key: tuple[str, str], known: _Known
+        self, digest: bytes, credentials: Credentials, key: tuple[str, str], known: Known
     ) -> Caller | None:
         """Verify the credentials, unless they were of late, together with all who send the very same ones meanwhile."""
         # Who comes after a change must not join one who came before: that one goes by the login as it was.
         same = known.revisions, digest
         with self._lock:
-            remembered = known.verified.get(digest)
-            if remembered is not None and self._ports.now() < remembered[1]:
-                return remembered[0]
+            remembered = self._verified.find(known, digest, self._ports.now())
+            if remembered is not None:
+                return remembered
             running = self._verifications.get(same)
             if running is None:
                 if len(self._verifications) >= MAX_VERIFICATIONS:
@@ -149,7 +161,7 @@ class Security:
                 del self._verifications[same]
         return mine.result()
 
-    def _verify(self, digest: bytes, credentials: Credentials, key: tuple[str, str], known: _Known) -> Caller | None:
+    def _verify(self, digest: bytes, credentials: Credentials, key: tuple[str, str], known: Known) -> Caller | None:
         with self._hashing:
             # Again, because others with this name may have failed while this one waited.
             if self._lockout.holds(key):
@@ -157,29 +169,26 @@ class Security:
             caller = self._caller(credentials)
         if caller is None:
             if self._lockout.count(key):
-                _log.warning("security.locked_out", login=credentials.name, address=key[1])
+                _log.warning("security.locked_out", login=credentials.name[:LONGEST_NAME], address=key[1])
             return None
         caller = replace(caller, address=key[1])
-        with self._lock:
-            known.verified[digest] = caller, self._ports.now() + TRUST
-            if len(known.verified) > MAX_VERIFIED:
-                known.verified.popitem(last=False)
+        self._verified.remember(known, digest, caller, self._ports.now() + TRUST)
         return caller
 
     def _caller(self, credentials: Credentials) -> Caller | None:
         with self._datastore.read() as session:
-            login = find(session, credentials.name)
+            # All are looked for, whichever is found first, so that the time tells nothing.
+            found = [find(session, name) for name in (*credentials.spellings, credentials.name)]
+        login = next(filter(None, found), None)
         stored = None if login is None or barred(login) else login.password_hash
         # Hashed before anything else is decided or read, so that every refusal takes equally long.
-        if not self._passwords.check(stored, credentials.password) or login is None:
+        # And one after the other, because only one of them can be right.
+        candidates = (credentials.password, *credentials.readings)
+        if not any(self._passwords.check(stored, password) for password in candidates) or login is None:
             return None
         settings = self._settings.current()
         with self._datastore.read() as session:
             return caller_of(session, login, settings)
-
-
-def _marks(current: Mapping[str, int]) -> tuple[int, int]:
-    return current[revisions.SECURITY], current[revisions.SETTINGS]
 
 
 def to_credentials(authorization: str | None) -> Credentials | None:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from dispatcher.core import windows
 from dispatcher.core.errors import InvalidValue
+from dispatcher.core.wallclock import find_zone
 
 Value = str | int
 """What a setting can hold."""
@@ -76,11 +76,7 @@ def _file(text: str) -> str:
 
 
 def _time_zone(text: str) -> str:
-    try:
-        ZoneInfo(text)
-    except (KeyError, OSError, ValueError):
-        raise ValueError(f"{text!r} is no time zone such as UTC or Europe/Berlin") from None
-    return text
+    return str(find_zone(text))
 
 
 def _launch_window(text: str) -> str:
@@ -107,6 +103,10 @@ def _public_address(text: str) -> str:
     return text.rstrip("/")
 
 
+def _minutes(default: int, description: str) -> Kind:
+    return Kind(default, _number(1, 525_600), description, "minutes")
+
+
 #: Every setting by its name.
 REGISTRY: Mapping[str, Kind] = {
     "agents.inherit_permissions": Kind(
@@ -115,6 +115,9 @@ REGISTRY: Mapping[str, Kind] = {
         "Whether logins have on an agent the permissions that they have on its primary team.",
     ),
     "agents.parallel_runs": Kind(10, _number(1, 1000), "How many runs one agent may be given at a time."),
+    "jobs.approved_by_invoker": Kind(
+        "YES", _choice("YES", "NO"), "Whether the login that has ordered a job may also approve it."
+    ),
     "jobs.launch_timeout_s": Kind(
         604_800, _number(60, 31_536_000), "How long a job waits for an agent before it is cancelled.", "seconds"
     ),
@@ -128,13 +131,18 @@ REGISTRY: Mapping[str, Kind] = {
         _choice("FAIL", "CONTINUE", "WAIT"),
         "What a run does outside the launch window, if its job does not say.",
     ),
+    "opsramp.access_token_minutes": _minutes(120, "How long an access token of the OpsRamp API is good."),
     "resources.login_quota_bytes": Kind(
         20 << 30,
         _number(0, 999_999_999_999),
         "How much the contents may have in all that one login has uploaded and that are kept; 0: any number.",
         "bytes",
     ),
+    "retention.alerts_days": Kind(0, _number(0, 36_500), "How long alerts are kept; 0: for ever.", "days"),
     "retention.audit_days": Kind(0, _number(0, 36_500), "How long audit entries are kept; 0: for ever.", "days"),
+    "retention.configuration_versions": Kind(
+        100, _number(0, 100_000), "How many versions of a configuration of an agent are kept; 0: all.", "versions"
+    ),
     "retention.jobs_days": Kind(
         0, _number(0, 36_500), "How long jobs that have ended are kept, with their results; 0: for ever.", "days"
     ),
@@ -143,6 +151,15 @@ REGISTRY: Mapping[str, Kind] = {
     ),
     "retention.output_days": Kind(
         0, _number(0, 36_500), "How long the output of tasks is kept after their end; 0: as long as the job.", "days"
+    ),
+    "symantec_ccs.access_token_minutes": _minutes(60, "How long an access token of the Symantec CCS API is good."),
+    "symantec_ccs.refresh_token_minutes": _minutes(
+        90, "How long a refresh token of the Symantec CCS API is good, by which new tokens are got without a password."
+    ),
+    "symantec_ccs.job_status_info": Kind(
+        "BARE",
+        _choice("BARE", "WRAPPED"),
+        "Whether the members of a run stand alone in the answer to an execution, or within a JobStatusInfo.",
     ),
     "webapi.public_address": Kind(
         "",

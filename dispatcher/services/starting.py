@@ -11,19 +11,27 @@ from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from dispatcher.core.jobs import Options, What, WhatKind, Who, WhoKind
+from dispatcher.core.options import REQUIRED
 from dispatcher.core.ports import Ports
 from dispatcher.core.states import Event, State, move, outcome
 from dispatcher.datastore.base import Row
+from dispatcher.datastore.inserting import Inserting
 from dispatcher.datastore.jobs import JOBS
+from dispatcher.datastore.queues import QUEUED
 from dispatcher.datastore.runs import RUNS
 from dispatcher.datastore.transactions import after_commit
+from dispatcher.services import late
+from dispatcher.services.alerts import Alerts
+from dispatcher.services.devices import served
+from dispatcher.services.gateways import Gateways
 from dispatcher.services.handover import Handover
 from dispatcher.services.placing import Place, Placing
 from dispatcher.services.plans import Plans
 from dispatcher.services.topology import Target, Topology
 
-_INSERT_JOB = insert(JOBS)
-_INSERT_RUN = insert(RUNS)
+NEW_JOBS = Inserting(JOBS)
+_NEW_RUNS = Inserting(RUNS)
+_ENQUEUE = insert(QUEUED)
 #: What a new job has in its columns where nothing else is said; the number comes from the database.
 NEW_JOB: dict[str, Any] = {
     **{column: None for column in JOBS.columns.keys() if column != "number"},  # noqa: SIM118
@@ -51,8 +59,19 @@ SAME = (
 class Starting:
     """Starts jobs that are no run books. Every method works inside the caller's transaction."""
 
-    def __init__(self, ports: Ports, *, plans: Plans, topology: Topology, placing: Placing, handover: Handover) -> None:
+    def __init__(
+        self,
+        ports: Ports,
+        *,
+        plans: Plans,
+        topology: Topology,
+        placing: Placing,
+        handover: Handover,
+        alerts: Alerts,
+    ) -> None:
         self._ports = ports
+        self._gateways = Gateways(plans, topology, placing)
+        self._alerts = alerts
         self._handover = handover
         self._plans = plans
         self._topology = topology
@@ -60,12 +79,14 @@ class Starting:
 
     def insert(self, session: Session, job: Mapping[str, Any]) -> int:
         """Insert the new *job* (its columns) as it is; return its number."""
-        key = session.connection().execute(_INSERT_JOB, job).inserted_primary_key
-        assert key is not None  # noqa: S101 - every database gives the key of a row that was inserted alone
+        number = NEW_JOBS.one(session, job)
         if job.get("options"):
             after_commit(session, self._ports.wakeup.engine)  # some of them end by themselves
-        number: int = key[0]
         return number
+
+    def wake_engine(self, session: Session) -> None:
+        """Let the engine look for what is to be done, once this transaction is committed."""
+        after_commit(session, self._ports.wakeup.engine)
 
     def insert_started(self, session: Session, job: dict[str, Any], *, is_last: bool = False) -> int:
         """Start the new *job* (its columns) and insert it; complete *job* with what that changed; return its number.
@@ -80,11 +101,14 @@ class Starting:
         self.insert_runs(session, runs)
         return number
 
-    def insert_runs(self, session: Session, runs: Sequence[Mapping[str, Any]]) -> None:
+    def insert_runs(self, session: Session, runs: Sequence[dict[str, Any]]) -> None:
         """Insert the new *runs* (their columns), and wake the agents that may fetch one; the engine for those held."""
-        if runs:
-            # In order of agents: MariaDB locks each of them, for the foreign key, and so do those that lend runs.
-            session.connection().execute(_INSERT_RUN, sorted(runs, key=lambda run: run["agent_id"]))
+        queued = [{"run_id": run["id"], "resource": run.pop("queue")} for run in runs if "queue" in run]
+        # In order of agents: MariaDB locks each of them, for the foreign key, and so do those that lend runs.
+        _NEW_RUNS.all(session, sorted(runs, key=lambda run: run["agent_id"]))
+        if queued:
+            session.connection().execute(_ENQUEUE, queued)
+            after_commit(session, self._ports.wakeup.engine)
         free = [run for run in runs if run["state"] is State.PENDING and run["hold"] is None]
         woken = [run["agent_id"] for run in free if run["leased_until"] is None]
         if woken:
@@ -103,9 +127,8 @@ class Starting:
         now = self._ports.now()
         changes = {"state": move(State(job["state"]), Event.ACTIVATE), "started_at": now, "sorted_at": now}
         options: Options = job.get("options") or {}
-        if "timeout_s" in options:
-            held_until = [run["due_at"] for run in runs if run["due_at"] is not None]
-            begins_at = max(now, self._placing.local_moment(options, targets) or now, *held_until)
+        if "timeout_s" in options and options.get("approval") != REQUIRED:
+            begins_at = self._placing.begins_at(options, targets, [run["due_at"] for run in runs])
             changes["ends_by"] = begins_at + timedelta(seconds=options["timeout_s"])
         return changes
 
@@ -113,14 +136,38 @@ class Starting:
         """Return the runs of *job*, and how its start changes it; without any run to do it is over at once."""
         chosen = [to_who(entry) for entry in job["who"]]
         targets = self._topology.targets_of(session, chosen)
+        what = late.bound(session, job["what"])
+        is_late = what is not job["what"]
+        if is_late:
+            pairs = zip(job["parameters"], job["what"], what, strict=True)
+            values = [self._plans.refit(session, given, old, new) for given, old, new in pairs]
+            job = {**job, "what": what, "parameters": values}
         runs = self._runs(session, job, targets)
         changes = self.started(job, targets, runs)
+        if is_late:
+            changes |= {"what": what, "parameters": values}
         changes["open_runs"] = sum(run["state"] is State.PENDING for run in runs)
         if not changes["open_runs"]:
-            reason = "" if targets else f"no agent: {', '.join(who.name for who in chosen)} has no members"
+            named = f": {', '.join(who.name for who in chosen)} has no members" if chosen else ""
+            reason = "" if targets else f"no agent{named}"
             ended = outcome(run["state"] for run in runs)
             changes |= {"state": ended, "stopped_at": changes["started_at"], "reason": reason}
+        self._tell(session, job, changes)
         return runs, changes
+
+    def _tell(self, session: Session, job: Row, changes: Mapping[str, Any]) -> None:
+        """Raise the alerts that belong to the start of *job*, which has these *changes*."""
+        options: Options = job.get("options") or {}
+        if options.get("alert"):
+            started = f"{job['description']}: started on {changes['open_runs']} computers"
+            self._alerts.put(session, "job.started", started, job_id=job["id"])
+        if options.get("approval") == REQUIRED and changes["open_runs"]:
+            self._alerts.put(session, "job.awaits_approval", f"{job['description']}: awaits approval", job_id=job["id"])
+
+    def tell_end(self, session: Session, job: Row, state: State) -> None:
+        """Raise the alert that belongs to the end of *job*, if one does."""
+        if (job["options"] or {}).get("alert"):
+            self._alerts.put(session, "job.ended", f"{job['description']}: {state.text}", job_id=job["id"])
 
     def _runs(self, session: Session, job: Row, targets: Sequence[Target]) -> list[dict[str, Any]]:
         """Return a new run for each of *targets*, in their order; one for whose platform nothing is there is skipped.
@@ -129,21 +176,33 @@ class Starting:
         """
         systems = {os for os in {target.os for target in targets} if self._plans.outline(session, job["what"], os)}
         fitting = [target for target in targets if target.os in systems]
+        workers = self._gateways.workers(session, job["what"], fitting)
+        able = [
+            served(target, workers.get(target.id)) for target in fitting if workers.get(target.id, target) is not None
+        ]
         if targets and (job.get("options") or {}).get("select_one"):
-            targets = [self._placing.best(session, fitting or targets)]
+            targets = [self._placing.best(session, able or fitting or targets)]
+            able = able and [*targets]
             fitting = fitting and [*targets]
-        places = self._placing.at_start(session, job, fitting)
-        placed = {target.id: place for target, place in zip(fitting, places, strict=True)}
-        return [self._run(job, target, placed.get(target.id)) for target in targets]
+        places = self._placing.at_start(session, job, able)
+        placed = {target.id: (target, place) for target, place in zip(able, places, strict=True)}
+        for target in fitting:
+            if target.id not in placed:
+                nobody = Place(State.FAILED, reason=f"no agent is there that could work for {target.name}")
+                placed[target.id] = target, nobody
+        return [self._run(job, *placed.get(target.id, (target, None))) for target in targets]
 
     def _run(self, job: Row, target: Target, place: Place | None) -> dict[str, Any]:
-        """Return a new run; without a *place* there is nothing to do for it."""
+        """Return a new run; without a *place* there is nothing to do."""
         if place is None:
             place = Place(State.SKIPPED, reason=f"nothing in this job is for {target.os}")
+        is_queued = place.state is State.PENDING and (job.get("options") or {}).get("queued")
         return {
+            **({"queue": target.number} if is_queued else {}),
             "id": self._ports.new_id(),
             "job_id": job["id"],
-            "agent_id": target.id,
+            "agent_id": target.worker_id or target.id,
+            "device": target.number if target.worker_id else 0,
             "state": place.state,
             "reason": place.reason,
             "attempt": 0,

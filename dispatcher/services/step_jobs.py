@@ -25,8 +25,16 @@ from dispatcher.services.topology import Topology
 #: How a job is spread over its agents.
 _SPREADING = ("batch_size", "batch_share", "stop_at_share", "select_one")
 #: Options of a run book job that hold for each of its steps, and those that only its first steps have.
-_INHERITED = ("launch_timeout_s", "offline_agents_next_boot", "local_time", *_SPREADING)
-_INHERITED_BY_FIRST = (*_INHERITED, "boot")
+_INHERITED = (
+    "launch_timeout_s",
+    "offline_agents_next_boot",
+    "local_time",
+    "queued",
+    "credential_set",
+    "credential_team",
+    *_SPREADING,
+)
+_INHERITED_BY_FIRST = (*_INHERITED, "boot", "approval")
 #: Options of a step that its job has under the same name.
 _OWN = ("timeout_s", "offline_agents_next_boot", "batch_size", "batch_share", "stop_at_share")
 
@@ -62,7 +70,8 @@ class StepJobs:
         if verdict.decision != "run":
             self._end(child, State.SKIPPED if verdict.decision == "skip" else State.FAILED, verdict.reason)
             return
-        linked = definitions.link(self._plans.declared(step["what"]), step["parameters"], values)
+        declared = self._plans.declared(step["what"])
+        linked = definitions.link(declared, self._plans.links(step["parameters"], declared), values)
         child["parameters"] = [self._plans.seal(linked)]
         child["who"] = [to_entry(who) for who in self._targets(session, job, step, values)]
         if len(child["what"][0]["path"]) > MAX_DEPTH:

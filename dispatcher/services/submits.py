@@ -40,7 +40,7 @@ class SubmitKey:
 
 
 class Submits:
-    """Remembers for a day which job a key stands for."""
+    """Remembers for a day what a key stands for: a job, or something else that was made."""
 
     def __init__(self, datastore: Datastore, ports: Ports, *, jobs: Jobs, dispatchers: Dispatchers) -> None:
         self._datastore = datastore
@@ -64,17 +64,35 @@ class Submits:
             return make()
         # What was made is told to those only who may still make it.
         caller.require(Right.MODIFY, Node.SCHEDULING)
+        made: list[Job] = []
+
+        def make_one() -> UUID:
+            made.append(make())
+            return made[0].id
+
+        with self._datastore.begin() as session:
+            job_id = self.once_id(caller, operation, key, make_one)
+            return made[0] if made else self._jobs.get_in(session, job_id)
+
+    def once_id(self, caller: Caller, operation: str, key: SubmitKey | None, make: Callable[[], UUID]) -> UUID:
+        """As ``once``, for what is no job: return the id of what *make* makes, or made when *key* was given before.
+
+        Whether it is there still, and whether the caller may see it, is not looked at.
+
+        :raises KeyReused: if the key was given for something else before.
+        """
+        if key is None:
+            return make()
         with self._datastore.begin() as session:
             mine = self._ports.new_id()
             known = self._note(session, caller.name, operation, key, mine)
-            if known != mine:
-                return self._jobs.get_in(session, known)
-            job = make()
-            session.execute(update(SUBMITS).where(*_is(caller.name, operation, key)).values(job_id=job.id))
-            return job
+            if known == mine:
+                known = make()
+                session.execute(update(SUBMITS).where(*_is(caller.name, operation, key)).values(job_id=known))
+            return known
 
     def _note(self, session: Session, login: str, operation: str, key: SubmitKey, mine: UUID) -> UUID:
-        """Return the job that the key stands for, or *mine* if it has been nobody's so far; lock it."""
+        """Return what the key stands for, or *mine* if it has been nobody's so far; lock it."""
         now = self._ports.now()
         fresh = {"body": key.body, "job_id": mine, "created_at": now}
         row = {"login": login, "operation": operation, "key": key.key, **fresh}

@@ -52,7 +52,7 @@ class Tokens:
             session.execute(delete(Token).where(Token.expires_at <= now))
             token_id = self._ports.new_id()
             values = {"once": once, "expires_at": expires_at}
-            session.add(Token(id=token_id, kind=ENROL, hash=_hash(text), used_at=None, **values))
+            session.add(Token(id=token_id, kind=ENROL, hash=hashed(text), used_at=None, **values))
             audit.record(session, now, caller, "token.created", Subject("token", ENROL, token_id), new=values)
         _log.info("agent.enrolment_allowed", once=once, expires_at=expires_at.isoformat(), by=caller.name)
         return text
@@ -69,7 +69,7 @@ class Tokens:
         spend = (
             update(Token)
             .where(
-                Token.hash == _hash(token),
+                Token.hash == hashed(token),
                 Token.kind == ENROL,
                 Token.expires_at > now,
                 or_(Token.once.is_(False), Token.used_at.is_(None)),
@@ -79,8 +79,9 @@ class Tokens:
         result: CursorResult[Any] = session.connection().execute(spend)
         if result.rowcount != 1:
             raise NotAuthenticated
-        return session.scalars(select(Token.id).where(Token.hash == _hash(token))).one()
+        return session.scalars(select(Token.id).where(Token.hash == hashed(token))).one()
 
 
-def _hash(token: str) -> bytes:
+def hashed(token: str) -> bytes:
+    """Return what is stored of *token*: it tells nothing of it, because nobody can guess that."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from dispatcher.core import team_rules
@@ -19,8 +19,10 @@ from dispatcher.core.errors import InvalidValue
 from dispatcher.core.jobs import Who, WhoChoice, WhoKind
 from dispatcher.core.permissions import Caller, Node, Right
 from dispatcher.core.ports import Ports
+from dispatcher.core.spelling import name_key
 from dispatcher.datastore import revisions
 from dispatcher.datastore.agents import Agent
+from dispatcher.datastore.naming import stored_key
 from dispatcher.datastore.teams import Team, TeamMember
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.access import readable_agents, readable_teams
@@ -35,6 +37,11 @@ _TARGETS = (
         _AGENTS.c.os,
         _AGENTS.c.time_zone,
         func.coalesce(_AGENTS.c.launch_window, Team.launch_window),
+        _AGENTS.c.number,
+        _AGENTS.c.enrolled_at.is_not(None),
+        _AGENTS.c.gateway_id,
+        _AGENTS.c.primary_team_id,
+        _AGENTS.c.address,
     )
     .outerjoin(Team, Team.id == _AGENTS.c.primary_team_id)
     .where(_AGENTS.c.removed_at.is_(None))
@@ -61,6 +68,12 @@ class Target:
     os: str
     time_zone: str = ""  #: an IANA name, as the agent says; empty if it does not know
     launch_window: str | None = None  #: its own, else that of its primary team
+    number: int = 0
+    is_enrolled: bool = True  #: it has agent software of its own
+    gateway_id: UUID | None = None  #: who works for it if it has not, where that is said
+    primary_team_id: UUID | None = None
+    address: str = ""  #: as it was when the topology changed last
+    worker_id: UUID | None = None  #: of a certain run: who works for it, if another one does
 
 
 @dataclass(slots=True)
@@ -69,7 +82,17 @@ class _Kept:
 
     revision: int
     resolved: dict[tuple[WhoKind, UUID | str], Who] = field(default_factory=dict)
+    keyed: dict[tuple[WhoKind, str], Who] = field(default_factory=dict)  #: by ``name_key``, those that alone have it
     targets: dict[UUID, Target] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Those that an id or a name fits; by a name that is spelled in another way if not *exact*."""
+
+    matches: Sequence[Who] = ()
+    exact: bool = False
+    identifier: UUID | str = ""
 
 
 class Topology:
@@ -108,6 +131,8 @@ class Topology:
     def resolve(self, session: Session, choices: Sequence[WhoChoice]) -> list[Who]:
         """Return the agents and teams that *choices* name, in order: an id first, else a name.
 
+        A name is spelled exactly, else its letters may have another case, and blanks stand around it.
+
         :raises InvalidValue: if one names nothing, or a name that several agents share.
         """
         return [self.resolve_one(session, choice, f"Who[{place}]/ID") for place, choice in enumerate(choices)]
@@ -115,14 +140,17 @@ class Topology:
     def resolve_name(self, session: Session, text: str, member: str) -> Who:
         """Return the agent, else the team, whose id or name is *text*; *member* is named in errors.
 
+        Both are looked for by the exact name before another spelling counts.
+
         :raises InvalidValue: if there is none, or several agents of that name.
         """
         key = _to_id(text)
         identifiers: list[UUID | str] = [text] if key is None else [key, text]
-        try:
-            return self.resolve_one(session, WhoChoice(identifiers, WhoKind.AGENT), member)
-        except _Unknown:
-            return self.resolve_one(session, WhoChoice(identifiers, WhoKind.TEAM), member)
+        agents = self._find(session, WhoKind.AGENT, identifiers)
+        teams = _Found() if agents.exact else self._find(session, WhoKind.TEAM, identifiers)
+        if agents.exact or (agents.matches and not teams.exact):
+            return _only(agents, WhoChoice(identifiers, WhoKind.AGENT), member)
+        return _only(teams, WhoChoice(identifiers, WhoKind.TEAM), member)
 
     def resolve_names(self, session: Session, text: str, member: str, by: By = By.COMPUTER) -> list[Who]:
         """Return the agents and teams that *text* lists, joined by ``;``, in order; none if it is empty.
@@ -204,25 +232,38 @@ class Topology:
 
         :raises InvalidValue: if it names nothing, or a name that several agents share.
         """
-        model: type[Agent] | type[Team] = Agent if choice.kind is WhoKind.AGENT else Team
-        noun = choice.kind.name.lower()
-        resolved = self._current(session).resolved
-        for identifier in choice.identifiers:
-            known = resolved.get((choice.kind, identifier))
-            if known is not None:
-                return known
-            fits = model.id == identifier if isinstance(identifier, UUID) else model.name == identifier
-            query = select(model).where(fits).limit(2)
-            if model is Agent:
-                query = query.where(Agent.removed_at.is_(None))
-            rows = cast("Sequence[Agent | Team]", session.scalars(query).all())
-            if len(rows) > 1:
-                raise InvalidValue(member, f"the name {identifier!r} fits several {noun}s: use the id")
-            if rows:
-                # Without the flags: they change from moment to moment, and nobody resolves to read them.
-                who = resolved[choice.kind, identifier] = Who(rows[0].id, rows[0].name, choice.kind)
-                return who
-        raise _Unknown(member, f"no {noun} {' or '.join(map(str, choice.identifiers)) or '(empty)'}")
+        return _only(self._find(session, choice.kind, choice.identifiers), choice, member)
+
+    def _find(self, session: Session, kind: WhoKind, identifiers: Sequence[UUID | str]) -> _Found:
+        """Return what the first of *identifiers* fits exactly, else what the first fits in another spelling."""
+        loose = _Found()
+        for identifier in identifiers:
+            found = self._find_one(session, kind, identifier)
+            if found.exact:
+                return found
+            loose = loose if loose.matches else found
+        return loose
+
+    def _find_one(self, session: Session, kind: WhoKind, identifier: UUID | str) -> _Found:
+        kept = self._current(session)
+        known = kept.resolved.get((kind, identifier))
+        if known is not None:
+            return _Found([known], True, identifier)
+        key = name_key(identifier) if isinstance(identifier, str) else ""
+        known = kept.keyed.get((kind, key))
+        if known is not None:
+            return _Found([known], False, identifier)
+        # Without the flags: they change from moment to moment, and nobody resolves to read them.
+        found = [Who(row.id, row.name, kind) for row in session.execute(_named(kind, identifier))]
+        if isinstance(identifier, str):
+            # MariaDB finds others, too, that differ in accents, and of a long name the key is cut off.
+            found = [who for who in found if name_key(who.name) == key]
+            if len(found) == 1 and found[0].name != identifier:
+                kept.keyed[kind, key] = found[0]
+        exact = [who for who in found if identifier in (who.id, who.name)]
+        if len(exact) == 1:
+            kept.resolved[kind, identifier] = exact[0]
+        return _Found(exact or found, bool(exact), identifier)
 
     def _current(self, session: Session) -> _Kept:
         """Return what is kept of the topology as *session* sees it."""
@@ -241,6 +282,26 @@ class Topology:
 
 class _Unknown(InvalidValue):
     """Nothing has this id or name."""
+
+
+def _only(found: _Found, choice: WhoChoice, member: str) -> Who:
+    """Return the one that *found* holds.
+
+    :raises InvalidValue: if there is none, or more than one.
+    """
+    noun = choice.kind.name.lower()
+    if len(found.matches) > 1:
+        raise InvalidValue(member, f"the name {found.identifier!r} fits several {noun}s: use the id")
+    if not found.matches:
+        raise _Unknown(member, f"no {noun} {' or '.join(map(str, choice.identifiers)) or '(empty)'}")
+    return found.matches[0]
+
+
+def _named(kind: WhoKind, identifier: UUID | str) -> Select[tuple[UUID, str]]:
+    model: type[Agent] | type[Team] = Agent if kind is WhoKind.AGENT else Team
+    fits = model.id == identifier if isinstance(identifier, UUID) else model.name_key == stored_key(identifier)
+    query = select(model.id, model.name).where(fits)
+    return query if kind is WhoKind.TEAM else query.where(Agent.removed_at.is_(None))
 
 
 def is_online(agent: Agent, now: datetime) -> bool:

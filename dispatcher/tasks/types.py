@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, ClassVar, Generic, Literal, Protocol, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -74,6 +74,10 @@ class TaskContext(Protocol):
     def work(self) -> Path:
         """The directory that processes run in by default. It stays."""
 
+    @property
+    def logs_in(self) -> bool:
+        """Whether tasks log in that need not: the job names an account, or the computer has no agent of its own."""
+
     def run_process(self, process: Process) -> TaskEnding:
         """Run *process* to its end under the time limit of the task; nothing of it is left running.
 
@@ -92,6 +96,8 @@ class TaskType(ABC, Generic[SettingsT]):
 
     name: ClassVar[str]
     Settings: type[SettingsT]
+    #: Its settings may have a ``keep``: what it fetches is kept then as a version of a configuration.
+    keeps: ClassVar[bool] = False
 
     @abstractmethod
     def references(self, settings: SettingsT, platforms: Sequence[str] = ()) -> list[Reference]:
@@ -105,6 +111,18 @@ class TaskType(ABC, Generic[SettingsT]):
     def resources(self, settings: SettingsT) -> list[str]:  # noqa: ARG002 - most need none
         """Return the resources of the library that the task needs, by id, path or name; they may hold references."""
         return []
+
+    def is_remote(self, settings: Mapping[str, Any]) -> bool:  # noqa: ARG002 - most are not
+        """Whether any agent that reaches the computer can do a task with these *settings*, as stored."""
+        return False
+
+    def needs_account(self, settings: Mapping[str, Any]) -> bool:  # noqa: ARG002 - most need none
+        """Whether a task with these *settings*, as stored, is given the account of the computer that its run is for."""
+        return False
+
+    def takes_account(self, settings: Mapping[str, Any]) -> bool:
+        """Whether a task with these *settings*, as stored, can log in with it (see ``TaskContext.logs_in``)."""
+        return self.needs_account(settings)
 
     @abstractmethod
     def summary(self, settings: SettingsT) -> str:

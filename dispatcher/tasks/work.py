@@ -6,6 +6,7 @@ for an answer, a file or a clock, a time limit and an abort end it like any othe
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeVar
 
 from dispatcher.core import references
+from dispatcher.core.accounts import Account
 from dispatcher.core.errors import DispatcherError, InvalidValue
 from dispatcher.core.networks import Networks
 from dispatcher.core.references import Reference
@@ -23,6 +25,9 @@ from dispatcher.tasks.types import TaskContext, TaskEnding, TaskSettings, TaskTy
 
 WorkSettingsT = TypeVar("WorkSettingsT", bound=TaskSettings)
 
+#: The file in the scratch directory where a task leaves a text to be kept: two SHA-256 (``Tools.hand_in``), and that.
+FETCHED = "fetched"
+DIGEST_BYTES = 32
 #: Gives the bytes of a content from an offset on.
 Source = Callable[[int], Iterator[bytes]]
 
@@ -69,6 +74,8 @@ class Tools:
     networks: Networks  #: what may be called
     contents: Contents
     allows_power: bool  #: whether tasks may restart this computer or switch it off
+    home: Path  #: of the agent; tasks keep there what they know of other computers
+    account: Account | None = None  #: as whom to log in where the settings do not say
 
     def fill(self, text: str) -> str:
         """Return *text* with its references filled in.
@@ -92,6 +99,11 @@ class Tools:
         """Write a line of output."""
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
+
+    def hand_in(self, text: bytes, counting: bytes) -> None:
+        """Leave *text* to be kept as it is; *counting* is what of it counts when versions are compared."""
+        digests = (hashlib.sha256(data).digest() for data in (text, counting))
+        (self.scratch / FETCHED).write_bytes(b"".join([*digests, text]))
 
     def set_output(self, name: str, value: str) -> None:
         """Set the output parameter *name*."""
@@ -121,6 +133,17 @@ class WorkType(TaskType[WorkSettingsT]):
         :raises DispatcherError: if it failed; the message is the task's.
         :raises OSError: likewise.
         """
+
+
+def is_parameter(value: str) -> str:
+    """Return *value*, which must be one reference to a parameter and nothing else.
+
+    :raises ValueError: if it is not.
+    """
+    match = references.PATTERN.fullmatch(value)
+    if match is None or match[1] != "$":
+        raise ValueError("must be $[Name] of a credentials parameter")
+    return value
 
 
 def texts(value: Any) -> Iterator[str]:

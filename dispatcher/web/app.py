@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from html import escape
@@ -16,20 +14,41 @@ from uuid import UUID
 import structlog
 
 from dispatcher.core.errors import NotAuthenticated, Unavailable
-from dispatcher.core.permissions import NOBODY
+from dispatcher.core.permissions import NOBODY, Caller
 from dispatcher.core.ports import NewId
+from dispatcher.datastore.transactions import Datastore
+from dispatcher.services.access_tokens import AccessTokens
 from dispatcher.services.security import Security
 from dispatcher.web.health import Health
+from dispatcher.web.lane import Lane
 from dispatcher.web.origins import is_foreign, is_host, may_be_rebound
 from dispatcher.web.receiving import HungUp, Receive, Refused, Scope, Send, read_body, read_headers
 from dispatcher.web.sending import send_response
+from dispatcher.web.threads import Threads
 from dispatcher.web.uploads import AnsweredEarly, UploadLimits, Uploads
-from dispatcher.wire.http import Admission, Binding, Request, Response, UploadBinding
+from dispatcher.wire.http import (
+    BASIC,
+    BEARER,
+    Admission,
+    Binding,
+    Request,
+    Response,
+    SubmitBinding,
+    UploadBinding,
+    bearer_of,
+)
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
+#: How many threads answer where none of them waits for the datastore.
+FEW_THREADS = 2
+#: How long the body of a request may be that others wait for.
+MAX_SUBMIT_BYTES = 64 * 1024
+#: What a scope says of the only dialect that its listener serves.
+_ONLY = "dispatcher.only"
+_SLASHES = re.compile("//+")
 #: Where a server says that it lives.
 LIVE = "/health/live"
 
@@ -53,26 +72,32 @@ class WebApp:
     """An ASGI application over all bindings.
 
     Before it says that there is nothing at a path it calls *look_again*, by which bindings learn that they have moved.
+    With *single_writer*, the datastore if it has one writer at a time, submits are answered one after the other.
     """
 
     def __init__(
         self,
         bindings: Sequence[Binding],
         security: Security,
+        access_tokens: AccessTokens,
         health: Health,
         new_id: NewId,
         limits: Limits,
         *,
         look_again: Callable[[], object] = lambda: None,
+        single_writer: Datastore | None = None,
     ) -> None:
         self._look_again = look_again
         self._uploading = [binding for binding in bindings if isinstance(binding, UploadBinding)]
         self._bindings = bindings
         self._security = security
+        self._access_tokens = access_tokens
         self._health = health
         self._new_id = new_id
         self._limits = limits
-        self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix="web")
+        self._threads = Threads(limits.threads if single_writer is None else FEW_THREADS, limits.threads)
+        self._submitting = [binding for binding in bindings if isinstance(binding, SubmitBinding)]
+        self._lane = None if single_writer is None else Lane(single_writer, self.respond, self.refuse)
         self._waiting = 0
         #: The ports that requests come to; None while nobody has told. A service whose port is not open yet, or cannot
         #: be had, is found at these.
@@ -89,7 +114,8 @@ class WebApp:
             await send_response(send, _live())  # by the loop itself: also while all threads are busy for long
             return
         request = _to_request(scope, self._new_id(), self.ports)
-        binding = self._find(request.path)
+        request.only = scope.get(_ONLY, "")
+        binding = self._find(request)
         try:
             response = await self._answer(request, scope, receive)
         except HungUp:
@@ -97,10 +123,21 @@ class WebApp:
         except AnsweredEarly as early:
             await self.uploads.send_early(send, receive, early.response)
             return
+        except Unavailable as error:
+            response = _refuse(request, binding, 503, error.message)
         except Refused as refused:
             response = _refuse(request, binding, refused.status, refused.message)
             response.headers.append(("Connection", "close"))
         await send_response(send, response)
+
+    def only(self, dialect: str) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+        """Return an ASGI application that serves *dialect* as this one does, and besides only how the server is."""
+
+        async def application(scope: Scope, receive: Receive, send: Send) -> None:
+            scope[_ONLY] = dialect
+            await self(scope, receive, send)
+
+        return application
 
     @property
     def max_body_bytes(self) -> int:
@@ -113,21 +150,23 @@ class WebApp:
 
     def refuse(self, request: Request, status: int, reason: str) -> Response:
         """Return the answer to a request that is not looked at, in the shape of the binding it was for."""
-        return _refuse(request, self._find(request.path), status, reason)
+        return _refuse(request, self._find(request), status, reason)
 
     def close(self) -> None:
         """Let the threads end when what they work on is done, but for uploads."""
         self.uploads.close()
-        self._pool.shutdown()
+        self._threads.close()
+        if self._lane is not None:
+            self._lane.close()
 
     def upload_binding(self, request: Request) -> UploadBinding | None:
         """Return the binding of *request*, of which the head is there, if its body belongs into a file."""
-        binding = self._find(request.path)
+        binding = self._find(request)
         return next((one for one in self._uploading if one is binding and one.is_upload(request)), None)
 
     def respond(self, request: Request, address: str) -> Response:
         """Answer *request* from *address*, in the calling thread. Never raises."""
-        binding = self._find(request.path)
+        binding = self._find(request)
         return self._guarded(request, lambda: self._meet(request, binding, address) or self._serve(request, binding))
 
     def admit(self, request: Request, address: str) -> Admission | Response:
@@ -156,17 +195,26 @@ class WebApp:
 
     def _meet(self, request: Request, binding: Binding | None, address: str) -> Response | None:
         """Find out who sends *request*; return the answer if it goes no further."""
+        request.address = address
         if reason := self._suspicion(request, binding, address):
             # The status is for a browser, whatever the dialect's faults have.
             return replace(_refuse(request, binding, 403, reason), status=403)
         if binding is None:
             return None
         try:
-            request.caller = self._security.authenticate(request.headers.get("authorization"), address)
+            request.caller = self._authenticate(request, binding, address)
         except NotAuthenticated:
             if not binding.is_public(request):
                 return binding.unauthenticated(request)
         return None
+
+    def _authenticate(self, request: Request, binding: Binding, address: str) -> Caller:
+        """Return who sends *request*, by the credentials that *binding* takes."""
+        if BEARER in binding.schemes and (token := bearer_of(request)):
+            return self._access_tokens.authenticate(binding.dialect, token, address)
+        if BASIC in binding.schemes:
+            return self._security.authenticate(request.headers.get("authorization"), address)
+        raise NotAuthenticated
 
     def _serve(self, request: Request, binding: Binding | None) -> Response:
         return self._own_page(request) if binding is None else binding(request)
@@ -182,13 +230,14 @@ class WebApp:
         self._waiting += 1
         try:
             address = client[0] if client else ""
-            loop = asyncio.get_running_loop()
-            if self._find(request.path) is None:
-                await loop.run_in_executor(self._pool, self._look)
+            if self._find(request) is None:
+                await self._threads.run(self._look)
             if self.upload_binding(request) is not None:
-                return await self.uploads.answer(request, address, receive, self._pool)
+                return await self.uploads.answer(request, address, receive, self._threads)
             request.body = await read_body(receive, headers, self._limits.max_body_bytes, self._limits.deadline_s)
-            return await loop.run_in_executor(self._pool, self.respond, request, address)
+            if self._lane is not None and self._is_submit(request):
+                return await self._lane.answer(request, address)
+            return await self._threads.run(self.respond, request, address)
         finally:
             self._waiting -= 1
 
@@ -201,17 +250,38 @@ class WebApp:
             return "there is no login: call this machine localhost, add a login or start with --allow-no-login"
         return ""
 
+    def _is_submit(self, request: Request) -> bool:
+        """Whether *request* may go by the lane: there nothing may take long, for all that follow wait for it."""
+        binding = self._find(request)
+        return (
+            len(request.body) <= MAX_SUBMIT_BYTES
+            and any(one is binding and one.is_submit(request) for one in self._submitting)
+            and self._remembers(request, binding)
+        )
+
+    def _remembers(self, request: Request, binding: Binding | None) -> bool:
+        if binding is not None and BEARER in binding.schemes and (token := bearer_of(request)):
+            return self._access_tokens.remembers(binding.dialect, token)
+        return self._security.remembers(request.headers.get("authorization"))
+
     def _look(self) -> None:
         with suppress(Unavailable):  # what is known holds on
             self._look_again()
 
-    def _find(self, path: str) -> Binding | None:
-        folded = path.lower()
-        for binding in self._bindings:
+    def _find(self, request: Request) -> Binding | None:
+        folded = request.path.lower()
+        if "//" in folded:
+            folded = _SLASHES.sub("/", folded)
+        for binding in self._served(request):
             for prefix in binding.prefixes:
                 if folded.startswith(prefix) and (len(folded) == len(prefix) or folded[len(prefix)] == "/"):
                     return binding
         return None
+
+    def _served(self, request: Request) -> Sequence[Binding]:
+        if not request.only:
+            return self._bindings
+        return [binding for binding in self._bindings if binding.dialect in ("", request.only)]
 
     def _own_page(self, request: Request) -> Response:
         path = request.path.rstrip("/").lower()
@@ -220,7 +290,7 @@ class WebApp:
         if path == "/health/ready":
             return self._health.ready()
         if path == "":
-            return Response(200, _index(request, self._bindings).encode(), "text/html; charset=utf-8")
+            return Response(200, _index(request, self._served(request)).encode(), "text/html; charset=utf-8")
         return Response(404, b"not found\n", "text/plain; charset=utf-8")
 
 
@@ -249,11 +319,12 @@ def _refuse(request: Request, binding: Binding | None, status: int, reason: str)
 
 def _index(request: Request, bindings: Sequence[Binding]) -> str:
     rows = "".join(
-        f'<li><a href="{escape(_elsewhere(request, binding.port) + binding.home)}/help">{escape(binding.home)}</a>: '
+        f'<li><a href="{escape(_elsewhere(request, binding.port) + binding.help_path)}">{escape(binding.home)}</a>: '
         f"{escape(binding.title)}</li>"
         for binding in bindings
+        if binding.home and (binding.dialect or not request.only)
     )
-    return _INDEX.format(rows=rows)
+    return _INDEX.format(rows=rows or "<li>nothing: all services are switched off</li>")
 
 
 def _elsewhere(request: Request, port: int) -> str:

@@ -20,6 +20,7 @@ from dispatcher.core.contents import Content
 from dispatcher.core.errors import Unavailable
 from dispatcher.web.receiving import HungUp, Receive, Refused, Send, next_part, read_length, too_large
 from dispatcher.web.sending import send_response
+from dispatcher.web.threads import Threads
 from dispatcher.wire.http import Admission, Request, Response
 
 #: How much is written to the disk at once, in bytes.
@@ -112,7 +113,7 @@ class Uploads:
         # Threads of their own: to store a large content takes long, and others need not wait for it.
         self._pool = ThreadPoolExecutor(limits.at_once, thread_name_prefix="upload")
 
-    async def answer(self, request: Request, address: str, receive: Receive, admitting: ThreadPoolExecutor) -> Response:
+    async def answer(self, request: Request, address: str, receive: Receive, admitting: Threads) -> Response:
         """Return the answer to *request* from *address*; *admitting* has the threads for what is quick.
 
         A client that waits to be asked for its body (``Expect: 100-continue``) is asked once it is welcome.
@@ -121,7 +122,7 @@ class Uploads:
         :raises HungUp: if the client goes away before.
         """
         loop = asyncio.get_running_loop()
-        admitted = await loop.run_in_executor(admitting, self._admit, request, address)
+        admitted = await admitting.run(self._admit, request, address)
         try:
             if isinstance(admitted, Response):
                 if request.headers.get("expect", "").strip().lower() == "100-continue":

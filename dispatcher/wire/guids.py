@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from uuid import UUID
 
+import orjson
+
 from dispatcher.core.errors import InvalidValue
 
 #: What stands where no object is meant (contract section 3.6).
@@ -15,7 +17,7 @@ _GUID = re.compile(r"[{(]?([0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[
 
 def format_guid(value: UUID) -> str:
     """Return *value* as ``{UPPERCASE-WITH-DASHES}``."""
-    return "{" + str(value).upper() + "}"
+    return "{" + orjson.dumps(value)[1:-1].decode().upper() + "}"
 
 
 def find_guid(text: str) -> UUID | None:

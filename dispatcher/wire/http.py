@@ -11,6 +11,9 @@ from dispatcher.core.permissions import NOBODY, Caller
 
 #: The header of answers that say "not now" (statuses 503, and SOAP's faults for the same).
 RETRY_AFTER = ("Retry-After", "5")
+#: How a client may say who it is: by a login's name and password, or by an access token that it got for them.
+BASIC = "basic"
+BEARER = "bearer"
 
 
 @dataclass(slots=True)
@@ -34,6 +37,10 @@ class Request:
     port: int = 0
     #: The ports that are open here for requests; None if nobody knows.
     ports: frozenset[int] | None = None
+    #: The network address that it came from; empty if nobody knows.
+    address: str = ""
+    #: The only dialect that is served where it came to; empty: all of them.
+    only: str = ""
     #: The base path of the service that let it in; empty before.
     home: str = ""
     caller: Caller = NOBODY
@@ -61,11 +68,22 @@ def key_of(request: Request) -> str:
     return request.headers.get("idempotency-key", "").strip()
 
 
+def bearer_of(request: Request) -> str:
+    """Return the bearer token that *request* came with; empty if none."""
+    scheme, _, token = request.headers.get("authorization", "").strip().partition(" ")
+    return token.strip() if scheme.lower() == BEARER else ""
+
+
 class Binding(Protocol):
     """One front door: everything below its prefix is answered by it."""
 
     #: What is served there, in a few words.
     title: str
+    #: The name of the vendor API that it belongs to; access tokens are good for one of them. Empty: to none, and it is
+    #: found also where only one dialect is served.
+    dialect: str
+    #: How clients say who they are: ``BASIC``, ``BEARER`` or both.
+    schemes: tuple[str, ...]
 
     @property
     def prefixes(self) -> tuple[str, ...]:
@@ -73,7 +91,11 @@ class Binding(Protocol):
 
     @property
     def home(self) -> str:
-        """The path that people are sent to; ``{home}/help`` is its help page."""
+        """The path that it is known by; empty if it is switched off."""
+
+    @property
+    def help_path(self) -> str:
+        """The path of the page that explains it."""
 
     @property
     def port(self) -> int:
@@ -93,6 +115,14 @@ class Binding(Protocol):
 
     def __call__(self, request: Request) -> Response:
         """Answer *request*. Never raises for bad input."""
+
+
+@runtime_checkable
+class SubmitBinding(Binding, Protocol):
+    """A binding some of whose requests store something small, and are answered as soon as that is on the disk."""
+
+    def is_submit(self, request: Request) -> bool:
+        """Whether *request* is likely to be such a one; a quick look. It is answered alike, whatever this says."""
 
 
 @dataclass(frozen=True, slots=True)

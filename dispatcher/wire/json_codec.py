@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from dispatcher.wire.compiled import compiled
 from dispatcher.wire.dates import format_json
 from dispatcher.wire.json_reader import Fraction
 from dispatcher.wire.once import Once
@@ -196,8 +197,7 @@ def _compile_encoder(spyne_type: Any) -> Encode:
     if kind is Kind.RECORD:
         return _record_encoder(members_of(spyne_type))
     if kind is Kind.ARRAY:
-        item = _encoder(item_of(spyne_type)[1])
-        return lambda values, zone: [item(value, zone) for value in values if value is not None]
+        return _array_encoder(_encoder(item_of(spyne_type)[1]))
     if kind is Kind.MOMENT:
         return format_json
     if kind is Kind.BYTES:
@@ -205,26 +205,38 @@ def _compile_encoder(spyne_type: Any) -> Encode:
     return lambda value, _zone: value
 
 
-def _record_encoder(members: Mapping[str, Any]) -> Encode:
-    names = list(members)
-    # Texts, flags, numbers and enumerations are inside what they are in JSON.
-    converted = [
-        (name, _encoder(spyne_type))
-        for name, spyne_type in members.items()
-        if kind_of(spyne_type) in (Kind.RECORD, Kind.ARRAY, Kind.MOMENT, Kind.BYTES)
-    ]
+def _written(once: Once, encode: Encode, zone: tzinfo) -> Any:
+    """Return what *encode* makes of it, as JSON already."""
+    found = once.written.get(zone)
+    if found is None:
+        text = _to_json(encode(once.value, zone))
+        found = once.keep(zone, orjson.Fragment(text), len(text))
+    return found
 
-    def encode(instance: Any, zone: tzinfo) -> Any:
-        if type(instance) is Once:
-            return orjson.Fragment(instance.written(zone, lambda record: _to_json(encode(record, zone))))
-        state: dict[str, Any] = instance.__dict__
-        if [*state] != names:
-            state = {name: getattr(instance, name) for name in names}
-        elif converted:
-            state = state.copy()
-        for name, convert in converted:
-            if state[name] is not None:
-                state[name] = convert(state[name], zone)
-        return state
+
+def _array_encoder(item: Encode) -> Encode:
+    def encode(values: Any, zone: tzinfo) -> Any:
+        if type(values) is Once:
+            return _written(values, encode, zone)
+        return [item(value, zone) for value in values if value is not None]
 
     return encode
+
+
+def _record_encoder(members: Mapping[str, Any]) -> Encode:
+    names: dict[str, Any] = {"Once": Once, "written": _written}
+    items = []
+    for name, spyne_type in members.items():
+        item = f"value.{name}"
+        # Texts, flags, numbers and enumerations are inside what they are in JSON.
+        if kind_of(spyne_type) in (Kind.RECORD, Kind.ARRAY, Kind.MOMENT, Kind.BYTES):
+            item = f"None if (member := {item}) is None else encode_{name}(member, zone)"
+            names[f"encode_{name}"] = _encoder(spyne_type)
+        items.append(f"{name!r}: {item}")
+    source = f"""
+def encode(value, zone):
+    if type(value) is Once:
+        return written(value, encode, zone)
+    return {{{", ".join(items)}}}
+"""
+    return compiled(source, names)

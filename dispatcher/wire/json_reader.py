@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, Self
 
 import orjson
 
@@ -27,28 +29,58 @@ class Fraction(str):
     __slots__ = ()
 
 
-def read_json(body: bytes, charset: str | None, quotas: Quotas) -> Any:
+class Number(float):
+    """The same where no text is declared: a number that still knows how it was written."""
+
+    __slots__ = ("text",)
+    text: str
+
+    def __new__(cls, text: str) -> Self:
+        """Return the number that *text* says."""
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+
+def read_json(
+    body: bytes,
+    charset: str | None,
+    quotas: Quotas,
+    *,
+    number: Callable[[str], object] = Fraction,
+    is_unique: bool = False,
+    latin_1: bool = False,
+) -> Any:
     """Return the value in *body*; *charset* is the one of the Content-Type.
 
-    Numbers that are no integers come as ``Fraction``. Commas before ``}`` and ``]`` are ignored, of equal names the
-    last wins, and a body of undeclared encoding that is not UTF-8 is read as Latin-1 (contract section 1.6).
+    Numbers that are no integers come as *number* makes them. Commas before ``}`` and ``]`` are ignored, of equal names
+    the last wins unless they have to be unique, and with *latin_1* a body of undeclared encoding that is not UTF-8 is
+    read as Latin-1 (contract section 1.6).
 
     :raises QuotaExceeded: if it is larger, deeper or wider than *quotas*, or has longer strings or integers.
     :raises BadRequest: if it is no JSON.
     """
     if len(body) > quotas.message_bytes:
         raise QuotaExceeded(f"the message is larger than {quotas.message_bytes} bytes")
-    text = to_utf_8(body, charset, latin_1=True)
+    text = to_utf_8(body, charset, latin_1=latin_1)
     if not text.strip():
         raise BadRequest("the message is empty")
     _check_integers(text, quotas.json_integer_digits)
     text, value = _parsed(text)
     if text.count(b"{") + text.count(b"[") > quotas.json_depth or len(text) > quotas.string_chars:
         _check_values(value, quotas)
-    if _INEXACT.search(text):
+    if is_unique or _INEXACT.search(text):
         # Slower, and only for what is known to be valid and not deep.
-        return json.loads(text, parse_float=Fraction)
+        return json.loads(text, parse_float=number, object_pairs_hook=_unique if is_unique else None)
     return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
+        raise BadRequest(f"the JSON has the member {twice[:100]!r} twice")
+    return members
 
 
 def _parsed(text: bytes) -> tuple[bytes, Any]:

@@ -1,8 +1,8 @@
-"""Once: a record that is written once in each form, however often it is sent."""
+"""Once: a record or a list that is written once in each form, however often it is sent."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from typing import Any
 
 #: A longer text is written anew each time: it would need much memory.
@@ -10,22 +10,20 @@ LONGEST = 16_384
 
 
 class Once:
-    """Stands for *record* in what is to be encoded, and remembers what it was encoded as.
+    """Stands for *value* in what is to be encoded, and remembers what it was encoded as.
 
-    Whoever keeps it, to send it again, may not change *record*. May be used by many threads.
+    Whoever keeps it, to send it again, may not change *value*. May be used by many threads.
     """
 
-    __slots__ = ("_written", "record")
+    __slots__ = ("value", "written")
 
-    def __init__(self, record: Any) -> None:
-        self.record = record
-        self._written: dict[Hashable, Any] = {}
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        #: What the value was encoded as, by form.
+        self.written: dict[Hashable, Any] = {}
 
-    def written(self, form: Hashable, write: Callable[[Any], Any]) -> Any:
-        """Return what *write* makes of the record; it is not asked again for the same *form*."""
-        text = self._written.get(form)
-        if text is None:
-            text = write(self.record)
-            if len(text) <= LONGEST:
-                self._written[form] = text
-        return text
+    def keep(self, form: Hashable, written: Any, length: int) -> Any:
+        """Remember what the value was encoded as, a text of this *length*, unless it is too long; return it."""
+        if length <= LONGEST:
+            self.written[form] = written
+        return written

@@ -20,6 +20,11 @@ class UriTemplate:
     query: Mapping[str, str]
 
     @property
+    def slashes(self) -> int:
+        """How many slashes every path has that matches: a variable has none."""
+        return self.text.partition("?")[0].strip("/").count("/")
+
+    @property
     def variables_in_path(self) -> int:
         """How many variables the path has: of two templates that match, the one with fewer is meant."""
         return self.path.groups

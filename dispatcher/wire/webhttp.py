@@ -40,7 +40,10 @@ class WebHttpEndpoint:
     ) -> None:
         calls = [_Call(operation, quotas, soap) for operation in operations.values()]
         # Of two templates that fit, the one with fewer variables is meant.
-        self._calls = sorted(calls, key=lambda call: call.template.variables_in_path)
+        calls.sort(key=lambda call: call.template.variables_in_path)
+        self._calls: dict[int, list[_Call]] = {}
+        for call in calls:
+            self._calls.setdefault(call.template.slashes, []).append(call)
         self._base_path = base_path
         self._faults = faults
         self._context = context
@@ -52,7 +55,7 @@ class WebHttpEndpoint:
         method = "GET" if request.method == "HEAD" else request.method
         below = request.path[len(self._base_path(request)) :].strip("/")
         allowed = []
-        for call in self._calls:
+        for call in self._calls.get(below.count("/"), ()):
             variables = call.template.match(below, request.query)
             if variables is None:
                 continue
@@ -161,7 +164,7 @@ class _Body:
         return value
 
     def _from_json(self, body: bytes, charset: str | None, zone: tzinfo) -> Any:
-        document = read_json(body, charset, self._quotas)
+        document = read_json(body, charset, self._quotas, latin_1=True)
         if not isinstance(document, dict):
             raise BadRequest("the message is no JSON object")
         if not self._has_member:

@@ -29,6 +29,8 @@ WSAW = "http://www.w3.org/2006/05/addressing/wsdl"
 HTTP_TRANSPORT = "http://schemas.xmlsoap.org/soap/http"
 #: Stands for the service's address until a request tells it; no client's Host header is ever kept.
 _ADDRESS = "urn:address/"
+#: The schema that declares nothing and imports all others.
+_ALL = "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +58,14 @@ class WsdlDocuments:
         )
         locations = {schema.namespace: f"{_ADDRESS}?xsd={schema.name}" for schema in self.schemas}
         writer = _Writer(names, list(operations))
-        self._wsdl = _bytes(writer.definitions([_import_all(names.namespace, locations)]))
+        # Mono's svcutil reads the schema that is imported first a second time, and stops at what that declares, without
+        # a word: so that one declares nothing, and leads to all others, which it knows by their addresses then.
+        everything = f"{names.namespace}Schemas"
+        imports = _import_all(f"{names.namespace}Imports", {everything: f"{_ADDRESS}?xsd={_ALL}", **locations})
+        self._wsdl = _bytes(writer.definitions([imports]))
         self._single = _bytes(writer.definitions([schema.document() for schema in self.schemas]))
         self._xsd = {schema.name: _bytes(schema.document(locations)) for schema in self.schemas}
+        self._xsd[_ALL] = _bytes(_import_all(everything, locations))
 
     def wsdl(self, address: str) -> bytes:
         """Return the WSDL that reads its types from ``?xsd=``."""
@@ -69,7 +76,7 @@ class WsdlDocuments:
         return _at(self._single, address)
 
     def xsd(self, name: str, address: str) -> bytes | None:
-        """Return the schema *name* (``xsd0`` and so on); None if there is none."""
+        """Return the schema *name* (``xsd0`` and so on, ``all`` imports them); None if there is none."""
         found = self._xsd.get(name)
         return None if found is None else _at(found, address)
 
@@ -171,7 +178,7 @@ def _enumerations(operations: dict[str, Operation]) -> dict[str, dict[str, int]]
 
 
 def _import_all(namespace: str, locations: dict[str, str]) -> etree._Element:
-    schema = etree.Element(f"{{{XS}}}schema", targetNamespace=f"{namespace}Imports", nsmap={"xs": XS})
+    schema = etree.Element(f"{{{XS}}}schema", targetNamespace=namespace, nsmap={"xs": XS})
     for imported, location in locations.items():
         _child(schema, XS, "import", schemaLocation=location, namespace=imported)
     return schema

@@ -1,4 +1,4 @@
-"""The XML encoder: values to data-contract XML, by closures compiled once per declared type.
+"""The XML encoder: values to data-contract XML, by functions compiled once per declared type.
 
 All members are written, in declared order (contract section 12); a missing one is nil, or left out where its type
 cannot be nil.
@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from functools import cache
-from operator import itemgetter
 from typing import Any
 
+from dispatcher.wire.compiled import compiled
 from dispatcher.wire.dates import format_xml
 from dispatcher.wire.once import Once
 from dispatcher.wire.types import ARRAYS_NAMESPACE, Kind, item_of, kind_of, members_of
@@ -164,6 +164,15 @@ def _simple_encoder(place: _Element, spyne_type: Any) -> Encode:
     return encode
 
 
+def _written(once: Once, encode: Encode) -> str:
+    """Return what *encode* makes of it; each place has an encoder, and a text, of its own."""
+    text: str | None = once.written.get(encode)
+    if text is None:
+        text = encode(once.value)
+        once.keep(encode, text, len(text))
+    return text
+
+
 def _array_encoder(place: _Element, spyne_type: Any) -> Encode:
     name, item_type = item_of(spyne_type)
     kind = kind_of(item_type)
@@ -177,81 +186,54 @@ def _array_encoder(place: _Element, spyne_type: Any) -> Encode:
         item = _inner_encoder(_Element(prefix + kind.value, "", prefix), item_type)
     end, nil = place.close, place.nil
 
-    def encode(values: Sequence[Any] | None) -> str:
+    def encode(values: Any) -> str:
         if values is None:
             return nil
+        if type(values) is Once:
+            return _written(values, encode)
         return begin + "".join([item(value) for value in values if value is not None]) + end
 
     return encode
 
 
 def _record_encoder(place: _Element, model: Any) -> Encode:
+    names: dict[str, Any] = {"Once": Once, "written": _written, "is_plain": _is_plain, "escape": escape}
+    names |= {"begin": place.open, "end": place.close, "nil": place.nil}
     members = members_of(model)
-    names = tuple(members)
-    encoders = [_inner_encoder(place.child(name), spyne_type) for name, spyne_type in members.items()]
-    if not names:
-        return lambda value: place.nil if value is None else place.open + place.close
-    fast = _fast_record_encoder(place, members)
-    begin, end, nil = place.open, place.close, place.nil
-
-    def encode(value: Any) -> str:
-        if value is None:
-            return nil
-        if type(value) is Once:
-            text: str = value.written(encode, encode)
-            return text
-        quick = fast(value.__dict__)
-        if quick is not None:
-            return quick
-        return begin + "".join([write(getattr(value, name)) for name, write in zip(names, encoders, strict=True)]) + end
-
-    return encode
-
-
-def _fast_record_encoder(place: _Element, members: Mapping[str, Any]) -> Callable[[dict[str, Any]], str | None]:
-    """Return what fills one template with all members; it gives None if a value needs special treatment.
-
-    Texts that need no escaping and simple values that are there are the rule: it costs one test for all texts.
-    """
-    template = place.open.replace("%", "%%")
-    texts: list[int] = []
-    simple: list[tuple[int, Callable[[Any], str]]] = []
-    nested: list[tuple[int, Encode]] = []
-    for position, (name, spyne_type) in enumerate(members.items()):
-        child, kind = place.child(name), kind_of(spyne_type)
-        if kind in (Kind.RECORD, Kind.ARRAY):
-            nested.append((position, _inner_encoder(child, spyne_type)))
-            template += "%s"
-            continue
-        template += f"{child.open}%s{child.close}"
-        if kind is Kind.TEXT:
-            texts.append(position)
-        else:
-            simple.append((position, _content(spyne_type)))
-    template += place.close
-    values_of, texts_of = _all_of(list(members)), _all_of(texts)
-
-    def encode(state: dict[str, Any]) -> str | None:
-        try:
-            row = [*values_of(state)]
-            if not _is_plain("".join(texts_of(row))):
-                return None
-        except (KeyError, TypeError):  # a member or a text is missing
-            return None
-        for position, write in simple:
-            value = row[position]
-            if value is None:
-                return None
-            row[position] = write(value)
-        for position, write in nested:
-            row[position] = write(row[position])
-        return template % tuple(row)
-
-    return encode
+    texts = [name for name, spyne_type in members.items() if kind_of(spyne_type) is Kind.TEXT]
+    read = "".join([f"    _{name} = value.{name}\n" for name in members])
+    # Texts that need no escaping are the rule: one test for all of them.
+    escaped = "".join([f"        _{name} = _{name} and escape(_{name})\n" for name in texts])
+    written = "".join([_member(place.child(name), name, members[name], names) for name in members])
+    source = f"""
+def encode(value):
+    if value is None:
+        return nil
+    if type(value) is Once:
+        return written(value, encode)
+{read}
+    if not is_plain(f"{"".join([f"{{_{name}}}" for name in texts])}"):
+        pass
+{escaped}
+    return f"{{begin}}{written}{{end}}"
+"""
+    return compiled(source, names)
 
 
-def _all_of(keys: Sequence[Any]) -> Callable[[Any], tuple[Any, ...]]:
-    """Return an itemgetter that gives a tuple whatever the number of *keys*."""
-    if len(keys) > 1:
-        return itemgetter(*keys)
-    return lambda values: tuple([values[key] for key in keys])
+def _member(place: _Element, name: str, spyne_type: Any, names: dict[str, Any]) -> str:
+    """Return what writes the member *name*, as a replacement field of an f-string; *names* gets what it needs."""
+    kind = kind_of(spyne_type)
+    if kind in (Kind.RECORD, Kind.ARRAY):
+        names[f"write_{name}"] = _inner_encoder(place, spyne_type)
+        return f"{{write_{name}(_{name})}}"
+    missing = place.nil if spyne_type.Attributes.nillable else ""
+    content = _content(spyne_type)
+    if kind is Kind.ENUM:
+        elements = {number: place.open + content(number) + place.close for number in spyne_type.names}
+        names[f"elements_{name}"] = elements | {None: missing}
+        return f"{{elements_{name}[_{name}]}}"
+    names |= {f"begin_{name}": place.open, f"end_{name}": place.close, f"missing_{name}": missing}
+    if kind is not Kind.TEXT:
+        names[f"content_{name}"] = content
+    shown = f"_{name}" if kind is Kind.TEXT else f"content_{name}(_{name})"
+    return f"{{missing_{name} if _{name} is None else f'{{begin_{name}}}{{{shown}}}{{end_{name}}}'}}"

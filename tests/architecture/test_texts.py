@@ -9,6 +9,7 @@ import click
 import pytest
 from sources import ROOT, files, relative
 
+from dispatcher import bootstrap
 from dispatcher.cli.main import cli
 
 DOCUMENTS = [*files("docs", suffix=".rst"), ROOT / "README.rst", ROOT / "bench" / "README.rst"]
@@ -88,3 +89,17 @@ def test_no_file_names_a_place_of_its_writer() -> None:
             found[relative(path)] = places
 
     assert found == {}
+
+
+@pytest.mark.parametrize("document", ["README.rst", "docs/index.rst"])
+def test_every_dialect_is_read_of(document: str) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    pages = [relative(page) for page in files("docs/dialects", suffix=".rst")]
+    assert pages
+    assert [page for page in pages if page.removeprefix("" if document == "README.rst" else "docs/") not in text] == []
+
+
+def test_nothing_that_is_served_is_planned() -> None:
+    words = {"ivanti_automation": "Ivanti Automation Dispatcher", "opsramp": "OpsRamp", "symantec_ccs": "Symantec CCS"}
+    rows = re.findall(r"^(\w.*?)  +planned$", (ROOT / "README.rst").read_text(encoding="utf-8"), re.MULTILINE)
+    assert not {words[dialect] for dialect in bootstrap.DIALECTS}.intersection(rows)

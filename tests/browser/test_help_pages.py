@@ -2,55 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from html import unescape
-from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
-import pytest
 import requests
-from lxml import html
-
-CHROMIUM = shutil.which("chromium")
-QUIET = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-@pytest.fixture
-def browse(tmp_path: Path) -> Iterator[Callable[[str], Any]]:
-    """Return the document that a page becomes in the browser."""
-    if CHROMIUM is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("chromium is not installed")
-        pytest.skip("chromium is not installed")
-
-    def browse(url: str) -> Any:
-        profile = f"--user-data-dir={tmp_path / 'profile'}"
-        done = subprocess.run(
-            [CHROMIUM, *QUIET, profile, "--window-size=1200,900", "--dump-dom", url],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return html.document_fromstring(done.stdout)
-
-    yield browse
-    shutil.rmtree(tmp_path / "profile", ignore_errors=True)
 
 
 def text_of(document: Any, path: str) -> str:
@@ -69,7 +27,7 @@ def test_help_pages_render_and_their_links_lead_somewhere(
 
     assert text_of(index, "//title") == text_of(index, "//*[@class='heading1']") == f"Operations at {server.service}/"
     assert "This page describes the service operations at this endpoint." in text_of(index, "//*[@id='content']")
-    assert len(index.xpath("//table//a[@rel='operation']")) == 22
+    assert len(index.xpath("//table//a[@rel='operation']")) == 23
     assert text_of(operation, "//title") == f"Reference for {server.service}/jobs"
     for form in ("request-xml", "request-json", "response-xml", "response-json"):
         assert "JobID" in text_of(operation, f"//pre[@class='{form}']")

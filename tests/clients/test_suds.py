@@ -6,7 +6,7 @@ import warnings
 from typing import Any
 
 import pytest
-from client_world import COUNT, LOGIN, MISTAKEN, PASSWORD, SLEEP, TEAM, TWICE, document_of, wait_until
+from client_world import COUNT, LOGIN, MISTAKEN, MODULES, PASSWORD, SLEEP, TEAM, TWICE, document_of, wait_until
 from suds import WebFault
 from suds.client import Client
 from suds.transport.http import HttpAuthenticated
@@ -99,6 +99,6 @@ def test_login_is_accepted_and_a_wrong_one_is_not(guarded_server: Any) -> None:
         service = connect(f"{guarded_server.service}/?wsdl", transport=transport).service
         return [str(what.Name) for what in service.GetModules().JobWhat]
 
-    assert modules(LOGIN, PASSWORD) == ["Count", "Sleep"]
+    assert modules(LOGIN, PASSWORD) == MODULES
     with pytest.raises(Exception, match="401"):  # it has no class of its own for this
         modules(MISTAKEN, "wrong")

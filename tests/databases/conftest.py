@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from cheap_passwords import cheap_passwords
+from database_servers import Server
 
 from dispatcher.core.permissions import SYSTEM, Caller, Right
 from dispatcher.core.ports import Ports
-from dispatcher.datastore import schema
 from dispatcher.datastore.engines import parse_url
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.hall import Hall
@@ -20,19 +20,41 @@ from dispatcher.services.roles import Roles
 
 
 @pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty database."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'test.db'}"
-    return str(request.getfixturevalue(f"{request.param}_database"))
+def database(request: pytest.FixtureRequest) -> str:
+    """The name of a database."""
+    return str(request.param)
 
 
 @pytest.fixture
-def datastore(database_url: str) -> Iterator[Datastore]:
-    opened = Datastore(parse_url(database_url))
-    schema.upgrade(opened.engine)
+def server(database: str, request: pytest.FixtureRequest) -> Server | None:
+    """The server of the database; SQLite has none."""
+    return None if database == "sqlite" else request.getfixturevalue(f"{database}_server")
+
+
+@pytest.fixture
+def database_url(server: Server | None, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty database."""
+    if server is None:
+        yield f"sqlite:///{tmp_path / 'empty.db'}"
+        return
+    url = server.create()
+    yield url
+    server.drop(url)
+
+
+@pytest.fixture
+def datastore(server: Server | None, empty_database: bytes, tmp_path: Path) -> Iterator[Datastore]:
+    if server is None:
+        file = tmp_path / "test.db"
+        file.write_bytes(empty_database)
+        url = f"sqlite:///{file}"
+    else:
+        url = server.create_migrated()
+    opened = Datastore(parse_url(url))
     yield opened
     opened.close()
+    if server is not None:
+        server.drop(url)
 
 
 @pytest.fixture

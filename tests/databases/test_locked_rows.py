@@ -3,39 +3,54 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
 import pytest
-from job_world import LIBRARY, a_request, lapse, on
+from device_world import LIBRARY as DEVICES
+from device_world import ONE, TWO, show
+from job_world import LIBRARY, a_request, lapse, lease, on, report
 from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+from structlog.testing import capture_logs
 
 from dispatcher.agents import combiner, protocol
 from dispatcher.agents.gateway import Answer, Gateway
 from dispatcher.core.errors import Busy, Unavailable
-from dispatcher.core.patience import patient_for
+from dispatcher.core.patience import patience_s, patient_for
 from dispatcher.core.permissions import SYSTEM
-from dispatcher.core.states import State
+from dispatcher.core.states import Event, State
 from dispatcher.datastore import engines
 from dispatcher.datastore.agents import Agent
-from dispatcher.datastore.engines import parse_url
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.runs import CHUNKS, RUNS
 from dispatcher.datastore.transactions import Datastore
+from dispatcher.services import queues, relief
+from dispatcher.services.configuration_keeping import FetchedText
 from dispatcher.services.enrolment import Facts
 from dispatcher.services.hall import Hall
 from dispatcher.services.leasing import Ask
+from dispatcher.services.locking import lock_agents
+from dispatcher.services.reporting import Fetched, RunFinished, RunStarted, TaskFinished, TaskStarted
 
 AGENTS: Any = Agent.__table__
+SAVE = UUID("00000000-0000-4000-8000-00000000005a")
+BACKUP = f"""  - name: Save
+    id: {SAVE}
+    parameters: [{{name: Running, input: false, output: true}}]
+    tasks:
+      - {{type: ssh_fetch, name: fetch, settings: {{command: show, keep: {{name: running, output: Running}}}}}}
+"""
 
 
 @pytest.fixture(params=["postgresql", "mariadb"])
-def database_url(request: pytest.FixtureRequest) -> str:
-    """The URL of an empty database; SQLite has no locked rows."""
-    return str(request.getfixturevalue(f"{request.param}_database"))
+def database(request: pytest.FixtureRequest) -> str:
+    """The name of a database; SQLite has no locked rows."""
+    return str(request.param)
 
 
 @pytest.fixture(autouse=True)
@@ -219,11 +234,11 @@ def test_a_transaction_waits_no_longer_than_it_has_patience(datastore: Datastore
 
 
 def test_a_transaction_that_stands_still_loses_its_locks(
-    database_url: str, datastore: Datastore, members: list[Member], monkeypatch: pytest.MonkeyPatch
+    datastore: Datastore, members: list[Member], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rename = update(AGENTS).where(AGENTS.c.id == members[0].id)
     monkeypatch.setattr(engines, "STANDSTILL_S", 1)
-    paused = Datastore(parse_url(database_url))
+    paused = Datastore(datastore.url)
     try:
         with pytest.raises(Unavailable), paused.begin() as session:
             session.execute(rename.values(name="by the one that was paused"))
@@ -245,3 +260,103 @@ def test_a_locked_job_keeps_no_other_run_from_being_taken_back(
         assert hall.recovery.take_back() == 0
     clock.turn(timedelta(seconds=15))
     assert hall.recovery.take_back() == 2
+
+
+@pytest.mark.parametrize("table", [AGENTS, RUNS], ids=["agent", "run"])
+def test_a_queue_in_which_something_is_locked_keeps_no_other_waiting(
+    hall: Hall, datastore: Datastore, members: list[Member], monkeypatch: pytest.MonkeyPatch, table: Any
+) -> None:
+    monkeypatch.setattr(queues, "PATIENCE_S", 0.1)
+    jobs = [
+        hall.scheduling.submit(a_request(who=on(one.id), options={"queued": True}), SYSTEM).id
+        for one in (members[0], *members)
+    ]
+    with datastore.read() as session:
+        first = session.scalars(select(RUNS.c.id).where(RUNS.c.job_id == jobs[0])).one()
+    with locked(datastore, table, members[0].id if table is AGENTS else first):
+        assert hall.queues.advance() == 2
+        assert lent(hall, members[1:]) == {jobs[2], jobs[3]}
+    assert hall.queues.advance() == 1
+    assert lent(hall, members) == {jobs[0]}  # not the second one, which was free
+
+
+def test_many_locked_queues_are_waited_for_once(
+    hall: Hall, datastore: Datastore, members: list[Member], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queues, "PATIENCE_S", 0.1)
+    jobs = [hall.scheduling.submit(a_request(who=on(one.id), options={"queued": True}), SYSTEM).id for one in members]
+    with locked(datastore, AGENTS, members[0].id), locked(datastore, AGENTS, members[1].id):
+        with capture_logs() as logged:
+            assert hall.queues.advance() == 1
+        assert lent(hall, members[2:]) == {jobs[2]}
+        with capture_logs() as again:
+            assert hall.queues.advance() == 0
+    waited = [[one["resource"] for one in seen if one["event"] == "queue.not_advanced_yet"] for seen in (logged, again)]
+    assert [len(one) for one in waited] == [1, 1]
+    assert waited[0] != waited[1]  # the other one comes first then
+    assert hall.queues.advance() == 2
+
+
+def lent(hall: Hall, members: list[Member]) -> set[UUID]:
+    """Lend all that may be lent; return the jobs that it is of."""
+    return {run.job_id for runs, _ in hall.leasing.orders_of([Ask(one.id, 5, []) for one in members]) for run in runs}
+
+
+def test_a_locked_gateway_keeps_no_other_from_being_relieved(
+    hall: Hall,
+    datastore: Datastore,
+    load_library: Callable[[str], None],
+    enrol: Callable[..., UUID],
+    clock: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    patience: list[float] = []
+
+    def lock(session: Session, agent_ids: Collection[UUID]) -> None:
+        patience.append(patience_s())
+        lock_agents(session, agent_ids)
+
+    monkeypatch.setattr(relief, "lock_agents", lock)
+    load_library(DEVICES)
+    jobs = []
+    for name, device in (("first", ONE), ("second", TWO)):  # each is the only one, and offline when the next one is
+        gateway = enrol(name)
+        load_library(f"agents: [{{name: {name}, primary_team: Switches}}]")
+        hall.enrolment.note_contacts({gateway: clock()}, {})
+        jobs.append((gateway, hall.scheduling.submit(show(device), SYSTEM).id))
+        hall.enrolment.note_contacts({}, {gateway: clock()})
+        clock.turn(timedelta(seconds=91))
+    third = enrol("third")
+    load_library("agents: [{name: third, primary_team: Switches}]")
+    hall.enrolment.note_contacts({third: clock()}, {})
+
+    with locked(datastore, AGENTS, jobs[0][0]), capture_logs() as logged:
+        assert hall.relief.relieve() == 1
+    waited = [one["agent"] for one in logged if one["event"] == "gateway.not_relieved_yet"]
+    assert (waited, set(patience)) == ([str(jobs[0][0])], {relief.PATIENCE_S})
+    assert hall.relief.relieve() == 1
+    assert {run.job_id for run in lease(hall, third, 5)} == {job for _, job in jobs}
+
+
+def test_a_locked_device_raises_no_alert_but_is_told_of_again(
+    hall: Hall, datastore: Datastore, load_library: Callable[[str], None], enrol: Callable[..., UUID], clock: Any
+) -> None:
+    gateway = enrol("gateway")
+    load_library(DEVICES.replace("teams:", f"{BACKUP}teams:"))
+    content = b"hostname sw-1"
+    digest = sha256(content).digest()
+    load_library("agents: [{name: gateway, primary_team: Switches}]")
+    job = hall.scheduling.submit(show(ONE, what=SAVE), SYSTEM)
+    (run,) = lease(hall, gateway, 1)
+    report(hall, gateway, run, RunStarted(clock()), TaskStarted(0, clock()), Fetched(0, 0, content))
+    fetched = [FetchedText(0, "running", len(content), digest, digest)]
+    end = [TaskFinished(0, clock(), Event.COMPLETE), RunFinished(clock(), Event.COMPLETE, fetched=fetched)]
+    with locked(datastore, AGENTS, ONE), patient_for(0.1), pytest.raises(Busy):
+        report(hall, gateway, run, *end)
+    assert (hall.alerts.list(SYSTEM), hall.configurations.versions(ONE, SYSTEM)) == ([], [])
+
+    report(hall, gateway, run, *end)
+    (version,) = hall.configurations.versions(ONE, SYSTEM)
+    assert hall.configurations.content(version.id, SYSTEM) == content
+    assert hall.alerts.list(SYSTEM) == []
+    assert hall.jobs.get(job.id, SYSTEM).state is State.COMPLETED

@@ -130,6 +130,12 @@ def test_a_login_that_looks_alike_is_another_one(hall: Hall, roles: Roles, login
             change()
 
 
+@pytest.mark.parametrize("name", ["admin\0", "\0", "x" * 16_000])
+def test_names_that_no_login_can_have_are_refused_like_others(hall: Hall, logins: Logins, name: str) -> None:
+    with pytest.raises(NotAuthenticated):
+        hall.security.authenticate("Basic " + base64.b64encode(f"{name}:pw".encode()).decode(), "127.0.0.1")
+
+
 def test_logins_that_look_alike_are_two_or_one_of_them_is_refused(hall: Hall, logins: Logins) -> None:
     try:
         logins.add("\u00e1dmin", "other", SYSTEM)

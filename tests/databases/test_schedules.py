@@ -20,7 +20,6 @@ from dispatcher.core.permissions import SYSTEM
 from dispatcher.core.ports import Ports
 from dispatcher.core.schedules import Misfire, Outcome, Overlap
 from dispatcher.core.states import State
-from dispatcher.datastore.engines import parse_url
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.schedules import OCCURRENCES
 from dispatcher.datastore.transactions import Datastore
@@ -41,7 +40,6 @@ def world(hall: Hall, clock: Any, enrol: Callable[..., UUID], load_library: Call
 def test_dispatchers_that_fire_together_give_each_due_time_one_job(
     world: World,
     datastore: Datastore,
-    database_url: str,
     ports: Ports,
     secrets: Secrets,
     monkeypatch: pytest.MonkeyPatch,
@@ -49,7 +47,7 @@ def test_dispatchers_that_fire_together_give_each_due_time_one_job(
     monkeypatch.setattr(occurrences, "BATCH", 5)
     recurring = [world.recur(MINUTES, misfire=Misfire.ALL) for _ in range(SCHEDULES)]
     world.clock.turn(timedelta(minutes=9))
-    datastores = [Datastore(parse_url(database_url)) for _ in range(DISPATCHERS)]
+    datastores = [Datastore(datastore.url) for _ in range(DISPATCHERS)]
     together = threading.Barrier(DISPATCHERS)
     failures: list[BaseException] = []
 
@@ -113,6 +111,21 @@ def test_life_of_a_recurring_job(world: World) -> None:
     assert world.state(job) is State.COMPLETED
     page = world.hall.schedules.ledger(job.id, 2, 3, SYSTEM)
     assert ([one.due_at for one in page.items], page.total) == ([NOON], 4)
+
+
+@pytest.mark.parametrize("aborts", [True, False])
+def test_recurring_job_that_ends_as_its_last_one(world: World, aborts: bool) -> None:
+    once = "DTSTART:20260301T120000Z\nRRULE:FREQ=DAILY;COUNT=1"
+    pattern = world.recur(once, options={"ends_as_last": True})
+    world.turn(QUARTER)
+    world.hall.on_demand.run(pattern.id, SYSTEM)
+    assert (world.state(pattern), len(world.jobs(pattern))) == (State.ACTIVE, 2)
+    if aborts:
+        world.hall.aborting.abort(pattern.id, SYSTEM)
+    else:
+        work_off(world.hall, world.agent, world.clock())
+    world.hall.occurrences.release_held()
+    assert world.state(pattern) is (State.ABORTED if aborts else State.COMPLETED)
 
 
 def test_jobs_out_of_time_are_timed_out(world: World, datastore: Datastore) -> None:

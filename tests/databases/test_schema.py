@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from threading import Barrier
@@ -12,6 +13,7 @@ import alembic.command
 import pytest
 import sqlalchemy as sa
 from alembic.script import ScriptDirectory
+from database_servers import Server
 from sqlalchemy import text
 
 from dispatcher.datastore import schema
@@ -21,8 +23,44 @@ from dispatcher.datastore.models import Base
 from dispatcher.datastore.transactions import Datastore
 
 
+@pytest.fixture
+def datastore(database_url: str) -> Iterator[Datastore]:
+    """Migrated for this test, not copied."""
+    opened = Datastore(parse_url(database_url))
+    schema.upgrade(opened.engine)
+    yield opened
+    opened.close()
+
+
 def test_migrations_make_what_the_models_say(datastore: Datastore) -> None:
     assert schema.differences(datastore.engine) == []
+
+
+def test_what_other_tests_copy_is_what_migrations_make(datastore: Datastore, server: Server | None) -> None:
+    if server is None:
+        pytest.skip("of SQLite the file is copied")
+    migrated = _shape(datastore), schema.revisions(datastore.engine)
+    url = server.create_migrated()
+    copied = Datastore(parse_url(url))
+    assert (_shape(copied), schema.revisions(copied.engine)) == migrated
+    assert schema.differences(copied.engine) == []
+    copied.close()
+    server.drop(url)
+
+
+def _shape(datastore: Datastore) -> dict[str, Any]:
+    """Return what the database says of each table: columns, keys, indexes and checks, in words of its own."""
+    found = sa.inspect(datastore.engine)
+    return {
+        table: [
+            [(one["name"], str(one["type"]), one["nullable"], one["default"]) for one in found.get_columns(table)],
+            found.get_pk_constraint(table),
+            sorted(map(str, found.get_foreign_keys(table))),
+            sorted(map(str, found.get_indexes(table))),
+            sorted(map(str, found.get_check_constraints(table))),
+        ]
+        for table in found.get_table_names()
+    }
 
 
 def test_files_are_called_as_their_revisions(datastore: Datastore) -> None:

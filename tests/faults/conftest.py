@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ IS_LONG = os.environ.get("FAULTS") == "long"
 FAKETIME = [Path(f"/usr/lib/{folder}faketime/libfaketimeMT.so.1") for folder in ("", "x86_64-linux-gnu/")]
 _COLUMNS = ("acknowledged", "refused", "unknown", "completed", "outcome unknown")
 _HEAD = ("fault", "times", *_COLUMNS, "lost", "twice", "zombie", "false", "changed", "settled in", "seconds")
+#: What a row is called among the properties of its test.
+_ROW = "row of the table"
 _rows: list[tuple[str, ...]] = []
 
 
@@ -75,7 +77,7 @@ def fake_clock(tmp_path: Path) -> tuple[dict[str, str], Path]:
 
 
 @pytest.fixture
-def passes() -> Iterator[Callable[..., None]]:
+def passes(request: pytest.FixtureRequest) -> Callable[..., None]:
     """Enter a verdict into the table, and pass only if it has no violation."""
     began = time.monotonic()
 
@@ -83,11 +85,17 @@ def passes() -> Iterator[Callable[..., None]]:
         kinds = [str(verdict.number(kind)) for kind in ("lost", "twice", "zombie", "false", "changed")]
         counts = [str(verdict.counts[name]) for name in _COLUMNS]
         taken = f"{verdict.settled_in_s:.1f} s", f"{time.monotonic() - began:.0f} s"
-        _rows.append((fault, str(count), *counts, *kinds, *taken))
+        request.node.user_properties.append((_ROW, (fault, str(count), *counts, *kinds, *taken)))
         assert verdict.violations == []
         assert verdict.counts["acknowledged"] > 0
 
     return passes
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Gather the rows of the table, whatever process the test ran in."""
+    if report.when == "call":
+        _rows.extend(tuple(row) for name, row in report.user_properties if name == _ROW)  # type: ignore[arg-type]
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

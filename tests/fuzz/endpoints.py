@@ -1,20 +1,31 @@
-"""Endpoints: the real SOAP and REST front of the SchedulingService, over operations that answer with nothing.
+"""Endpoints: the real SOAP and REST front of the SchedulingService, over operations that answer with nothing, and those
+of the JSON dialects, over services that are not there.
 
-So what is fuzzed is the wire alone: whatever is logged there is a defect.
+So what is fuzzed is the wire and the translation alone: whatever is logged there is a defect.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote_to_bytes
+from zoneinfo import ZoneInfo
 
+from letters_api import ERRORS, letters_api
 from lxml import etree
 
 from dispatcher.bindings.ivanti_automation.faults import STATUSES
 from dispatcher.bindings.ivanti_automation.soap import NAMES, SchedulingService
+from dispatcher.bindings.opsramp import binding as opsramp
+from dispatcher.bindings.symantec_ccs import binding as symantec_ccs
+from dispatcher.core.errors import Conflict, NotAuthenticated
+from dispatcher.core.permissions import SYSTEM
+from dispatcher.services.access_tokens import Lifetimes
 from dispatcher.wire.http import Request, Response
+from dispatcher.wire.json_api.forms import FormStyle
 from dispatcher.wire.operations import operations_of
 from dispatcher.wire.quotas import Quotas
 from dispatcher.wire.soap import SoapEndpoint
@@ -46,6 +57,7 @@ _SHARED: dict[str, Any] = {
 }
 _SOAP = SoapEndpoint(_OPERATIONS, namespace=NAMES.namespace, **_SHARED)
 _REST = WebHttpEndpoint(_OPERATIONS, base_path=lambda _: BASE, soap=_SOAP, **_SHARED)
+_LETTERS = [letters_api(log=_fail), letters_api(log=_fail, any_case=True, form_style=FormStyle.RAW, omit_none=True)]
 _ONE_OF_TWO = ("text/xml; charset=utf-8", "application/soap+xml; charset=utf-8")
 
 
@@ -75,3 +87,73 @@ def send_rest(data: bytes) -> None:
     assert answer.status in (200, 400, 404, 405), answer.status
     if answer.status != 200:
         etree.fromstring(answer.body)
+
+
+class _Reached(Conflict):
+    """A request has been understood: a service is called."""
+
+
+class _Nothing:
+    """Services that are not there."""
+
+    def __getattr__(self, name: str) -> Any:
+        return _Nothing()
+
+    def __call__(self, *_: object, **__: object) -> Any:
+        raise _Reached("there is nobody")
+
+
+class _Doors(_Nothing):
+    """Gives out no tokens."""
+
+    def lifetimes(self, _: str) -> Lifetimes:
+        return Lifetimes(timedelta(hours=1))
+
+    def issue(self, _: str, names: Any, passwords: Any, *__: object) -> None:
+        for text in (*_texts(names), *_texts(passwords)):
+            text.encode()
+        raise NotAuthenticated
+
+
+def _texts(one_or_more: Any) -> list[str]:
+    return [one_or_more] if isinstance(one_or_more, str) else one_or_more
+
+
+class _Hall(_Nothing):
+    """A hall with a clock, a zone and nobody else in it."""
+
+    access_tokens = _Doors()
+    ports = SimpleNamespace(now=lambda: datetime(2026, 3, 1, 12, tzinfo=UTC))
+    settings = SimpleNamespace(site_zone=lambda: ZoneInfo("Europe/Berlin"))
+
+
+_DIALECTS = [build(_Hall(), log=_fail, quotas=Quotas()) for build in (opsramp.build, symantec_ccs.build)]
+
+
+def send_to_dialects(data: bytes) -> list[bytes]:
+    """Send what the lines of *data* say to the JSON dialects, as ``send_rest`` does; return why nobody obeys."""
+    method, path, query, content_type, body = (data.split(b"\n", 4) + [b""] * 4)[:5]
+    below = unquote_to_bytes(path).decode("utf-8", "replace")
+    headers = {"content-type": content_type.decode("latin-1")}
+    told = []
+    for api in _DIALECTS:
+        request = Request(method.decode("latin-1"), below, query.decode("latin-1"), headers, body, caller=SYSTEM)
+        answer = api(request)
+        assert 400 <= answer.status < 500, answer.status
+        json.loads(answer.body)
+        told.append(answer.body)
+    return told
+
+
+def send_json(data: bytes) -> None:
+    """Send what the lines of *data* say to a JSON dialect, as ``send_rest`` does."""
+    method, path, query, content_type, body = (data.split(b"\n", 4) + [b""] * 4)[:5]
+    below = unquote_to_bytes(path).decode("utf-8", "replace")
+    if below.rstrip("/").rpartition("/")[2] in ERRORS:
+        return  # it fails because it was told to
+    headers = {"content-type": content_type.decode("latin-1")}
+    for api in _LETTERS:
+        answer = api(Request(method.decode("latin-1"), below, query.decode("latin-1"), headers, body))
+        assert answer.status in (200, 201, 204, 400, 404, 405, 418), answer.status
+        if answer.status >= 400 and answer.status != 418:
+            assert set(json.loads(answer.body)) == {"Message", "Members"}

@@ -12,7 +12,7 @@ import atheris
 
 #: What is guided by: the codecs, not what is behind them.
 CODECS = ["dispatcher.core", "dispatcher.wire", "dispatcher.bindings", "dispatcher.agents.protocol", "werkzeug.http"]
-CODECS += ["dispatcher.services.library.source", "dispatcher.services.security"]
+CODECS += ["dispatcher.services.library.source", "dispatcher.services.security", "dispatcher.snmp"]
 
 with atheris.instrument_imports(include=CODECS, enable_loader_override=False):
     from fuzz import oracle

@@ -11,6 +11,8 @@ from pathlib import Path
 from uuid import UUID
 
 from golden_messages import read_request
+from pysnmp.proto import api
+from snmp_messages import CHANGED, v1, v2c
 
 from dispatcher.agents import protocol
 from dispatcher.bindings.ivanti_automation import contract
@@ -45,6 +47,34 @@ XML_WORDS = (
     "0001-01-01T00:00:00",
 )
 JSON_WORDS = (*(f'"{name}":' for name in _MEMBERS), "null", "true", "1e400", "\\ud800", "\\/Date(", ",]", "{}", "[[")
+JSON_API_WORDS = (*JSON_WORDS, "/letters", "/keys", "&amp;", "%00", "//")
+CCS_JOB = {
+    "JobDetails": {
+        "AssetsResolutionInfo": [{"Id": "d387d8b5-6278-4bcb-83c7-b55d2072d2a8", "Type": "a"}],
+        "JobName": "Nightly",
+        "Standards": ["6b020d29-5fe8-47d0-bd89-ccd3339a5ebe"],
+        "Schedule": {
+            "RunPeriodically": "true",
+            "StartDate": "2031-03-05T04:10:27.0000000-08:00",
+            "RecurrenceType": 2,
+            "MonthlyIsByOrdinalDay": True,
+            "MonthlyOrdinalDay": "1",
+            "MonthlyDayOfTheWeek": 2,
+            "MonthlyRecurEvery": 1,
+            "EndJobRunConfigured": True,
+            "EndJobRunTimeInterval": "01:30:00",
+        },
+    },
+    "JobType": "CollectionEvaluationJob",
+}
+DIALECT_WORDS = (
+    *('"script":', '"schedule":', '"pattern":', '"type":', '"weekDays":', '"dayOfMonth":', '"parameters":', '"value":'),
+    *('"JobDetails":', '"Schedule":', '"RecurrenceType":', '"StartDate":', '"RunNow":', '"Standards":', '"Operation":'),
+    *("monthly", "weekly", "recurrence", "2031-02-29T00:00:00+0000", "0001-01-01", "null", "1e400", "\\ud800", "%00"),
+    *("/jobs", "/search", "/oauth/tokens", "/rba/categories", "//", "&amp;", "grant_type="),
+)
+CCS_WORDS = ("(", ")", "Attributes=", " Contains ", " = ", "StartsWith", ",", "&", "%28", "+", "jobname=", "page=", "*")
+OPSRAMP_WORDS = ("queryString=", "name:", "+", "%2B", ":", ",", "isEquals:true", "pageNo=", "sortName=job.", "&", "%20")
 SOAP_WORDS = (*XML_WORDS, "<s:Header>", "<s:Body>", 's:mustUnderstand="1"', "<GetJobs>", "<GetJob>", "<jobId>")
 REST_WORDS = (
     "jobs/",
@@ -65,6 +95,7 @@ MEDIA_WORDS = ("application/json", "text/xml", "; q=", "; charset=", "*=utf-8''"
 YAML_WORDS = ("modules:", "- ", ": ", "&a ", "*a", "!!python/object:x", "|\n", ">-\n", "---\n", "? ", "<<: ", "\t", "{")
 AGENT_WORDS = ('"run_id":', '"fence":', '"kind":', '"output"', '"at":', '"data":', "1e400", "\\u0000", "null", "[]")
 RECURRENCE_WORDS = ("DTSTART:", ";TZID=", "RRULE:FREQ=", "YEARLY", ";COUNT=", ";BYDAY=", "EXDATE:", "RDATE:", ";UNTIL=")
+SNMP_WORDS = ("\x30\x00", "\x02\x01\x00", "\x02\x01\x01", "\x04\x00", "\x06\x0a+\x06\x01\x06\x03\x01\x01\x04\x01\x00")
 RULE_WORDS = (" and ", " or ", "not ", "(", ")", "==", " in ", " contains ", "fact.", "name", '"', "'", "\\", "[", "]")
 
 
@@ -97,6 +128,71 @@ def rest_requests() -> Iterator[bytes]:
         if b"Envelope" not in one.body:
             kind = one.headers.get("content-type", "")
             yield f"{one.method}\n{one.path}\n{one.query}\n{kind}\n".encode() + one.body
+
+
+def json_requests() -> Iterable[bytes]:
+    """Give requests to the JSON dialect for tests, as ``endpoints.send_json`` takes them."""
+    letter = b'{"to":"Ann","isUrgent":"TRUE","pages":"3","weight":12.50,"stamps":[{"price":1,"colour":"red"}],"x":null}'
+    below = b"/letters/v1/of/me/letters"
+    return [
+        b"POST\n" + below + b"\n\napplication/json; charset=utf-8\n" + letter,
+        b"POST\n" + below + b"//7/send/\n\n\n\r\n",
+        b"GET\n" + below + b"/7/send\n\ntext/plain\n" + letter,
+        b"GET\n" + below + b"/Search\npageNo=1&pageNo=2&text=a+%C3%A4\n\n",
+        b"DELETE\n" + below + b"/%7B7%7D\n\n\n\r",
+        b"POST\n/letters/v1/keys\n\napplication/json\ngrant_type=password&amp;password=a+b=c%3D",
+        b'POST\n/letters/v1/keys\n\napplication/x-www-form-urlencoded\n{"grant_type":"password","password":"a"}',
+        b"PUT\n/letters/v1/of/me/letters\n\n\n",
+    ]
+
+
+def dialect_requests() -> Iterator[bytes]:
+    """Give requests to the JSON dialects: the examples of their models, golden ones, and some by hand."""
+    opsramp, ccs = "/api/v2/tenants/client_1", "/ccs/api/v1"
+    for path in sorted((TESTS / "contract" / "opsramp" / "golden").glob("*.request")):
+        yield f"POST\n{opsramp}/jobs\n\napplication/json\n".encode() + path.read_bytes()
+    key = "2a221e47-f38a-4a6b-af20-43d650e6d56b"
+    for verb, place, query, message in (
+        ("POST", f"{ccs}/jobs", "", CCS_JOB),
+        ("PATCH", f"{ccs}/jobs", "", {"JobID": key, "JobDetails": {"Schedule": {"RunNow": "true"}}}),
+        ("DELETE", f"{ccs}/jobs", f"jobid={key}&DeleteJob=False", None),
+        ("POST", f"{ccs}/jobs/{key}", "", {"Operation": "Execute"}),
+        ("GET", f"{ccs}/jobs", "(Attributes=JobName Contains x, JobType = y)&page=0&pagesize=5", None),
+        ("GET", f"{ccs}/Jobs/{key}/jobruns", "count=2&showmessages=true", None),
+        ("GET", f"{ccs}/Standards", "ContainerPath=standards%5Cpredefined&searchsubtree=true", None),
+        ("POST", f"{ccs}/Results", "", {"AssetID": key, "StandardID": key, "CheckIDList": [key]}),
+        ("POST", f"{ccs}/oauth/tokens", "", {"grant_type": "password", "username": "CORP\\ann", "password": "cHc="}),
+        ("POST", f"{opsramp}/jobs/1", "", {"script": {"customScript": {"id": "1"}, "parameters": [{"paramId": 1}]}}),
+        ("POST", f"{opsramp}/rba/categories", "", {"name": "a", "parent": {"id": 1}}),
+        ("GET", f"{opsramp}/jobs/search", "pageNo=2&pageSize=10&queryString=name:a+type:custom", None),
+        ("GET", f"{opsramp}/jobs/1/run", "", {"reason": "now"}),
+        ("POST", f"{opsramp}/resources", "", {"hostName": "a", "type": "DEVICE", "resourceType": "Linux"}),
+    ):
+        body = b"" if message is None else json.dumps(message).encode()
+        yield f"{verb}\n{place}\n{query}\napplication/json\n".encode() + body
+    yield f"POST\n{ccs}/oauth/tokens\n\napplication/json\n".encode() + b"grant_type=password&username=a&password=b%3D"
+    yield b"POST\n/auth/oauth/token\n\n\ngrant_type=client_credentials&client_id=a&client_secret=b"
+
+
+def ccs_queries() -> Iterable[bytes]:
+    return [
+        b"(Attributes=JobName Contains nightly, JobType = CollectionEvaluationJob)&page=0&pagesize=5",
+        b"(Attributes=(displayName%20StartsWith%20a,b,%20c)&pagesize=1)",
+        b"/jobname=Nightly+check&ContainerPath=standards\\predefined&searchsubtree=TRUE",
+        b"JobName = a, LastRunStatus=Completed, JobID contains 1*, b",
+    ]
+
+
+def ccs_log_ins() -> Iterable[bytes]:
+    return [b"CORP\\ann\npass phrase", b"corp%5Cann\ncGFzcyBwaHJhc2U=", b"a\\b%25\ncGFz%3D", "ä\npäss%C3%A4".encode()]
+
+
+def opsramp_queries() -> Iterable[bytes]:
+    return [
+        b"pageNo=2&pageSize=10&isDescendingOrder=false&sortName=job.name&queryString=name:check+type:custom",
+        b"queryString=name:a,b,%20c%2BisEquals:true&pageSize=0",
+        b"queryString=check&sortName=createdDate&pageNo=-1",
+    ]
 
 
 def resource_headers() -> Iterable[bytes]:
@@ -206,3 +302,9 @@ def rules() -> Iterable[bytes]:
         b'name in ["a", "b\\"c"] or fact.cores >= 2.5 and true',
         json.dumps("no rule").encode(),
     ]
+
+
+def snmp_messages() -> Iterable[bytes]:
+    inform = api.PROTOCOL_MODULES[api.SNMP_VERSION_2C].InformRequestPDU
+    yield from (v2c(CHANGED), v2c("2.999.1", "", bindings=[]), v2c(CHANGED, kind=inform), v2c(CHANGED, "c" * 200))
+    yield from (v1("1.3.6.1.4.1.9.9.43.2", 1), v1("1.3.6.1.4.1.9", 0, generic=3), v1("1.3", 2**31 - 1))

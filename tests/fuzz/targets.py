@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
+from urllib.parse import parse_qsl, quote
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -20,17 +21,25 @@ from fuzz import endpoints, seeds
 from pydantic import ValidationError
 from wire_values import plain
 
+from dispatcher import snmp
 from dispatcher.agents import protocol
 from dispatcher.agents.translate import to_facts, to_report
 from dispatcher.bindings.ivanti_automation.contract import Job
 from dispatcher.bindings.ivanti_automation.resource_headers import to_resource_id, to_upload
 from dispatcher.bindings.ivanti_automation.soap import SchedulingService
+from dispatcher.bindings.opsramp.contract import SearchWords
+from dispatcher.bindings.opsramp.translate import to_query
+from dispatcher.bindings.symantec_ccs.attributes import to_terms
+from dispatcher.bindings.symantec_ccs.contract import FolderSearch, JobSearch
+from dispatcher.bindings.symantec_ccs.translate import to_logins, to_passwords
 from dispatcher.core import recurrence, recurrence_text, team_rules, windows
 from dispatcher.core import rules as core_rules
 from dispatcher.core.errors import BadRequest, InvalidValue
 from dispatcher.services.library import source
 from dispatcher.services.library.problems import Problems
+from dispatcher.services.opsramp.queries import MAX_PAGE_SIZE, paged
 from dispatcher.services.security import Credentials, to_credentials
+from dispatcher.services.symantec_ccs.terms import fit
 from dispatcher.wire import guids, scalars
 from dispatcher.wire.charsets import to_utf_8
 from dispatcher.wire.dates import format_json, format_xml, parse_moment
@@ -52,6 +61,8 @@ BODIES = list(
         if one.route.body is not None
     }
 )
+#: Made once: a model and what is compiled for it stay for ever.
+_JOBS = array_of(Job)
 _QUOTAS = Quotas()
 #: A message in UTF-8 that is in no other encoding.
 _SAID = "<ä/>".encode()
@@ -106,10 +117,10 @@ def xml(data: bytes) -> None:
 
 def json_body(data: bytes) -> None:
     try:
-        document = read_json(data, None, _QUOTAS)
+        document = read_json(data, None, _QUOTAS, latin_1=True)
     except BadRequest:
         return
-    for model in [*BODIES, array_of(Job)]:
+    for model in [*BODIES, _JOBS]:
         try:
             value = json_decoder(model)(document, _SITE)
         except WrongValue as wrong:
@@ -127,6 +138,65 @@ def soap(data: bytes) -> None:
 
 def rest(data: bytes) -> None:
     endpoints.send_rest(data)
+
+
+def json_api(data: bytes) -> None:
+    endpoints.send_json(data)
+
+
+def json_dialects(data: bytes) -> None:
+    endpoints.send_to_dialects(data)
+
+
+def ccs_queries(data: bytes) -> None:
+    text = _text(data)
+    try:
+        words = JobSearch.words_of(text)
+    except InvalidValue:
+        return
+    assert all(name == name.lower() == name.strip(" /") for name in words)
+    with suppress(ValidationError):
+        JobSearch.model_validate(words)
+    with suppress(ValidationError):
+        FolderSearch.model_validate(words)
+    for search in (text, *words.values()):
+        try:
+            terms = to_terms(search)
+        except InvalidValue:
+            continue
+        assert all(one.attribute == one.attribute.lower() for one in terms)
+        again = ",".join(f"{one.attribute} {one.operator.value} {one.value}" for one in terms)
+        assert to_terms(again) == terms
+        assert fit(terms, {one.attribute: [one.value] for one in terms}) in (True, False)
+
+
+def ccs_log_ins(data: bytes) -> None:
+    name, _, password = _text(data).partition("\n")
+    names, passwords = to_logins(name), to_passwords(password)
+    assert names[0] == name.strip()
+    assert "\\" not in names[-1]
+    assert len(names) == 3
+    assert passwords[0] == password
+    assert len(passwords) == len(set(passwords)) <= 4
+    encoded = base64.b64encode(password.encode("utf-8", "surrogatepass")).decode()
+    if not re.search("[\ud800-\udfff]", password):
+        assert password in to_passwords(encoded)
+        assert password in to_passwords(quote(password))
+        assert password in to_passwords(quote(encoded))
+
+
+def opsramp_queries(data: bytes) -> None:
+    words = dict(parse_qsl(_text(data), keep_blank_values=True))
+    try:
+        query = to_query(SearchWords.model_validate(words))
+    except ValidationError:
+        return
+    assert query.page >= 1
+    assert 1 <= query.page_size <= MAX_PAGE_SIZE
+    assert all(name == name.strip().casefold() and value == value.strip() for name, value in query.filters.items())
+    fields = dict.fromkeys(query.filters, str) | {"id": str}
+    found = [one for one in ("", *query.filters.values()) if query.fits(one, fields)]
+    assert len(paged(found, query, fields).items) <= query.page_size
 
 
 def resource_headers(data: bytes) -> None:
@@ -283,6 +353,17 @@ def rules(data: bytes) -> None:
     assert rule.fits({"name": "PC-042", "os": "linux", "online": True, "fact.cores": "8"}) in (True, False)
 
 
+def snmp_messages(data: bytes) -> None:
+    try:
+        trap = snmp.read(data)
+    except snmp.Malformed:
+        return
+    assert trap.community in data
+    if trap.answer is not None:  # an inform, but for what it is
+        assert len(trap.answer) <= len(data)
+        assert sum(one != other for one, other in zip(trap.answer, data, strict=False)) == 1
+
+
 _ENUMERATIONS = [(name, scalars.enum_reader(members)) for name, members in seeds.enumerations()]
 
 TARGETS = {
@@ -292,6 +373,13 @@ TARGETS = {
         Target("json", json_body, seeds.json_bodies, seeds.JSON_WORDS),
         Target("soap", soap, seeds.envelopes, seeds.SOAP_WORDS),
         Target("rest", rest, seeds.rest_requests, seeds.REST_WORDS),
+        Target(
+            "json_api", json_api, seeds.json_requests, (*seeds.JSON_WORDS, "/letters", "/keys", "&amp;", "%00", "//")
+        ),
+        Target("json_dialects", json_dialects, seeds.dialect_requests, seeds.DIALECT_WORDS),
+        Target("ccs_queries", ccs_queries, seeds.ccs_queries, seeds.CCS_WORDS),
+        Target("ccs_log_ins", ccs_log_ins, seeds.ccs_log_ins, ("%", "%25", "%00", "\\", "%5C", "=", "\n")),
+        Target("opsramp_queries", opsramp_queries, seeds.opsramp_queries, seeds.OPSRAMP_WORDS),
         Target("resource_headers", resource_headers, seeds.resource_headers, seeds.HEADER_WORDS),
         Target("media_types", media_types, seeds.media_types, seeds.MEDIA_WORDS),
         Target("credentials", credentials, seeds.credentials, ("Basic ", "Agent ", ":", "=")),
@@ -303,5 +391,6 @@ TARGETS = {
         Target("recurrences", recurrences, seeds.recurrences, seeds.RECURRENCE_WORDS),
         Target("launch_windows", launch_windows, seeds.windows, ("Mon", "Sun", "-", ":", ";", ",", "LaunchWindow")),
         Target("rules", rules, seeds.rules, seeds.RULE_WORDS),
+        Target("snmp_messages", snmp_messages, seeds.snmp_messages, seeds.SNMP_WORDS),
     )
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from fuzz import __main__ as command
-from fuzz import oracle
+from fuzz import endpoints, oracle
 from fuzz.targets import TARGETS, Target
 
 FOUND = sorted(Path(__file__).with_name("found").glob("*/*"))
@@ -23,6 +23,12 @@ def test_good_inputs(target: Target) -> None:
     assert seeds
     for seed in seeds:
         oracle.check_time(target.run, seed)
+
+
+def test_good_requests_to_dialects_are_understood() -> None:
+    for seed in TARGETS["json_dialects"].seeds():
+        told = endpoints.send_to_dialects(seed)
+        assert any(word in body for word in (b"there is nobody", b"invalid_grant", b"unauthorized") for body in told)
 
 
 @pytest.mark.parametrize("path", FOUND, ids=lambda path: f"{path.parent.name}/{path.name}")

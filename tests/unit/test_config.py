@@ -103,6 +103,50 @@ def test_certificate_and_key_need_each_other(cert: str, key: str) -> None:
     assert problem.endswith("tls_cert and tls_key need each other")
 
 
+@pytest.mark.parametrize(("cert", "key"), [("c.pem", ""), ("", "k.pem")])
+def test_certificate_and_key_of_one_vendor_api_need_each_other(cert: str, key: str) -> None:
+    with pytest.raises(ConfigErrors, match="ccs_tls_cert and ccs_tls_key need each other"):
+        load({"listeners": {"ccs_tls_cert": cert, "ccs_tls_key": key}}, environ={})
+
+
+def test_the_certificate_of_a_listener_that_there_is_not_is_refused() -> None:
+    with pytest.raises(ConfigErrors, match="ccs_tls_cert and ccs_tls_key are of no use without ccs"):
+        load({"listeners": {"ccs_tls_cert": "/c.pem", "ccs_tls_key": "/k.pem"}}, environ={})
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("0.0.0.0", Address("0.0.0.0", 12431)),
+        ("0.0.0.0:443", Address("0.0.0.0", 443)),
+        ("[::1]", Address("::1", 12431)),
+        ("[::1]:443", Address("::1", 443)),
+        ("jobs.example.com", Address("jobs.example.com", 12431)),
+        ("", ""),
+    ],
+)
+def test_a_vendor_api_has_its_usual_port_unless_another_is_named(text: str, address: object) -> None:
+    assert load({"listeners": {"ccs": text}}, environ={}).listeners.ccs == address
+    assert load(environ={"DISPATCHER_LISTENERS__CCS": text}).listeners.ccs == address
+
+
+@pytest.mark.parametrize("text", [":443", "::1", "host:", "host:x", "host:65536", ":"])
+def test_what_is_no_address_of_a_vendor_api(text: str) -> None:
+    with pytest.raises(ConfigErrors, match="must be HOST:PORT"):
+        load({"listeners": {"ccs": text}}, environ={})
+
+
+def test_traps_need_a_community_and_have_ids() -> None:
+    listening = {"snmp": {"listen": "127.0.0.1:0"}}
+    with pytest.raises(ConfigErrors, match="traps need a community"):
+        load(listening, environ={})
+    environ = {"DISPATCHER_SNMP__COMMUNITIES": "one,two", "DISPATCHER_SNMP__CHANGE_TRAPS": "1.3.6.1.4.1.1, .1.3.6"}
+    snmp = load(listening, environ=environ).snmp
+    assert (snmp.communities, len(snmp.change_traps)) == (("one", "two"), 2)
+    with pytest.raises(ConfigErrors, match="ciscoConfigManEvent is no id of an object"):
+        load(environ={"DISPATCHER_SNMP__CHANGE_TRAPS": "1.3.6.1.4.1.1,ciscoConfigManEvent"})
+
+
 def test_nothing_can_be_changed_afterwards() -> None:
     config = load(environ={})
     with pytest.raises(ValidationError):
@@ -133,6 +177,36 @@ def test_addresses_are_understood(text: str, host: str, port: int, is_loopback: 
     assert address == Address(host, port)
     assert address.is_loopback is is_loopback
     assert str(address) == text
+
+
+def test_the_environment_gives_addresses_lists_numbers_and_switches() -> None:
+    config = load(
+        environ={
+            "DISPATCHER_WEB__LISTEN": "[::1]:9999",
+            "dispatcher_agents__listen": "127.0.0.1:1",
+            "DISPATCHER_WEB__ALLOW_NO_LOGIN": "true",
+            "DISPATCHER_LIMITS__DEADLINE_S": "1.5",
+            "DISPATCHER_NETWORK__ALLOWED_TARGETS": "",
+        }
+    )
+    assert (config.web.listen, config.agents.listen) == (Address("::1", 9999), Address("127.0.0.1", 1))
+    assert (config.web.allow_no_login, config.limits.deadline_s) == (True, 1.5)
+    assert config.network.allowed_targets == ()
+
+
+@pytest.mark.parametrize("listen", ["host:port", "", "8080", '{"host": "x"}', "[", "[1, 2]", "null"])
+def test_all_that_is_wrong_in_the_environment_is_said_at_once(listen: str) -> None:
+    wrong = {
+        "DISPATCHER_WEB__LISTEN": listen,
+        "DISPATCHER_WEB__LISTEN__PORT": "8080",
+        "DISPATCHER_WEB__": "{",
+        "DISPATCHER_AGENTS__LISTEN": "{",
+        "DISPATCHER_LIMITS__THREADS": "[]",
+        "DISPATCHER_NETWORK__ALLOWED_TARGETS": "[10.0.0.0/8]",
+        "DISPATCHER_NONE__LISTEN": "{",
+        "DISPATCHER___LISTEN": "{",
+    }
+    assert sorted(problem.partition(": ")[0] for problem in problems(environ=wrong)) == sorted(wrong)
 
 
 @given(st.text())

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import itertools
 import signal
+import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
 import pytest
 
-from dispatcher.config import load
-from dispatcher.crew import NoCrew, run
+from dispatcher.config import Address, load
+from dispatcher.crew import NoCrew, reserve, run
 
 SCRIPT = """
 import sys, time
@@ -94,3 +96,26 @@ def test_sqlite_has_no_crew(tmp_path: Path) -> None:
     with pytest.raises(NoCrew, match="PostgreSQL or MariaDB"):
         run(config, 2, prepare=lambda *_: None, ready=lambda _: None)
     assert not (tmp_path / "test.db").exists()
+
+
+def test_every_listener_is_kept_for_the_crew() -> None:
+    given = {"web": {"listen": "127.0.0.1:0"}, "agents": {"listen": "127.0.0.1:0"}, "listeners": {"ccs": "127.0.0.1:0"}}
+    configured = load(given, environ={})
+    with ExitStack() as closing:
+        shared = reserve(configured, closing)
+        addresses = [shared.web.listen, shared.agents.listen, shared.listeners.ccs]
+        ports = {one.port for one in addresses if isinstance(one, Address)}
+        assert len(ports) == 3
+        assert 0 not in ports
+        for port in ports:
+            with socket.socket() as another, pytest.raises(OSError, match="in use"):
+                another.bind(("127.0.0.1", port))
+    for port in ports:
+        with socket.socket() as another:
+            another.bind(("127.0.0.1", port))
+
+
+def test_a_listener_that_is_not_wanted_is_not_kept() -> None:
+    given = {"web": {"listen": "127.0.0.1:0"}, "agents": {"listen": "127.0.0.1:0"}}
+    with ExitStack() as closing:
+        assert reserve(load(given, environ={}), closing).listeners.ccs == ""

@@ -16,6 +16,7 @@ import pytest
 from certificates import Authority
 from structlog.testing import capture_logs
 
+from dispatcher.agents import pins
 from dispatcher.bootstrap import House, build_house
 from dispatcher.certificates import BadCertificate
 from dispatcher.config import Config, load
@@ -33,7 +34,18 @@ AUTHORITY = Authority()
 
 
 def config(**web: Any) -> Config:
-    return load({"web": {"listen": "127.0.0.1:0", **web}, "agents": {"listen": "127.0.0.1:0"}}, environ={})
+    """Return a configuration without a local agent, whose home would be where the user's is."""
+    sections = {"web": {"listen": "127.0.0.1:0", **web}, "agents": {"listen": "127.0.0.1:0"}}
+    return load({**sections, "local_agent": {"enabled": False}}, environ={})
+
+
+def with_agent(folder: Path, *, enabled: bool = True) -> tuple[Config, Path, Path]:
+    """Return a configuration with TLS and a local agent whose home is in *folder*, and certificate and key."""
+    certificate, key = AUTHORITY.issue(folder / "first")
+    web = {"listen": "127.0.0.1:0", "tls_cert": str(certificate), "tls_key": str(key)}
+    sections = {"web": web, "agents": {"listen": "127.0.0.1:0"}, "local_agent": {"enabled": enabled}}
+    datastore = {"url": f"sqlite:///{folder / 'jobs.db'}"}
+    return load({**sections, "datastore": datastore}, environ={}), certificate, key
 
 
 def free_port() -> int:
@@ -86,6 +98,86 @@ def test_a_port_that_is_taken_is_named_with_its_setting(hall: Hall) -> None:
         with pytest.raises(OSError, match="Address already in use") as caught:
             Places(config(), house(hall)).first()
         assert caught.value.filename == f"127.0.0.1:{port} (webapi.scheduling_port)"
+
+
+def single(ccs: str, **web: Any) -> Config:
+    """Return a configuration with a listener of one vendor API."""
+    return load({"listeners": {"ccs": ccs}, "web": web}, environ={})
+
+
+def test_a_vendor_api_may_have_a_listener_of_its_own_with_the_tls_of_the_web(hall: Hall) -> None:
+    configured, settings = single("127.0.0.1:12431", tls_cert="/c.pem", tls_key="/k.pem"), hall.settings
+    assert shown(configured, settings) == [("web", 8080, "c.pem"), ("ccs", 12431, "c.pem"), ("agents", 3163, "c.pem")]
+    settings.set("webapi.tls", "DISABLED", SYSTEM)
+    assert shown(configured, settings) == [("web", 8080, ""), ("ccs", 12431, ""), ("agents", 3163, "c.pem")]
+
+
+def test_a_vendor_api_may_have_a_certificate_of_its_own(hall: Hall) -> None:
+    own = {"ccs": "127.0.0.1", "ccs_tls_cert": "/own.pem", "ccs_tls_key": "/own.key"}
+    configured, settings = load({"listeners": own}, environ={}), hall.settings
+    assert shown(configured, settings) == [("web", 8080, ""), ("ccs", 12431, "own.pem"), ("agents", 3163, "")]
+    settings.set("webapi.tls_certificate", "/set.pem", SYSTEM)
+    settings.set("webapi.tls_key", "/set.key", SYSTEM)
+    settings.set("webapi.tls", "ENABLED", SYSTEM)
+    assert shown(configured, settings) == [("web", 8080, "set.pem"), ("ccs", 12431, "own.pem"), ("agents", 3163, "")]
+
+
+def test_it_is_logged_that_clients_who_speak_https_only_cannot_come(hall: Hall, tmp_path: Path) -> None:
+    served: Any = SimpleNamespace(hall=hall)
+    places = Places(single("127.0.0.1"), served)
+    with capture_logs() as logged:
+        places.check()
+        places.check()
+    assert [(one["event"], one["listen"]) for one in logged] == [
+        ("web.plain_for_clients_of_https", "127.0.0.1:12431 ([listeners] ccs)")
+    ]
+    certificate, key = map(str, AUTHORITY.issue(tmp_path))
+    own = {"ccs": "127.0.0.1", "ccs_tls_cert": certificate, "ccs_tls_key": key}
+    with capture_logs() as logged:
+        Places(load({"listeners": own}, environ={}), served).check()
+    assert logged == []
+
+
+@pytest.mark.parametrize(
+    ("port", "setting", "whose"),
+    [(8080, "", r"\[web\]"), (3163, "", r"\[agents\]"), (12431, "webapi.resource_port", "webapi.resource_port")],
+)
+def test_a_listener_of_one_vendor_api_takes_no_other_ones_port(hall: Hall, port: int, setting: str, whose: str) -> None:
+    if setting:
+        hall.settings.set(setting, str(port), SYSTEM)
+    with pytest.raises(UnsafeListener, match=rf"\[listeners\] ccs: {port} is the port of {whose}"):
+        wanted(single(f"127.0.0.1:{port}"), hall.settings.current())
+
+
+@pytest.mark.parametrize(("has_logins", "problem"), [(True, "passwords would travel"), (False, "there is no login")])
+def test_a_listener_of_one_vendor_api_is_as_safe_as_the_others(hall: Hall, has_logins: bool, problem: str) -> None:
+    security = SimpleNamespace(has_logins=lambda: has_logins)
+    served: Any = SimpleNamespace(hall=SimpleNamespace(settings=hall.settings, security=security))
+    plain = {} if has_logins else {"allow_plain_http": True}
+    with pytest.raises(UnsafeListener, match=rf"{problem}.* 0\.0\.0\.0:12431"):
+        Places(single("0.0.0.0:12431", **plain), served).check()
+    Places(single("127.0.0.1:12431"), served).check()
+
+
+def test_each_listener_serves_what_it_is_for(real: House) -> None:
+    configured = load(
+        {"web": {"listen": "127.0.0.1:0"}, "agents": {"listen": "127.0.0.1:0"}, "listeners": {"ccs": "127.0.0.1:0"}},
+        environ={},
+    )
+    places = Places(configured, real)
+
+    async def work(listeners: Listeners, port: int) -> None:
+        with listeners.socket(("ccs", 0)) as socket:
+            own = socket.getsockname()[1]
+        scheduling, tokens = "/Dispatcher/SchedulingService/help", "/ccs/api/v1/jobs"
+        assert await status(port, scheduling) == 200
+        assert await status(port, tokens) == 401
+        assert await status(own, scheduling) == 404
+        assert await status(own, tokens) == 401
+        assert await status(own, "/health/live") == 200
+        assert real.web.ports == {port}
+
+    while_serving(places, work)
 
 
 @pytest.mark.parametrize("listens", ["0.0.0.0:0", "127.0.0.1:0"])
@@ -235,6 +327,40 @@ def test_tls_comes_and_goes_at_the_same_port_and_certificates_are_renewed(hall: 
             await asyncio.sleep(0)
 
     while_serving(places, work)
+
+
+def test_the_local_agent_is_told_which_certificate_it_is_shown(hall: Hall, tmp_path: Path) -> None:
+    configured, certificate, key = with_agent(tmp_path)
+    pin, places = pins.Pin(certificate, configured.agent_home), Places(configured, house(hall))
+    first = pins.fingerprint(certificate)
+
+    async def work(listeners: Listeners, _: int) -> None:
+        renewed = AUTHORITY.issue(tmp_path / "second")
+        certificate.write_bytes(renewed[0].read_bytes())
+        await places.look(listeners)
+        assert pin.fingerprint() == first  # the key is still that of the old one
+        key.write_bytes(renewed[1].read_bytes())
+        await places.look(listeners)
+        certificate.unlink()
+        assert pin.fingerprint() == pins.fingerprint(renewed[0]) != first
+
+    while_serving(places, work)
+
+
+def test_the_server_goes_on_if_the_local_agent_cannot_be_told(hall: Hall, tmp_path: Path) -> None:
+    configured, _, _ = with_agent(tmp_path)
+    configured.agent_home.write_text("no folder")
+    with capture_logs() as logs:
+        for listener in Places(configured, house(hall)).first().values():
+            listener.socket.close()
+    assert [one["event"] for one in logs if one["log_level"] == "warning"] == ["local_agent.certificate_not_noted"]
+
+
+def test_nobody_is_told_where_there_is_no_local_agent(hall: Hall, tmp_path: Path) -> None:
+    configured, _, _ = with_agent(tmp_path, enabled=False)
+    for listener in Places(configured, house(hall)).first().values():
+        listener.socket.close()
+    assert not configured.agent_home.exists()
 
 
 @pytest.fixture

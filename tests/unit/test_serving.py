@@ -5,12 +5,19 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
+from real_server import Server
+from structlog.testing import capture_logs
 
+from dispatcher import logs, serving
 from dispatcher.config import load
 from dispatcher.places import UnsafeListener, check_safety, wanted
+from dispatcher.services import builtin
 from dispatcher.services.settings import Snapshot
 
 
@@ -91,3 +98,46 @@ def test_a_server_in_the_background_of_a_shell_leaves_ctrl_c_to_others() -> None
             assert server.stdout.readline() == "deaf\n"
         finally:
             server.kill()
+
+
+def test_a_server_with_another_key_starts_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "configure", lambda *_: None)
+
+    def problems(key_file: str) -> list[Any]:
+        datastore = {"url": f"sqlite:///{tmp_path / 'test.db'}", "key_file": str(tmp_path / key_file)}
+        config = load({"datastore": datastore}, environ={"XDG_DATA_HOME": str(tmp_path)})
+
+        def prepare(house: Any, datastore: Any, secrets: Any) -> None:
+            builtin.install(datastore, house.ports, secrets)
+
+        with capture_logs() as events, ExitStack() as closing:
+            serving.build(config, prepare, closing)
+        return [one["key_file"] for one in events if one["event"] == "secret.key_does_not_fit"]
+
+    assert problems("first.key") == []
+    assert problems("other.key") == [str(tmp_path / "other.key")]
+    assert problems("first.key") == []
+
+
+PLAIN = "web.plain_for_clients_of_https"
+
+
+def test_what_is_doubtful_about_listeners_is_logged_once(start_server: Callable[..., Server]) -> None:
+    server = start_server("--no-local-agent", DISPATCHER_LISTENERS__CCS="127.0.0.1:0")
+    server.process.stop()
+    assert "".join(server.process.lines).count(PLAIN) == 1
+
+
+@pytest.mark.parametrize("in_crew", [True, False])
+def test_what_the_parent_of_a_crew_has_logged_its_members_do_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, in_crew: bool
+) -> None:
+    monkeypatch.setattr(logs, "configure", lambda *_: None)
+    sections = {
+        "datastore": {"url": f"sqlite:///{tmp_path / 'test.db'}", "key_file": str(tmp_path / "key")},
+        "listeners": {"ccs": "127.0.0.1"},
+    }
+    config = load(sections, environ={"XDG_DATA_HOME": str(tmp_path)})
+    with capture_logs() as events, ExitStack() as closing:
+        serving.build(config, lambda *_: None, closing, in_crew=in_crew)
+    assert [one["event"] for one in events].count(PLAIN) == (0 if in_crew else 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import tzinfo
+from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -55,6 +56,12 @@ class IvantiAutomation(Door):
             return True
         return request.method in ("GET", "HEAD") and self._document(request) is not None
 
+    def is_submit(self, request: Request) -> bool:
+        """Whether *request* seems to schedule a job: by the path of REST, or by how a message for SOAP begins."""
+        if request.method != "POST":
+            return False
+        return request.path.rstrip("/").lower().endswith("/jobs") or b"ScheduleJob" in request.body[:2048]
+
     def refused(self, request: Request, status: int, reason: str) -> Response:
         """Return a fault to a SOAP client, and to others the Request Error page."""
         if self._is_soap(request):
@@ -96,7 +103,6 @@ def build(hall: Hall, *, log: Log, quotas: Quotas | None = None) -> IvantiAutoma
     """Return the binding over *hall*; *log* is told of what nobody foresaw."""
     quotas = quotas or Quotas()
     operations = operations_of(SchedulingService)
-    wsdl = WsdlDocuments(SchedulingService, NAMES)
 
     def context(request: Request) -> Guest:
         key = SubmitKey.of(request.key, request.asked) if request.key else None
@@ -118,8 +124,17 @@ def build(hall: Hall, *, log: Log, quotas: Quotas | None = None) -> IvantiAutoma
         log=log,
         quotas=quotas,
     )
-    help_pages = HelpPages(operations, Samples(EXAMPLES), wsdl.schemas, _limits(quotas))
-    return IvantiAutomation(soap, rest, wsdl, help_pages, settings=hall.settings)
+    return IvantiAutomation(soap, rest, _documents(), _help_pages(quotas), settings=hall.settings)
+
+
+@cache  # they follow from the declared operations alone, whatever they are served over
+def _documents() -> WsdlDocuments:
+    return WsdlDocuments(SchedulingService, NAMES)
+
+
+@cache
+def _help_pages(quotas: Quotas) -> HelpPages:
+    return HelpPages(operations_of(SchedulingService), Samples(EXAMPLES), _documents().schemas, _limits(quotas))
 
 
 def _limits(quotas: Quotas) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from dispatcher.wire import pages
 from dispatcher.wire.help import HelpPages
-from dispatcher.wire.http import Request, Response
+from dispatcher.wire.http import BASIC, Request, Response
 
 if TYPE_CHECKING:
     from dispatcher.services.settings import Settings
@@ -17,6 +17,9 @@ _HTML = "text/html; charset=utf-8"
 class Door:
     """A service, at the place that the settings ``webapi.<service>_base_path`` and ``_port`` say."""
 
+    dialect = "ivanti_automation"
+    schemes: tuple[str, ...] = (BASIC,)
+
     def __init__(self, help_pages: HelpPages, *, settings: Settings, service: str) -> None:
         self._help = help_pages
         self._settings = settings
@@ -24,13 +27,22 @@ class Door:
 
     @property
     def home(self) -> str:
-        """The base path, as it was known when a request last asked for it."""
-        return self._settings.known().text(self._base_path)
+        """The base path; empty if the Web API is switched off. Both as known when a request last asked for them."""
+        return self._base if self._settings.known().web_api_enabled() else ""
+
+    @property
+    def help_path(self) -> str:
+        """The help page."""
+        return f"{self.home}/help"
 
     @property
     def prefixes(self) -> tuple[str, ...]:
         """The base path in lower case."""
-        return (self.home.lower(),)
+        return (self._base.lower(),)
+
+    @property
+    def _base(self) -> str:
+        return self._settings.known().text(self._base_path)
 
     @property
     def port(self) -> int:
@@ -67,7 +79,7 @@ class Door:
 
         Its port counts from when that is open, so that it is never nowhere, and not for who came to another before.
         """
-        settings = self._settings.current()
+        settings = self._settings.known()  # as it is now: the request has been authenticated
         request.home, port = settings.text(self._base_path), settings.number(self._port)
         is_below = f"{request.path}/".lower().startswith(f"{request.home}/".lower())
         is_moving = request.ports is not None and not {port, request.port} <= request.ports
@@ -101,4 +113,4 @@ class Door:
 
     def _home_of(self, request: Request) -> str:
         """Return the base path that *request* was let in by: the setting may have changed since."""
-        return request.home or self.home
+        return request.home or self._base

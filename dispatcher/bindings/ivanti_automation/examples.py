@@ -10,16 +10,19 @@ from dispatcher.core.states import State
 from dispatcher.wire.guids import NO_GUID
 from dispatcher.wire.types import new
 
+# The module and the team are the sample library's (``services/demo.yaml``); which agents there are nobody knows.
 _WHAT_ID = "{5CF59E5A-343C-4D85-A83C-8B18E4731040}"
 _AGENT_ID = "{6AE2E5B5-D5C8-4728-A10A-12E25BD5F995}"
 _TEAM_ID = "{6AE2E5B5-D5C8-4728-A10A-12E25BD5F9AA}"
-_TEAM = {"ID": _TEAM_ID, "Name": "Ring 1"}
+_TEAM = {"ID": _TEAM_ID, "Name": "All agents"}
+_AGENT = new(contract.JobWho, ID=_AGENT_ID, Name="PC-042", IsLicensed=True, IsOnline=True, Type=WhoKind.AGENT.value)
 
 #: By ``Type.Member``, or by member for all types.
 EXAMPLES: Mapping[str, object] = {
     "AddAgents": None,
     "AddTeams": None,
     "AgentID": None,
+    "AgentMembership.Agent": _AGENT,
     "AgentMembership.Teams": [new(contract.TeamChange, **_TEAM, Action=0, SetAsPrimary=True)],
     "BatchPercent": None,
     "BatchSize": None,
@@ -27,8 +30,8 @@ EXAMPLES: Mapping[str, object] = {
     "Data": b"hello\n",
     "DaylightGap": "shift",
     "DaylightRepeat": "first",
-    "Description": "Patch ring 1",
-    "FolderName": "Demo",
+    "Description": "Say hello to all agents",
+    "FolderName": "Demo/First steps",
     "Hint": "",
     "ID": _WHAT_ID,
     "Identifier": "",
@@ -42,13 +45,16 @@ EXAMPLES: Mapping[str, object] = {
     "JobOccurrence.JobID": "{55D1E5FD-CD92-481E-ABDB-62ED86288D1F}",
     "JobOccurrence.Reason": "",
     "JobParameter.Description": "",
-    "JobParameter.Name": "Ring",
+    "JobParameter.Name": "Name",
     # The service's one use of a status is to abort a job with it (contract section 2.4).
     "JobStatus.Type": State.ABORTING.value,
     "JobWhat.Description": "",
-    "JobWhat.Name": "Patch",
-    "JobWho.ID": _AGENT_ID,
-    "JobWho.Name": "PC-042",
+    "JobWhat.Name": "Say hello",
+    "JobWho.ID": _TEAM_ID,
+    "JobWho.IsLicensed": False,
+    "JobWho.IsOnline": False,
+    "JobWho.Name": "All agents",
+    "JobWho.Type": WhoKind.TEAM.value,
     "LaunchTimeoutSeconds": None,
     "MisfireRule": "once",
     "MisfireWindowSeconds": 3600,
@@ -65,6 +71,7 @@ EXAMPLES: Mapping[str, object] = {
     "PausedUntil": None,
     "Reason": "",
     "Recurrence": None,
+    "AgentRemoval.Agent": _AGENT,
     "AgentRemoval.ID": None,
     "AgentRemoval.Name": None,
     "RemoveAgents": None,
@@ -79,19 +86,20 @@ EXAMPLES: Mapping[str, object] = {
     "StopAtFailedPercent": None,
     "Tags": None,
     "TaskContainerGuid": _WHAT_ID,
-    "TaskContainerName": "Patch",
+    "TaskContainerName": "Say hello",
     "TeamChange.ID": _AGENT_ID,
     "TeamChange.Name": "PC-042",
     "TeamID": None,
     "TeamMembership.Team": new(contract.JobWho, **_TEAM, IsLicensed=False, IsOnline=False, Type=WhoKind.TEAM.value),
+    "TeamReport.Agents": [_AGENT],
     "TeamReport.Description": "",
     "TeamReport.ID": _TEAM_ID,
-    "TeamReport.Name": "Ring 1",
+    "TeamReport.Name": "All agents",
     "TimeoutSeconds": None,
     "Total": 6,
     "TotalCount": 1,
     "UseWakeOnLAN": False,
-    "Value1": "1",
+    "Value1": "world",
     "Value2": "",
     "Value3": "",
     # The beginning of a result document; as a whole it would fill the page.

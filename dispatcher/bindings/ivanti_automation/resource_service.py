@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from dispatcher.bindings.ivanti_automation.door import Door
@@ -96,7 +97,11 @@ def build(hall: Hall, *, log: Log, max_upload_bytes: int = 2 << 30) -> ResourceD
 
     Its help says that uploads may have *max_upload_bytes*.
     """
+    return ResourceDoor(hall, _help_pages(max_upload_bytes), log=log)
+
+
+@cache  # they follow from the declared operations alone, whatever they are served over
+def _help_pages(max_upload_bytes: int) -> HelpPages:
     wsdl = WsdlDocuments(ResourceService, NAMES)
     limits = {"Size of an upload": f"{max_upload_bytes:,} bytes"}
-    help_pages = HelpPages(operations_of(ResourceService), Samples(EXAMPLES), wsdl.schemas, limits, has_soap=False)
-    return ResourceDoor(hall, help_pages, log=log)
+    return HelpPages(operations_of(ResourceService), Samples(EXAMPLES), wsdl.schemas, limits, has_soap=False)

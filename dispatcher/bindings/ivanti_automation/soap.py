@@ -201,6 +201,20 @@ class SchedulingService(ServiceBase):  # type: ignore[misc]  # Spyne has no anno
     @operation(
         Route(
             "PUT",
+            "jobs/{JOBID}/approve",
+            {"JOBID": "jobId"},
+            description="Lets a job begin that waits for its approval. An addition of ours.",
+        ),
+        Text,
+        returns=Job,
+    )
+    def ApproveJob(ctx: Guest, jobId: Any) -> Any:
+        """Approve a job."""
+        return translate.to_wire_job(ctx.hall.approvals.approve(parse_guid(jobId, "jobId"), ctx.caller))
+
+    @operation(
+        Route(
+            "PUT",
             "jobs/{JOBID}/pause?until={UNTIL}",
             {"JOBID": "jobId", "UNTIL": "until"},
             description="Lets a recurring job skip due times until a moment or its resumption. An addition of ours.",

@@ -6,8 +6,8 @@ contract sections 1 and 2 give it; what makes no sense raises ``InvalidValue`` n
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from dispatcher.bindings.ivanti_automation import contract
 from dispatcher.bindings.ivanti_automation.options import to_options, to_wire_options
@@ -19,6 +19,7 @@ from dispatcher.core.jobs import (
     JobPage,
     JobRequest,
     ParameterSet,
+    Shared,
     Stage,
     What,
     WhatChoice,
@@ -36,6 +37,8 @@ from dispatcher.wire.types import new
 
 if TYPE_CHECKING:
     from dispatcher.services.output import OutputRange
+
+_Item = TypeVar("_Item")
 
 #: Contract section 2.2: what LUCD sends.
 DEFAULT_PAGE_SIZE = 500
@@ -97,15 +100,15 @@ def to_wire_job(job: Job) -> Any:
         Options=to_wire_options(job.options),
         OutputParameters=[to_wire_parameter_set(parameters) for parameters in job.outputs],
         OutsideLaunchWindow=job.outside_launch_window,
-        Parameters=[to_wire_parameter_set(parameters) for parameters in job.parameters],
+        Parameters=_all(job.parameters, to_wire_parameter_set),
         Reason=job.reason,
         RecurringJobID=format_guid(job.recurring_id) if job.recurring_id else None,
         ScheduleInParallel=job.in_parallel,
         Status=to_wire_status(job),
         Tags=job.tags,
-        What=[to_wire_what(what) for what in job.what],
+        What=_all(job.what, to_wire_what),
         When=to_wire_when(job),
-        Who=[to_wire_who(who) for who in job.who],
+        Who=_all(job.who, to_wire_who),
     )
 
 
@@ -274,6 +277,7 @@ def to_given_value(parameter: Any) -> GivenValue:
 def to_wire_parameter(parameter: Parameter) -> Any:
     """Return *parameter* as a ``JobParameter``, secrets empty; only lists have a Value2, or ITM refuses the value."""
     shown = parameter.masked()
+    is_list = bool(shown.choices)
     return new(
         contract.JobParameter,
         Description=shown.description,
@@ -282,8 +286,8 @@ def to_wire_parameter(parameter: Parameter) -> Any:
         Selection="",
         Type=shown.type.value,
         Value1=shown.value1,
-        Value2=shown.value2 if shown.choices else "",
-        Value3=shown.value3 if shown.choices else "",
+        Value2=shown.value2 if is_list else "",
+        Value3=shown.value3 if is_list else "",
     )
 
 
@@ -327,6 +331,16 @@ def to_who_query(
         licensed=bool(licensed),
         search=search or "",
     )
+
+
+def _all(items: list[_Item], to_wire: Callable[[_Item], Any]) -> Any:
+    """Return all *items* as *to_wire* has them: if jobs share them, made and written once for all of these."""
+    if not isinstance(items, Shared):
+        return [to_wire(item) for item in items]
+    kept = items.views.get(to_wire)
+    if kept is None:
+        kept = items.views[to_wire] = Once([to_wire(item) for item in items])
+    return kept
 
 
 def _items(wire_list: Iterable[Any] | None) -> list[Any]:

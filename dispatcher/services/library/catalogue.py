@@ -41,6 +41,7 @@ class LibraryEntry:
     definition_id: UUID
     document: Mapping[str, Any]
     parameters: list[Parameter]
+    alias: tuple[str, str, str] | None = None  #: by which it is to be found when a job starts (``services.late``)
 
     @property
     def id(self) -> UUID:

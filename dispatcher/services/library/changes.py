@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from dispatcher.core.permissions import SYSTEM
 from dispatcher.services import audit
 from dispatcher.services.audit import Change, Subject
 from dispatcher.services.library.items import Item, Outcome
@@ -14,12 +13,12 @@ from dispatcher.services.library.sections import Importing
 from dispatcher.services.library.versions import Frozen, Key
 
 #: Noted by name as well, which says more.
-_IDS = ("folder_id", "primary_team_id")
+_IDS = ("folder_id", "primary_team_id", "gateway_id")
 
 
 def record(importing: Importing, changed: Sequence[Item[Any]], frozen: Mapping[Key, Frozen]) -> None:
     """Note every object that was made or changed, and every other one that has a new version by that."""
-    audit.record_all(importing.session, importing.now, SYSTEM, _changes(importing, changed, frozen))
+    audit.record_all(importing.session, importing.now, importing.caller, _changes(importing, changed, frozen))
 
 
 def _changes(importing: Importing, changed: Sequence[Item[Any]], frozen: Mapping[Key, Frozen]) -> Iterator[Change]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, delete, insert, select
@@ -44,12 +44,38 @@ def replace(
     return True
 
 
+def predecessors(wanted: Sequence[Row], stored: Sequence[Row], key: str) -> list[Row | None]:
+    """Return for each of *wanted* the one of *stored* that it takes the place of, by column *key* (see ``replace``)."""
+    known = dict(zip(_numbered(stored, key), stored, strict=True))
+    return [known.get(name) for name in _numbered(wanted, key)]
+
+
+def are_certain(
+    wanted: Sequence[Row], stored: Sequence[Row], key: str, is_alike: Callable[[Row, Row], bool]
+) -> list[bool]:
+    """Return for each of *wanted* whether it is sure what it takes the place of, and not only likely.
+
+    That is so if it alone has its name, and before, too; else if those of the name are alike, one by one.
+    """
+    news, olds = _grouped(wanted, key), _grouped(stored, key)
+    certain = {
+        name: len(rows) == len(olds[name]) and (len(rows) == 1 or all(map(is_alike, rows, olds[name])))
+        for name, rows in news.items()
+    }
+    return [certain[name] for name, _ in _numbered(wanted, key)]
+
+
+def _grouped(rows: Sequence[Row], key: str) -> defaultdict[str, list[Row]]:
+    groups: defaultdict[str, list[Row]] = defaultdict(list)
+    for row, (name, _) in zip(rows, _numbered(rows, key), strict=True):
+        groups[name].append(row)
+    return groups
+
+
 def _identified(wanted: Sequence[Row], stored: Sequence[Row], key: str, new_id: NewId) -> list[Row]:
     """Return *wanted* with ids: the n-th row of a name is the stored n-th row of that name."""
-    known = dict(zip(_numbered(stored, key), stored, strict=True))
     rows = []
-    for row, name in zip(wanted, _numbered(wanted, key), strict=True):
-        before = known.get(name)
+    for row, before in zip(wanted, predecessors(wanted, stored, key), strict=True):
         identity = {"id": new_id()} if before is None else _identity(before)
         rows.append({**identity, **row})
     return rows

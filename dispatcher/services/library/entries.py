@@ -231,8 +231,23 @@ class AgentEntry(NamedEntry):
     mac: Annotated[str, AfterValidator(_to_mac)] | None = None
     macs: list[Annotated[str, AfterValidator(_to_mac)]] | None = None
     primary_team: Name | None = None
+    gateway: Annotated[str, BeforeValidator(_to_text), StringConstraints(max_length=255)] | None = None
     licensed: bool | None = None
     launch_window: LaunchWindow | None = None
+
+
+class CredentialSetEntry(NamedEntry):
+    """An account on other computers, and the agents and teams that it is for. ``private_key`` as OpenSSH writes it."""
+
+    description: Text = ""
+    user: Name
+    password: Text = ""
+    private_key: Text = ""
+    passphrase: Text = ""
+    port: Annotated[int, Field(ge=1, le=65_535)] = 22
+    timeout_ms: Annotated[int, Field(ge=1, le=3_600_000)] = 30_000
+    agents: list[Name] | None = None
+    teams: list[Name] | None = None
 
 
 class TeamEntry(NamedEntry):

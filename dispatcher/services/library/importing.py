@@ -10,14 +10,18 @@ from uuid import UUID
 
 from pydantic import ValidationError
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
+from dispatcher.core.permissions import SYSTEM, Caller
 from dispatcher.core.ports import Ports
 from dispatcher.datastore import revisions
 from dispatcher.datastore.revisions import Revision
 from dispatcher.datastore.transactions import Datastore
-from dispatcher.services.library import changes, mentions, versions
+from dispatcher.services import key_checks
+from dispatcher.services.library import changes, clear_texts, mentions, versions
 from dispatcher.services.library.aliases import AliasStore
 from dispatcher.services.library.items import Item, Outcome
+from dispatcher.services.library.names import Names
 from dispatcher.services.library.problems import Problems
 from dispatcher.services.library.registry import sections
 from dispatcher.services.library.sections import Importing, PreparingSection
@@ -68,12 +72,17 @@ def import_texts(
     secrets: Secrets,
     contents: Mapping[str, bytes],
     problems: Problems | None = None,
+    *,
+    caller: Caller = SYSTEM,
+    new_key: bool = False,
 ) -> ImportReport:
     """Import the library files *contents*, by the names that errors call them, as ``import_files`` does.
 
-    *problems* are those that are known already.
+    *problems* are those that are known already. The audit says that *caller* has done it, whose rights are not asked.
+    With *new_key* the key becomes the one of the datastore.
 
     :raises LibraryErrors: with everything that is wrong with them; nothing is stored then.
+    :raises KeyDoesNotFit: if the key is not the one of the datastore.
     """
     problems = problems or Problems()
     parsed = [read(file, content, problems) for file, content in contents.items()]
@@ -82,18 +91,14 @@ def import_texts(
     if not items and not broken:
         problems.refuse()
         return ImportReport(())
-    for item in items:
-        section = sections()[item.section]
-        # What is not going to be imported need not be stored.
-        if not problems.count and isinstance(section, PreparingSection):
-            section.prepare(item, datastore, ports)
+    _prepare(items, datastore, ports, problems)
     with datastore.begin() as session:
         # One import at a time: names are unique in a folder, the root too, which no database can check.
         session.execute(select(Revision.value).where(Revision.name == revisions.LIBRARY).with_for_update())
-        names = {name: section.names(session) for name, section in sections().items()}
-        for item in broken:
-            names[item.section].broken.add(str(item.entry.get("name", "")).strip().casefold())
-        importing = Importing(session, ports, secrets, names, AliasStore(session), ports.now())
+        key_checks.note(session, secrets) if new_key else key_checks.require(session, secrets)
+        clear_texts.seal_within(session, ports, secrets)
+        names = _names(session, broken)
+        importing = Importing(session, ports, secrets, names, AliasStore(session), ports.now(), caller)
         _store(importing, items, broken, problems)
         problems.refuse()
     return ImportReport(tuple(Imported(item.section, item.entry.name, item.row.id, item.outcome) for item in items))
@@ -138,6 +143,22 @@ def _item(source: Source, name: str, place: int, value: Any) -> Item[Any] | None
     return item if source.problems.count == before else None
 
 
+def _prepare(items: Sequence[Item[Any]], datastore: Datastore, ports: Ports, problems: Problems) -> None:
+    for item in items:
+        section = sections()[item.section]
+        # What is not going to be imported need not be stored.
+        if not problems.count and isinstance(section, PreparingSection):
+            section.prepare(item, datastore, ports)
+
+
+def _names(session: Session, broken: Sequence[Item[Any]]) -> dict[str, Names]:
+    """Return what is stored, by section, with the names of what would be there if it were right."""
+    names = {name: section.names(session) for name, section in sections().items()}
+    for item in broken:
+        names[item.section].broken.add(str(item.entry.get("name", "")).strip().casefold())
+    return names
+
+
 def _store(importing: Importing, items: Sequence[Item[Any]], broken: Sequence[Item[Any]], problems: Problems) -> None:
     for item in items:
         sections()[item.section].claim(importing, item)
@@ -154,7 +175,7 @@ def _store(importing: Importing, items: Sequence[Item[Any]], broken: Sequence[It
     frozen: dict[versions.Key, versions.Frozen] = {}
     keys = {key: item for key, item in importing.touched.items() if item.outcome is not Outcome.UNCHANGED}
     try:
-        frozen = versions.freeze(importing.session, importing.ports, keys)
+        frozen = versions.freeze(importing.session, importing.ports, importing.secrets, keys)
     except InvalidDefinition as error:
         culprits = [importing.touched[key] for key in error.keys if key in importing.touched]
         (culprits or changed)[0].problem(error.message)

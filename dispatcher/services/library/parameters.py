@@ -94,7 +94,7 @@ def _to_row(importing: Importing, parameter: Parameter, stored: Mapping[str, Any
     if column is not None:
         before = stored[column] if stored and stored["type"] == parameter.type else ""
         # Sealing the same secret again gives another text: what is stored is kept, so that nothing seems to change.
-        same = not row[column] or row[column] == importing.secrets.open(before)
+        same = not row[column] or importing.secrets.holds(before, row[column])
         row[column] = before if same else importing.secrets.seal(row[column])
     return row
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from dispatcher.core.conditions import ON_AGENTS
 from dispatcher.core.jobs import WhatKind
 from dispatcher.datastore.projects import Project, ProjectModule
-from dispatcher.services.library import children, conditions, parameters
+from dispatcher.services.library import children, conditions, parameters, sealing
 from dispatcher.services.library.children import Row
 from dispatcher.services.library.entries import ProjectEntry, ProjectModuleEntry
 from dispatcher.services.library.filed import WhatSection
@@ -49,9 +49,7 @@ class ProjectSection(WhatSection):
                 item, linked.condition, ON_AGENTS, {one.name: one for one in known}, "modules", place, "condition"
             )
         changed = parameters.store(importing, item, self.kind, known)
-        owner, new_id = {"project_id": item.row.id}, importing.ports.new_id
-        changed |= children.replace(importing.session, ProjectModule, owner, modules, "module_id", new_id)
-        return changed
+        return changed | sealing.replace(importing, item, self.kind, modules, "module_id")
 
     def dump_content(self, exporting: Exporting, row: Project) -> dict[str, Any]:
         """Return the modules."""
@@ -61,7 +59,7 @@ class ProjectSection(WhatSection):
             "modules": [
                 {
                     "module": names.shortest(linked["module_id"]),
-                    "parameters": linked["parameters"],
+                    "parameters": sealing.dump(linked["parameters"]),
                     "get": linked["get"],
                     "condition": conditions.dump(linked["condition"]),
                 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dispatcher.services.library.credential_sets import CredentialSetSection
 from dispatcher.services.library.modules import ModuleSection
 from dispatcher.services.library.projects import ProjectSection
 from dispatcher.services.library.resources import ResourceSection
@@ -22,5 +23,13 @@ def sections() -> dict[str, Section]:
     return dict(_SECTIONS)
 
 
-for _section in (ResourceSection(), ModuleSection(), ProjectSection(), RunBookSection(), AgentSection(), TeamSection()):
+for _section in (
+    ResourceSection(),
+    ModuleSection(),
+    ProjectSection(),
+    RunBookSection(),
+    AgentSection(),
+    TeamSection(),
+    CredentialSetSection(),
+):
     register(_section)

@@ -73,8 +73,8 @@ def _members_of(entry: Document) -> Iterator[tuple[Path, Any]]:
             yield (name,), what["name"]
         elif isinstance(value, Mapping):
             for inner, one in value.items():
-                is_hidden = name == "parameters" and inner not in open_ones and not _is_link(one)
-                yield (name, inner), _Hidden(one) if is_hidden else one
+                is_open = name != "parameters" or (inner in open_ones and isinstance(one, str)) or _is_link(one)
+                yield (name, inner), one if is_open else _Hidden(one)
         elif "is_input" in entry:  # a parameter
             is_hidden = name == _SECRET.get(entry["type"])
             yield (_WORDS.get(name, name),), _Hidden(value) if is_hidden else value
@@ -82,9 +82,9 @@ def _members_of(entry: Document) -> Iterator[tuple[Path, Any]]:
             yield (name,), value
 
 
-def _is_link(text: str) -> bool:
+def _is_link(text: Any) -> bool:
     """Whether *text* is the value of another parameter, and nothing else."""
-    return [str(reference) for reference in find(text)] == [text]
+    return isinstance(text, str) and [str(reference) for reference in find(text)] == [text]
 
 
 def _numbered(entries: list[Document]) -> dict[str, Document]:

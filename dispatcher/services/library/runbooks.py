@@ -13,7 +13,7 @@ from dispatcher.core.jobs import WhatKind
 from dispatcher.core.parameters import Parameter
 from dispatcher.core.steps import MAX_DEPTH
 from dispatcher.datastore.runbooks import RunBook, RunBookStep
-from dispatcher.services.library import children, conditions, parameters
+from dispatcher.services.library import children, conditions, parameters, sealing
 from dispatcher.services.library.children import Row
 from dispatcher.services.library.entries import RunBookEntry, StepEntry, WhoEntry
 from dispatcher.services.library.filed import WhatSection
@@ -81,9 +81,7 @@ class RunBookSection(WhatSection):
             if what_id is not None:
                 steps.append(_to_row(step, what_id, who))
         changed = parameters.store(importing, item, self.kind, known)
-        owner, new_id = {"runbook_id": item.row.id}, importing.ports.new_id
-        changed |= children.replace(importing.session, RunBookStep, owner, steps, "name", new_id)
-        return changed
+        return changed | sealing.replace(importing, item, self.kind, steps, "name")
 
     def dump_content(self, exporting: Exporting, row: RunBook) -> dict[str, Any]:
         """Return the steps."""
@@ -198,7 +196,7 @@ def _dump_step(exporting: Exporting, row: Row) -> Row:
     if row["on_error"] != "stop":
         entry["on_error"] = row["on_error"]
     entry |= {**_dump_options(row["options"] or {}), "condition": conditions.dump(row["condition"])}
-    return {**entry, "parameters": row["parameters"], "get": row["get"]}
+    return {**entry, "parameters": sealing.dump(row["parameters"]), "get": row["get"]}
 
 
 def _dump_who(exporting: Exporting, who: Row) -> Row:

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dispatcher.core.jobs import WhatKind
+from dispatcher.core.permissions import SYSTEM, Caller
 from dispatcher.core.ports import Ports
 from dispatcher.datastore.folders import Folder
 from dispatcher.datastore.transactions import Datastore
@@ -77,6 +78,7 @@ class Importing:
     names: Mapping[str, Names]
     aliases: AliasStore
     now: datetime
+    caller: Caller = SYSTEM  #: who does it, as the audit has it
     #: Modules, projects and run books whose definition may have changed.
     touched: dict[tuple[WhatKind, UUID], Item[Any]] = field(default_factory=dict)
     claimed: set[UUID] = field(default_factory=set)

@@ -66,6 +66,8 @@ class AgentSection:
         if entry.primary_team is not None:
             values["primary_team_id"] = importing.find("teams", entry.primary_team, item, "primary_team")
         known = {name: value for name, value in values.items() if value is not None}
+        if entry.gateway is not None:
+            known["gateway_id"] = importing.find("agents", entry.gateway, item, "gateway") if entry.gateway else None
         if entry.launch_window is not None:
             known["launch_window"] = entry.launch_window or None
         windows = (item.row.launch_window, item.row.primary_team_id)
@@ -83,6 +85,8 @@ class AgentSection:
         entry: dict[str, Any] = {"name": row.name, "id": str(row.id), "address": row.address, "macs": row.macs}
         if row.primary_team_id is not None:
             entry["primary_team"] = exporting.names["teams"].shortest(row.primary_team_id)
+        if row.gateway_id is not None and row.gateway_id in exporting.names["agents"]:
+            entry["gateway"] = exporting.names["agents"].shortest(row.gateway_id)
         if not row.licensed:
             entry["licensed"] = False
         if row.launch_window:

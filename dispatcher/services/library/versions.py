@@ -24,7 +24,8 @@ from dispatcher.datastore.modules import Module, Task
 from dispatcher.datastore.parameters import Parameter
 from dispatcher.datastore.projects import Project, ProjectModule
 from dispatcher.datastore.runbooks import RunBook, RunBookStep
-from dispatcher.services.library import children
+from dispatcher.services.library import children, sealing
+from dispatcher.services.secrets import Secrets
 
 Key = tuple[WhatKind, UUID]
 Document = dict[str, Any]
@@ -62,7 +63,7 @@ class Frozen:
     document: Document
 
 
-def freeze(session: Session, ports: Ports, changed: Collection[Key]) -> dict[Key, Frozen]:
+def freeze(session: Session, ports: Ports, secrets: Secrets, changed: Collection[Key]) -> dict[Key, Frozen]:
     """Store a new version of each of *changed*, and of all that contains them, where its definition is another one.
 
     Return the new versions. To be called in the transaction that changes them, after the last change; it raises the
@@ -74,6 +75,10 @@ def freeze(session: Session, ports: Ports, changed: Collection[Key]) -> dict[Key
         return {}
     session.flush()
     affected = _with_containers(session, changed)
+    sealer = sealing.Sealer(secrets)
+    for kind, holder_id in affected:
+        if kind in sealing.HOLDERS:  # what it gives to a parameter that has become a password, or is none any more
+            sealing.seal_stored(session, sealer, kind, holder_id)
     builder = _Builder(session, affected)
     stored = {key: _store(session, ports, key, builder.document(key, ())) for key in sorted(affected)}
     revisions.bump(session, revisions.LIBRARY)

@@ -57,7 +57,7 @@ def envelope(body: str) -> bytes:
 def published() -> dict[str, bytes]:
     """Every document by the query that it is read with."""
     documents = WsdlDocuments(SchedulingService, WSDL_NAMES)
-    names = [schema.name for schema in documents.schemas]
+    names = ["all", *(schema.name for schema in documents.schemas)]
     found = {f"xsd={name}": documents.xsd(name, ADDRESS) or b"" for name in names}
     return found | {"wsdl": documents.wsdl(ADDRESS), "singleWsdl": documents.single_wsdl(ADDRESS)}
 

@@ -69,7 +69,7 @@ def test_wsdl_in_the_repository_is_up_to_date() -> None:
 
 def test_every_operation_of_the_contract_is_there_and_what_is_ours_says_so() -> None:
     ours = [name for name, operation in OPERATIONS.items() if operation.route.description.endswith("of ours.")]
-    assert ours == ["GetTaskOutput", "RerunJob", "PauseJob", "ResumeJob", "GetOccurrences"]
+    assert ours == ["GetTaskOutput", "RerunJob", "ApproveJob", "PauseJob", "ResumeJob", "GetOccurrences"]
     assert [name for name in OPERATIONS if name not in ours] == [
         "ScheduleJob",
         "GetJobs",
@@ -117,7 +117,7 @@ def test_address_in_the_wsdl_follows_each_request(binding: IvantiAutomation) -> 
     for host in ("evil.example", "dispatcher.example"):
         answer = binding(asking("GET", f"{BASE}/", "wsdl", scheme="https", host=host))
         assert f"https://{host}{BASE}/soap".encode() in answer.body
-        assert answer.body.count(host.encode()) == 6
+        assert answer.body.count(host.encode()) == 7
 
 
 def test_challenge_is_basic_and_empty(binding: IvantiAutomation) -> None:
@@ -318,7 +318,27 @@ def test_output_is_read_by_range(binding: IvantiAutomation) -> None:
 def test_a_request_goes_by_the_base_path_that_let_it_in(hall: Hall, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     binding, before = build(hall, log=lambda *_, **__: None), hall.settings.current()
     hall.settings.set("webapi.scheduling_base_path", "/Else/Where", SYSTEM)
-    monkeypatch.setattr(hall.settings, "current", lambda: before)  # the setting changes after that look
+    looks = iter([before])  # the setting changes after the first look
+    monkeypatch.setattr(hall.settings, "known", lambda: next(looks, hall.settings.current()))
     bare, _, query = path.partition("?")
     answer = binding(Request("GET", f"/Dispatcher/SchedulingService{bare}", query, caller=SYSTEM))
     assert (answer.status, b"/Else/Where" in answer.body) == (200, False)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "is_submit"),
+    [
+        ("POST", "/jobs", b"{}", True),
+        ("POST", "/JOBS/", b"{}", True),
+        ("GET", "/jobs", b"", False),
+        ("POST", f"/jobs/{DONE}/rerun", b"", False),
+        ("POST", "", b'<Envelope><Body><ScheduleJob xmlns="http://tempuri.org/"/>', True),
+        ("POST", "/soap", b'<Envelope><Body><GetJobs xmlns="http://tempuri.org/"/>', False),
+        ("POST", "/soap", b"<Envelope><Header/>" + b" " * 2048 + b"<Body><ScheduleJob/>", False),
+    ],
+)
+def test_what_schedules_a_job_is_seen_at_a_glance(
+    binding: IvantiAutomation, method: str, path: str, body: bytes, is_submit: bool
+) -> None:
+    headers = {"soapaction": "http://tempuri.org/ISchedulingService/ScheduleJob"}  # says nothing: the body decides
+    assert binding.is_submit(Request(method, f"{BASE}{path}", headers=headers, body=body)) is is_submit

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
+from sqlalchemy import Connection
 
 from dispatcher.bindings.ivanti_automation.binding import IvantiAutomation
 from dispatcher.core.permissions import SYSTEM
+from dispatcher.datastore.transactions import Datastore
 from dispatcher.wire.http import Request, Response
 
 BASE = "/Dispatcher/SchedulingService"
@@ -109,3 +111,22 @@ def test_headers_that_must_be_understood_are_still_refused(binding: IvantiAutoma
     header = message_id("urn:uuid:1") + f'<Security xmlns="urn:s" xmlns:s="{S11}" s:mustUnderstand="1"/>'
     assert b"MustUnderstand" in by_soap(binding, header).body
     assert job_of(by_soap(binding, message_id("urn:uuid:1")))
+
+
+@pytest.mark.parametrize("is_stored", [True, False])
+def test_the_same_key_twice_before_one_commit_is_one_job_or_none(
+    binding: IvantiAutomation, datastore: Datastore, monkeypatch: pytest.MonkeyPatch, is_stored: bool
+) -> None:
+    def fail(_: Connection) -> None:
+        raise OSError("the disk is full")
+
+    with datastore.deferring() as deferral:
+        first, owed = by_rest(binding, "4711"), deferral.take()
+        again, owed_again = by_rest(binding, "4711"), deferral.take()
+        with monkeypatch.context() as patch:
+            if not is_stored:
+                patch.setattr(Connection, "commit", fail)
+            deferral.settle()
+        assert (owed.pay(), owed_again.pay()) == (is_stored, is_stored)
+        assert job_of(first) == job_of(again)
+        assert (job_of(by_rest(binding, "4711")) == job_of(first)) is is_stored

@@ -41,6 +41,7 @@ REFUSES: dict[str, tuple[tuple[Right, str], ...]] = {
     "ScheduleJob": ((MODIFY, "Jobs/Scheduling"), (READ, "what"), (READ, "who")),
     "UpdateJobStatus": ((MODIFY, "Jobs/Scheduling"), (READ, "what"), (READ, "who")),
     "RerunJob": ((MODIFY, "Jobs/Scheduling"), (READ, "what"), (READ, "who")),
+    "ApproveJob": ((MODIFY, "Jobs/Scheduling"), (READ, "what"), (READ, "who")),
     "PauseJob": ((MODIFY, "Jobs/Scheduling"), (READ, "what"), (READ, "who")),
     "ResumeJob": ((MODIFY, "Jobs/Scheduling"), (READ, "what"), (READ, "who")),
     "GetJob": ((READ, "Jobs/Scheduling"),),

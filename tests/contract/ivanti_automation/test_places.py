@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -37,7 +37,9 @@ def dispatchers(datastore: Datastore, secrets: Secrets) -> Iterator[dict[str, We
         house.web.close()
 
 
-def ask(web: WebApp, path: str, *, method: str = "GET", port: int = 8080, body: bytes = b"") -> tuple[int, bytes]:
+def ask(
+    web: Callable[..., Any], path: str, *, method: str = "GET", port: int = 8080, body: bytes = b""
+) -> tuple[int, bytes]:
     """Send one request; return status and body of the answer."""
     sent: list[dict[str, Any]] = []
 
@@ -94,6 +96,18 @@ def test_soap_is_switched_off_too(dispatchers: dict[str, WebApp], hall: Hall) ->
     assert ask(east, f"{SCHEDULING}/soap", method="POST", body=ENVELOPE)[1].startswith(b"<")
     hall.settings.set("webapi.state", "DISABLED", SYSTEM, "east")
     assert ask(east, f"{SCHEDULING}/soap", method="POST", body=ENVELOPE) == (404, b"")
+
+
+def test_the_first_page_names_only_what_is_switched_on(dispatchers: dict[str, WebApp], hall: Hall) -> None:
+    east, west = dispatchers.values()
+    hall.settings.set("webapi.state", "DISABLED", SYSTEM, "east")
+    status, page = ask(east.only("ivanti_automation"), "/")
+    assert (status, b"/help" in page, b"switched off" in page) == (200, False, True)
+    assert b"/help" not in ask(east, "/")[1]  # where other dialects go on
+    for service in KINDS:
+        assert f'href="{service}/help"'.encode() in ask(west, "/")[1]
+    hall.settings.set("webapi.state", "ENABLED", SYSTEM, "east")
+    assert ask(east, "/")[1] == ask(west, "/")[1]
 
 
 @pytest.mark.parametrize(("service", "name"), [(SCHEDULING, "scheduling"), (RESOURCE, "resource")])

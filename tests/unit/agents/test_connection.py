@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from dispatcher.agents.connection import Backoff, Connection, Interrupted, Refused, Rejected
+from dispatcher.agents.pins import fingerprint, note
 from dispatcher.agents.protocol import PATH, Enrol, Poll, Report, dump
 from dispatcher.core.errors import Unavailable
 
@@ -132,11 +133,6 @@ def test_pinned_certificate_is_trusted_whatever_it_says_and_no_other(gateway, tm
     renewed = Connection([url], pin=str(file))
     renewed.identify(gateway.agent_id, gateway.secret)
     renewed.report(dump(Report()))
-    # A renewal that the server cannot use: it goes on with the one that it has shown, and with no other.
-    for useless in (self_signed(tmp_path / "useless.pem").read_bytes(), b"none"):
-        file.write_bytes(useless)
-        renewed._session, renewed._routes = renewed._new_session(), {}
-        renewed.report(dump(Report()))
     context.load_cert_chain(self_signed(tmp_path / "third.pem"))
     renewed._session, renewed._routes = renewed._new_session(), {}
     with pytest.raises(Unavailable, match=r"[Ff]ingerprint"):
@@ -147,6 +143,38 @@ def test_pinned_certificate_is_trusted_whatever_it_says_and_no_other(gateway, tm
     monkeypatch.delenv("https_proxy")
     with pytest.raises(Unavailable, match="CERTIFICATE_VERIFY_FAILED"):
         Connection([url]).report(dump(Report()))
+
+
+def test_what_the_server_says_it_shows_is_accepted_and_nothing_else(gateway, tmp_path: Path) -> None:
+    file = self_signed(tmp_path / "server.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    gateway.server.socket = context.wrap_socket(gateway.server.socket, server_side=True)
+    url = gateway.url.replace("http:", "https:")
+
+    def new_connection() -> Connection:
+        connection = Connection([url], pin=str(file), home=tmp_path)
+        connection.identify(gateway.agent_id, gateway.secret)
+        return connection
+
+    first = new_connection()
+    note(tmp_path, fingerprint(file))
+    # A renewal that the server cannot use: it goes on with the certificate that it has.
+    for useless in (self_signed(tmp_path / "useless.pem").read_bytes(), b"none"):
+        file.write_bytes(useless)
+        new_connection().report(dump(Report()))
+    first.report(dump(Report()))
+    # Another one whose key somebody has: from the moment that the server shows a new one, no connection accepts it.
+    renewed = self_signed(tmp_path / "renewed.pem")
+    file.write_bytes(renewed.read_bytes())
+    note(tmp_path, fingerprint(renewed))
+    first._session, first._routes = first._new_session(), {}
+    for connection in (first, new_connection()):
+        with pytest.raises(Unavailable, match=r"[Ff]ingerprint"):
+            connection.report(dump(Report()))
+    context.load_cert_chain(renewed)
+    for connection in (first, new_connection()):
+        connection.report(dump(Report()))
 
 
 def self_signed(file: Path) -> Path:

@@ -32,7 +32,7 @@ def test_slot_killed_in_a_task(gateway, agent, an_order, tmp_path, read_number, 
 
 
 def test_slot_killed_while_idle_is_replaced(gateway, agent, an_order) -> None:
-    gateway.wait(lambda: gateway.polls)
+    gateway.wait(lambda: gateway.polls and agent.slots())
     agent.slots()[0].kill()
     order = an_order("true")
     gateway.order(order)

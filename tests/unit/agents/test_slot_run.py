@@ -365,3 +365,12 @@ def test_task_that_fails_before_its_start_is_on_disk_waits_for_that(an_order, tm
         ends = [json.loads(slot.stdout.readline()) for _ in range(2)]
         slot.stdin.close()
     assert [end["state"] for end in ends] == ["aborted", "aborted"]
+
+
+def test_only_what_tasks_have_fetched_goes_beside_the_output(done, gateway, an_order) -> None:
+    forged = "head -c 80 /dev/zero > $(dirname $DISPATCHER_OUTPUT)/fetched; echo out"
+    order = an_order(task(forged), {"type": "ssh_fetch", "settings": {"command": "show"}, "on_error": "continue"})
+    end, (first, second) = done(order)
+    assert (first.state, second.state) == ("completed", "failed")
+    assert end.fetched == []
+    assert gateway.of(order.run_id, "fetched") == []

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import signal
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dispatcher.agents import premises
+from dispatcher.agents import premises, worker, worker_order
 from dispatcher.agents.protocol import Value
+from dispatcher.core.accounts import Account
 from dispatcher.core.parameters import ParameterType
+from dispatcher.tasks import outputs
+from dispatcher.tasks.ssh_fetch import TYPE as FETCH
 
 DATA = b"#!/bin/sh\n" * 20_000
 SHA256 = hashlib.sha256(DATA).hexdigest()
@@ -45,6 +50,30 @@ def silent() -> Iterator[int]:
     """The port of a server that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener.getsockname()[1]
+
+
+def test_nothing_of_an_order_is_on_the_disk_while_it_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "work").mkdir()
+    premises.save(tmp_path, premises.Premises(dispatchers=["http://127.0.0.1"]))
+    account = Account("me", "hush-hush")
+    settings = FETCH.Settings.model_validate({"command": "show"})
+    process = worker_order.prepare("ssh_fetch", settings, tmp_path, tmp_path, tmp_path / "work", account)
+    seen: list[bool] = []
+
+    def on_disk() -> bool:
+        return any(b"hush-hush" in file.read_bytes() for file in tmp_path.iterdir() if file.is_file())
+
+    def do(_settings: Any, tools: Any) -> str:
+        seen.append(tools.account == account and not on_disk())
+        return ""
+
+    monkeypatch.setattr(type(FETCH), "do", lambda _self, settings, tools: do(settings, tools))
+    monkeypatch.setenv(outputs.VARIABLE, str(tmp_path / "outputs"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    assert on_disk()
+    assert worker.main([process.command_line[-1]]) == 0
+    assert seen == [True]
 
 
 @pytest.fixture

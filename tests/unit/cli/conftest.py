@@ -32,8 +32,18 @@ def logging_as_before() -> Iterator[None]:
 
 
 @pytest.fixture
-def datastore_file(tmp_path: Path) -> Path:
+def new_file(tmp_path: Path) -> Path:
+    """Where there is no datastore yet."""
     return tmp_path / "data" / "cli.db"
+
+
+@pytest.fixture
+def datastore_file(new_file: Path, empty_database: bytes) -> Path:
+    """A datastore that is there already: the first command would make it, but not as quickly."""
+    new_file.parent.mkdir(mode=0o700)
+    new_file.touch(mode=0o600)
+    new_file.write_bytes(empty_database)
+    return new_file
 
 
 @pytest.fixture

@@ -15,6 +15,12 @@ from dispatcher.datastore.transactions import Datastore
 
 
 @pytest.fixture
+def datastore_file(new_file: Path) -> Path:
+    """None is there yet."""
+    return new_file
+
+
+@pytest.fixture
 def copy(tmp_path: Path) -> Path:
     return tmp_path / "copy.db"
 

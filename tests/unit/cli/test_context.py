@@ -12,6 +12,12 @@ from dispatcher.cli.context import Context
 from dispatcher.config import ConfigErrors
 
 
+@pytest.fixture
+def datastore_file(new_file: Path) -> Path:
+    """None is there yet."""
+    return new_file
+
+
 def set_schema(file: Path, revision: str) -> None:
     engine = create_engine(f"sqlite:///{file}")
     with engine.begin() as connection:

@@ -63,3 +63,25 @@ def test_everything_that_is_wrong_is_listed(run: Run, file: Path, tmp_path: Path
 def test_a_file_that_is_not_there_is_wrong_usage(run: Run, tmp_path: Path) -> None:
     assert run("library", "import", str(tmp_path / "none.yaml")).exit_code == 2
     assert run("library", "import").exit_code == 2
+
+
+SECRET = """
+modules:
+  - name: M
+    parameters: [{name: Word, type: password, value: s3cret}]
+    tasks: [{type: command, name: t, settings: {command: 'echo "$[Word]"'}}]
+"""
+
+
+def test_another_key_file_is_refused_unless_it_is_to_be_the_new_one(run: Run, tmp_path: Path) -> None:
+    assert run("library", "import", "-", stdin=SECRET).exit_code == 0
+    other = {"DISPATCHER_DATASTORE__KEY_FILE": str(tmp_path / "other.key")}
+    refused = run("library", "import", "-", stdin=SECRET, **other)
+    assert refused.exit_code == 4
+    assert "sealed with another key" in refused.stderr
+    warned = run("migrate", **other)
+    assert warned.exit_code == 0
+    assert "does not fit" in warned.stderr
+    assert run("library", "import", "--new-key", "-", stdin=SECRET, **other).exit_code == 0
+    assert run("library", "import", "-", stdin=SECRET, **other).stdout == "0 created, 0 updated, 1 unchanged\n"
+    assert run("library", "import", "-", stdin=SECRET).exit_code == 4

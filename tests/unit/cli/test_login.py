@@ -53,6 +53,13 @@ def test_password_can_be_changed(run) -> None:
     assert run("login", "list").stdout.splitlines()[1].split()[3] == "yes"
 
 
+def test_tokens_can_be_ended(run) -> None:
+    run("login", "add", "admin", "--no-password")
+    result = run("login", "end-tokens", "ADMIN")
+    assert (result.exit_code, result.stdout) == (0, "Ended 0 access tokens of ADMIN.\n")
+    assert "login.tokens_ended" in run("audit").stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -63,6 +70,7 @@ def test_password_can_be_changed(run) -> None:
         (["add", "b", "--password-stdin", "--no-password"], 2, "exclude each other"),
         (["add", "b", "--language", "de"], 2, "'de'"),
         (["disable", "nobody"], 4, "no login nobody"),
+        (["end-tokens", "nobody"], 4, "no login nobody"),
     ],
 )
 def test_what_cannot_be_is_refused(run, arguments: list[str], code: int, message: str) -> None:

@@ -14,6 +14,12 @@ from dispatcher.cli.main import COMMANDS, cli
 from dispatcher.core.errors import BadRequest, Conflict, DispatcherError, Forbidden, NotFound, Unavailable
 
 
+@pytest.fixture
+def datastore_file(new_file: Path) -> Path:
+    """None is there yet."""
+    return new_file
+
+
 def test_help_lists_every_command_with_what_it_does(run) -> None:
     result = run("--help")
     assert result.exit_code == 0
@@ -89,3 +95,12 @@ def test_message_cannot_steer_the_terminal(run) -> None:
     result = run("login", "disable", "a\x1b[2Jb")
     assert result.exit_code == 4
     assert result.stderr == "dispatcher: no login a\\x1b[2Jb\n"
+
+
+def test_all_wrong_settings_of_the_environment_are_one_error(run) -> None:
+    wrong = {"DISPATCHER_WEB__LISTEN": "host:port", "DISPATCHER_AGENTS__LISTEN": "{", "DISPATCHER_WEB__LISTEN__X": "1"}
+    result = run("login", "list", **wrong)
+    assert (result.exit_code, result.stdout) == (2, "")
+    first, *places = result.stderr.splitlines()
+    assert first == "dispatcher: the configuration is wrong:"
+    assert sorted(place.strip().partition(":")[0] for place in places) == sorted(wrong)

@@ -33,6 +33,14 @@ def test_only_credentials_become_credentials_as_a_whole() -> None:
     assert values(link([TEXT], {"Text": "$[Login]"}, [LOGIN])) == {"Text": ("me", "")}
 
 
+@pytest.mark.parametrize("taker", [TEXT, LOGIN, Parameter("Many", TYPES.MULTILINE)], ids=lambda one: one.name)
+def test_a_password_gives_nothing_to_what_is_none(taker: Parameter) -> None:
+    [linked] = link([taker], {taker.name: "<$[Word]>"}, [WORD])
+    assert linked.value1 == "<>"
+    assert take([taker], {"Word": taker.name}, [WORD])[0].value1 == ""
+    assert values(link([Parameter("Key", TYPES.PASSWORD)], {"Key": "<$[Word]>"}, [WORD])) == {"Key": ("<s3cret>", "")}
+
+
 def test_taking_gives_back_what_linking_gave() -> None:
     outer = [Parameter("A", value1="1"), Parameter("B", TYPES.CREDENTIALS), Parameter("C", TYPES.PASSWORD, "c")]
     taken = take(outer, {"Text": "A", "Login": "B", "Lost": "C"}, [TEXT, LOGIN])

@@ -28,6 +28,15 @@ def test_names_match_without_regard_to_case_when_not_exactly() -> None:
     assert values == ["8", "9"]
 
 
+@pytest.mark.parametrize(
+    ("given_values", "expected"),
+    [("Foo=0 Foo=1", "1"), ("foo=0 foo=1", "1"), ("foo=0 Foo=1", "1"), ("FOO=0 foo=1", "1"), ("FOO=0 fOO=1", "0")],
+)
+def test_of_several_values_for_a_name_one_counts(given_values: str, expected: str) -> None:
+    given = [GivenValue(*text.split("=")) for text in given_values.split()]
+    assert merge([Parameter("Foo")], given)[0].value1 == expected
+
+
 def test_a_list_value_must_be_one_of_the_choices() -> None:
     with pytest.raises(InvalidValue, match=r"Parameters/Level.*'medium' is none of low, high"):
         merge([LEVEL], [GivenValue("Level", "medium")])

@@ -29,6 +29,7 @@ def test_a_moment_is_text_in_utc(moment: datetime) -> None:
     assert plain is not None
     assert stored(moment) == plain(moment.astimezone(UTC).replace(tzinfo=None))
     assert read(stored(moment)) == moment
+    assert read(stored(moment)).tzinfo is UTC
 
 
 def test_a_moment_without_a_zone_is_none() -> None:

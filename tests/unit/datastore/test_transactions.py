@@ -2,17 +2,22 @@
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from sqlalchemy import Connection, insert, select, text
 from sqlalchemy.exc import IntegrityError
+from statements import statements
 
 from dispatcher.core.errors import Unavailable
 from dispatcher.datastore import revisions
 from dispatcher.datastore.engines import parse_url
 from dispatcher.datastore.settings import Setting
 from dispatcher.datastore.transactions import Datastore, after_commit
+
+T = TypeVar("T")
 
 
 def put(datastore: Datastore, name: str) -> None:
@@ -65,6 +70,69 @@ def test_callbacks_come_after_the_commit_and_never_after_a_failure(datastore: Da
     assert seen == [{"a"}]
 
 
+def test_what_is_deferred_is_told_once_it_is_settled(datastore: Datastore) -> None:
+    told: list[set[str]] = []
+    with datastore.deferring() as deferral:
+        for name in ("a", "b"):
+            with datastore.begin() as session:
+                session.execute(insert(Setting), {"name": name, "dispatcher": "", "value": "x"})
+                after_commit(session, lambda: told.append(names(datastore)))
+        owed = deferral.take()
+        assert (told, in_another_thread(lambda: names(datastore))) == ([], set())
+        deferral.settle()
+        assert owed.pay()
+        assert told == [{"a", "b"}, {"a", "b"}]
+    put(datastore, "c")
+    assert names(datastore) == {"a", "b", "c"}
+
+
+def test_a_thread_that_defers_reads_what_it_has_written(datastore: Datastore) -> None:
+    with datastore.deferring() as deferral:
+        put(datastore, "a")
+        assert names(datastore) == {"a"}
+        before = datastore.revisions()[revisions.SETTINGS]
+        with datastore.begin() as session:
+            revisions.bump(session, revisions.SETTINGS)
+        assert datastore.revisions()[revisions.SETTINGS] != before
+        assert deferral.take().pay()
+
+
+def test_what_failed_is_owed_by_nobody_and_a_failed_commit_by_all(
+    datastore: Datastore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    with datastore.deferring() as deferral:
+        put(datastore, "a")
+        first = deferral.take()
+        with pytest.raises(IntegrityError):
+            put(datastore, "a")
+        assert not deferral.take()
+        with datastore.begin() as session:
+            session.execute(insert(Setting), {"name": "b", "dispatcher": "", "value": "x"})
+            after_commit(session, lambda: told.append("b"))
+        second = deferral.take()
+        with monkeypatch.context() as patch:
+            patch.setattr(Connection, "commit", fail)
+            deferral.settle()
+        assert (first.pay(), second.pay(), told) == (False, False, [])
+        put(datastore, "c")
+        deferral.settle()
+        assert deferral.take().pay()
+    assert names(datastore) == {"c"}
+
+
+def test_who_waits_is_not_kept_waiting_by_who_defers(datastore: Datastore) -> None:
+    with datastore.deferring():
+        put(datastore, "a")
+        assert in_another_thread(lambda: (put(datastore, "b"), names(datastore))[1]) == {"a", "b"}
+
+
+def test_what_is_not_settled_is_so_at_the_end(datastore: Datastore) -> None:
+    with datastore.deferring():
+        put(datastore, "a")
+    assert in_another_thread(lambda: names(datastore)) == {"a"}
+
+
 def test_of_many_writers_at_once_the_good_ones_are_stored_and_only_the_bad_ones_fail(datastore: Datastore) -> None:
     failures: list[int] = []
 
@@ -104,6 +172,75 @@ def test_a_mark_never_comes_again_after_a_failure(datastore: Datastore) -> None:
             raise ZeroDivisionError
     assert len(set(seen)) == 3
     assert datastore.revisions()["library"] not in seen
+
+
+def test_transactions_that_share_a_commit_read_the_marks_once(datastore: Datastore) -> None:
+    with statements(datastore) as sent, datastore.deferring():
+        for _ in range(3):
+            with datastore.begin() as session:
+                marks = revisions.current(session)
+            assert datastore.revisions() == marks
+        assert sum("revision" in one for one in sent) == 1
+
+
+def test_marks_that_were_shared_are_read_again_after_a_change_a_failure_and_a_commit(datastore: Datastore) -> None:
+    def mark() -> int:
+        with datastore.begin() as session:
+            return revisions.current(session)[revisions.LIBRARY]
+
+    with datastore.deferring() as deferral:
+        first = mark()
+        with pytest.raises(ZeroDivisionError), datastore.begin() as session:
+            revisions.bump(session, revisions.LIBRARY)
+            assert revisions.current(session)[revisions.LIBRARY] != first
+            raise ZeroDivisionError
+        assert mark() == datastore.revisions()[revisions.LIBRARY] == first
+        with datastore.begin() as session:
+            revisions.bump(session, revisions.LIBRARY)
+        assert mark() == datastore.revisions()[revisions.LIBRARY] != first
+        second = mark()
+        deferral.settle()
+        other = Datastore(datastore.url)  # as another process
+        with other.begin() as session:
+            revisions.bump(session, revisions.LIBRARY)
+        other.close()
+        assert mark() == datastore.revisions()[revisions.LIBRARY] != second
+
+
+def test_a_transaction_that_the_database_ended_fails_all_that_share_it(datastore: Datastore) -> None:
+    with datastore.deferring() as deferral:
+        put(datastore, "a")
+        first = deferral.take()
+        # As SQLite does by itself when the disk is full; the body does not notice.
+        with pytest.raises(Unavailable), datastore.begin() as session:
+            driver = session.connection().connection.dbapi_connection
+            assert driver is not None
+            driver.cursor().execute("ROLLBACK")
+        deferral.settle()
+        assert not first.pay()
+        put(datastore, "b")
+        deferral.settle()
+        assert deferral.take().pay()
+    assert names(datastore) == {"b"}
+
+
+def test_who_reads_after_a_commit_that_failed_is_told(datastore: Datastore, monkeypatch: pytest.MonkeyPatch) -> None:
+    with datastore.deferring() as deferral:
+        put(datastore, "a")
+        with monkeypatch.context() as patch:
+            patch.setattr(Connection, "commit", fail)
+            with pytest.raises(Unavailable), datastore.read():
+                pass
+        assert not deferral.take().pay()
+
+
+def in_another_thread(body: Callable[[], T]) -> T:
+    with ThreadPoolExecutor(1) as other:
+        return other.submit(body).result(20)
+
+
+def fail(_: object) -> None:
+    raise OSError("the disk is full")
 
 
 def in_threads(bodies: list[Callable[[], None]]) -> None:

@@ -15,6 +15,7 @@ from dispatcher.core.permissions import Caller, Node, Right, RoleRights
 from dispatcher.datastore.agents import Agent
 from dispatcher.datastore.teams import Team
 from dispatcher.datastore.transactions import Datastore
+from dispatcher.services import access
 from dispatcher.services.access import may_who, readable_agents, readable_teams, require_what, require_who
 
 DENY, READ, MODIFY = Right.DENY, Right.READ, Right.MODIFY
@@ -80,3 +81,26 @@ def test_nothing_is_read_for_rights_on_whole_nodes(datastore: Datastore) -> None
         with pytest.raises(Forbidden, match=r"Read right on Topology/Teams$"):
             require_who(session, READ, [TEAM], bob)
     assert not [one for one in seen if one.startswith("SELECT")]
+
+
+def test_what_a_job_runs_is_judged_by_one_query_a_kind(
+    datastore: Datastore, load_library: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modules = [UUID(int=(7 << 76) | (2 << 62) | 100 + number) for number in range(5)]
+    entries = ", ".join(f"{{name: M{one.int % 50}, id: {one}, folder: Demo/{one.int % 2}}}" for one in modules)
+    project = UUID(int=(7 << 76) | (2 << 62) | 99)
+    load_library(f"modules: [{entries}]\nprojects: [{{name: P, id: {project}, modules: []}}]")
+    what = [{"kind": WhatKind.MODULE, "id": str(one)} for one in modules]
+    what.append({"kind": WhatKind.PROJECT, "id": str(project)})
+    bob = caller({(Node.MODULES, "demo"): READ, (Node.PROJECTS, None): READ, (Node.PROJECTS, MODULE): DENY})
+    with datastore.read() as session, statements(datastore) as sent:
+        require_what(session, what, bob)
+    assert len([one for one in sent if "FROM module" in one]) == 1
+    assert len([one for one in sent if "FROM project" in one]) == 1
+    denied = caller({(Node.MODULES, "demo"): READ, (Node.MODULES, "demo/1"): DENY, (Node.PROJECTS, None): READ})
+    monkeypatch.setattr(access, "_MANY", 2)
+    with datastore.read() as session:
+        first = next(one for one in modules if one.int % 2)
+        with pytest.raises(Forbidden, match=f"Read right on Library/Modules/{first}"):
+            require_what(session, what, denied)
+        require_what(session, [one for one in what if UUID(one["id"]).int % 2 == 0], denied)

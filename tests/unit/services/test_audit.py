@@ -11,8 +11,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import dialect_changes
 import pytest
-from audit_world import ANN, CHANGES, LIBRARY, World
+from audit_world import ANN, LIBRARY, World
+from audit_world import CHANGES as CORE_CHANGES
 from job_world import NOBODY
 from schedule_world import NOON
 
@@ -25,15 +27,27 @@ from dispatcher.services import audit
 from dispatcher.services.audit import Audit, Subject
 from dispatcher.services.hall import Hall
 
+CHANGES = CORE_CHANGES | dialect_changes.CHANGES
 #: What callers may ask for that changes nothing.
 READING = {
+    *("Categories.find", "Categories.numbered", "Categories.tree", "CcsJobs.all", "CcsJobs.get"),
+    *("CcsJobs.named", "CcsRuns.latest", "Evaluations.get", "Inventory.asset", "Inventory.assets", "Inventory.group"),
+    *("Inventory.groups", "Inventory.members", "Inventory.standards", "OpsRampJobs.get", "OpsRampJobs.search"),
+    *("OpsRampJobs.types", "Requests.make", "Results.of_agent"),
+    *("Resources.accounts", "Resources.accounts_of", "Resources.all", "Resources.get", "Resources.search"),
+    *("ScriptLibrary.get", "ScriptLibrary.in_category", "ScriptOutputs.search", "Tenants.find", "Verified.remember"),
+    *("Alerts.list", "Configurations.content", "Configurations.versions"),
+    *("CredentialSets.of_client", "CredentialSets.of_resource"),
     *("Audit.list", "Dispatchers.list", "Jobs.get", "Jobs.page", "Library.inputs", "Library.outputs", "Library.whats"),
     *("Logins.list", "Output.read", "Results.collect", "Roles.explain", "Roles.list", "Roles.show", "RunBookJobs.get"),
     *("RunBookWho.require", "RunBookWho.require_job", "Schedules.get", "Schedules.ledger", "TeamReports.teams"),
     *("Topology.who", "Uploads.admit", "UsageReports.jobs", "Use.user"),
 }
 #: What makes new jobs: each of these says itself who made it, and when.
-SUBMITTING = {"Rerun.rerun", "Scheduling.submit", "Submits.once"}
+SUBMITTING = {
+    *("CcsJobs.create", "CcsRuns.execute", "OnDemand.run", "OpsRampJobs.create", "OpsRampJobs.run", "Rerun.rerun"),
+    *("Scheduling.submit", "Submits.once", "Submits.once_id"),
+}
 #: What changes something without a caller, and is recorded.
 WITHOUT_CALLER = {"Enrolment.enrol"}
 #: Modules that change what others keep by heart, where others record it or nobody does: an import records what its

@@ -20,6 +20,7 @@ from dispatcher.core.ports import Ports
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services import demo
 from dispatcher.services.library.catalogue import Library, LibraryEntry
+from dispatcher.services.library.importing import import_texts
 from dispatcher.services.library.items import Outcome
 from dispatcher.services.secrets import Secrets
 from dispatcher.tasks.registry import task_type
@@ -78,6 +79,17 @@ def test_loading_it_again_changes_nothing(datastore: Datastore, ports: Ports, se
     assert first.count(Outcome.CREATED, "modules") >= 10
     again = demo.load(datastore, ports, secrets)
     assert again.count(Outcome.UNCHANGED) == len(first.entries)
+
+
+def test_a_library_of_an_earlier_version_keeps_its_ids(datastore: Datastore, ports: Ports, secrets: Secrets) -> None:
+    content = Path(demo.__file__).with_name("demo.yaml").read_bytes()
+    before = {
+        one.name: one.id for one in import_texts(datastore, ports, secrets, {"": demo._IDS.sub(b"", content)}).entries
+    }
+    report = demo.load(datastore, ports, secrets)
+    assert report.count(Outcome.UNCHANGED) == len(report.entries)
+    assert {one.name: one.id for one in report.entries} == before
+    assert demo._IDS.findall(content)
 
 
 def test_run_books_ask_nobody_anything(library: Library, datastore: Datastore) -> None:

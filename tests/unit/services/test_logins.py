@@ -11,10 +11,11 @@ from sqlalchemy import select
 from dispatcher.core.errors import Forbidden, InvalidValue, LoginNotFound
 from dispatcher.core.permissions import SYSTEM, Caller, Node, Right, everything
 from dispatcher.core.ports import Ports
+from dispatcher.core.spelling import name_key
 from dispatcher.datastore import revisions
 from dispatcher.datastore.logins import Login, LoginRole, Role
 from dispatcher.datastore.transactions import Datastore
-from dispatcher.services.logins import LoginExists, Logins, RoleNotFound, name_key, roles_of
+from dispatcher.services.logins import LoginExists, Logins, RoleNotFound, roles_of
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -18,6 +19,7 @@ from dispatcher.core.jobs import WhatKind, When
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.core.schedules import BOOT, Outcome, RecurrenceRequest
 from dispatcher.core.states import State
+from dispatcher.datastore import inserting
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.enrolment import Facts
 from dispatcher.services.hall import Hall
@@ -33,17 +35,40 @@ def agent(enrol: Callable[..., UUID], load_library: Callable[[str], None]) -> UU
     return enrol("one", boot_id="a")
 
 
+class FullDisk:
+    """A connection of the driver whose statements with this *beginning* fail, as on a disk that is full."""
+
+    def __init__(self, driver: Any, beginning: str) -> None:
+        self.driver = driver
+        self.beginning = beginning
+
+    def execute(self, statement: str, *values: Any) -> Any:
+        self.fail(statement)
+        return self.driver.execute(statement, *values)
+
+    def executemany(self, statement: str, *values: Any) -> Any:
+        self.fail(statement)
+        return self.driver.executemany(statement, *values)
+
+    def fail(self, statement: str) -> None:
+        if statement.startswith(self.beginning):
+            raise sqlite3.OperationalError("database or disk is full")
+
+
 @contextmanager
 def failing(datastore: Datastore, beginning: str) -> Iterator[None]:
-    """Let the datastore fail at every statement with this *beginning*, as one whose disk is full does."""
+    """Let every statement with this *beginning* fail, whether SQLAlchemy sends it or the driver is given it."""
 
     def fail(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
         if statement.startswith(beginning):
             raise OperationalError(statement, None, Exception("database or disk is full"))
 
     event.listen(datastore.engine, "before_cursor_execute", fail)
+    real = inserting._driver
     try:
-        yield
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(inserting, "_driver", lambda connection: FullDisk(real(connection), beginning))
+            yield
     finally:
         event.remove(datastore.engine, "before_cursor_execute", fail)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 from cheap_passwords import cheap_passwords
+from statements import statements
 
 from dispatcher.core.permissions import SYSTEM, Right
 from dispatcher.core.ports import Ports
@@ -78,3 +79,26 @@ def test_the_last_keeper_can_be_disabled(roles: Roles, logins: Logins) -> None:
     logins.enable("admin", SYSTEM)
     with pytest.raises(LastKeeper):
         roles.take("Full Access", "admin", SYSTEM)
+
+
+def test_folders_are_read_once_however_many_roles_are_explained(
+    roles: Roles, logins: Logins, datastore: Datastore, load_library: Callable[[str], None]
+) -> None:
+    load_library("modules: [{name: List, folder: Demo/Files}]")
+    logins.add("bob", "pw", SYSTEM)
+    for number, folder in enumerate(("Demo", "Demo/Files", "Demo", "Demo/Files")):
+        roles.add(f"Role {number}", SYSTEM)
+        roles.grant(f"Role {number}", Right.READ, f"Library/Modules/{folder}/", SYSTEM)
+        roles.give(f"Role {number}", "bob", SYSTEM)
+
+    def reads(login: str) -> list[str]:
+        with statements(datastore) as sent:
+            said = roles.explain(login, Right.READ, "Library/Modules/Demo/Files/List", SYSTEM)
+        if login == "bob":
+            assert [one.by for one in said.verdicts] == [
+                f"Library/Modules/{folder}/" for folder in ("Demo", "Demo/Files", "Demo", "Demo/Files")
+            ]
+        return [one for one in sent if one.partition("FROM ")[2].startswith("folder")]
+
+    assert len(reads("bob")) == 1
+    assert reads("admin") == []

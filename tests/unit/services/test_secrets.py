@@ -50,6 +50,20 @@ def test_every_change_of_a_sealed_value_is_noticed() -> None:
             SECRETS.open(sealed[:at] + ("B" if character == "A" else "A") + sealed[at + 1 :])
 
 
+@given(st.binary())
+def test_bytes_are_sealed_as_texts_are(data: bytes) -> None:
+    sealed = SECRETS.seal_bytes(data)
+    assert SECRETS.open_bytes(sealed) == data
+    assert sealed != SECRETS.seal_bytes(data)
+    with pytest.raises(SecretUnreadable):
+        Secrets(b"x" * 32).open_bytes(sealed)
+    for at in range(len(sealed)):
+        with pytest.raises(SecretUnreadable):
+            SECRETS.open_bytes(sealed[:at] + bytes([sealed[at] ^ 1]) + sealed[at + 1 :])
+    with pytest.raises(SecretUnreadable):
+        SECRETS.open_bytes(data)
+
+
 @given(st.text())
 def test_text_that_was_never_sealed_is_refused(text: str) -> None:
     if text:

@@ -5,22 +5,37 @@ from __future__ import annotations
 import base64
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from cheap_passwords import CHEAP
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import Connection
+from sqlalchemy.orm import Session
 
 from dispatcher.core.errors import NotAuthenticated, Unavailable
 from dispatcher.core.permissions import ANONYMOUS, SYSTEM, Node, Right
 from dispatcher.core.ports import Ports
+from dispatcher.datastore import revisions
+from dispatcher.datastore.settings import Setting
 from dispatcher.datastore.transactions import Datastore
+from dispatcher.services import settings as settings_module
 from dispatcher.services.logins import Logins
 from dispatcher.services.passwords import Passwords
 from dispatcher.services.roles import Roles
-from dispatcher.services.security import HASHING_AT_ONCE, MAX_VERIFICATIONS, TRUST, Security, to_credentials
+from dispatcher.services.security import (
+    HASHING_AT_ONCE,
+    LONGEST_NAME,
+    MAX_VERIFICATIONS,
+    TRUST,
+    Security,
+    to_credentials,
+)
+from dispatcher.services.settings import Settings, Snapshot
 
 
 class CountedPasswords(Passwords):
@@ -149,6 +164,20 @@ def test_verified_credentials_are_not_hashed_again_for_a_while(
     assert len(passwords.checks) == 2
 
 
+def test_whether_credentials_are_remembered_is_known_without_looking_them_up(
+    logins: Logins, security: Security, clock
+) -> None:
+    assert not security.remembers(None)
+    security.authenticate(None, "10.0.0.1")
+    assert security.remembers(None)  # nobody needs any
+    logins.add("admin", "pw", SYSTEM)
+    security.authenticate(basic("admin", "pw"), "10.0.0.1")
+    assert security.remembers(basic("admin", "pw"))
+    assert not any(map(security.remembers, (None, basic("admin", "PW"), basic("Admin", "pw"))))
+    clock.turn(TRUST)
+    assert not security.remembers(basic("admin", "pw"))
+
+
 def test_changes_of_logins_hold_from_the_next_request_on(logins: Logins, security: Security) -> None:
     assert security.authenticate(None, "10.0.0.1") == ANONYMOUS
     logins.add("admin", "pw", SYSTEM)
@@ -203,6 +232,14 @@ def test_requests_without_credentials_never_count(logins: Logins, security: Secu
         fail(security, None)
         fail(security, "Basic")
     assert security.authenticate(basic("admin", "pw"), "10.0.0.1").name == "admin"
+
+
+def test_lock_outs_remember_only_as_much_of_a_name_as_logins_have(logins: Logins, security: Security) -> None:
+    logins.add("admin", "pw", SYSTEM)
+    for number in range(10):
+        fail(security, basic("x" * LONGEST_NAME + str(number), "wrong"))
+    [(name, _)] = security._lockout._failures
+    assert len(name) == LONGEST_NAME
 
 
 def test_failures_far_apart_lock_nobody_out(logins: Logins, security: Security, clock) -> None:
@@ -304,3 +341,93 @@ def test_credentials_do_not_show_the_password() -> None:
 
 def test_real_hash_parameters_are_the_recommended_ones() -> None:
     assert Passwords().hash("pw").startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+
+
+class Elsewhere:
+    """Settings as one process shares them, *here*, with its security; and as another process changes them."""
+
+    def __init__(self, datastore: Datastore, ports: Ports) -> None:
+        self.here = Settings(datastore, ports)
+        self.security = Security(datastore, ports, settings=self.here)
+        self.other = Datastore(datastore.url)
+        self.there = Settings(self.other, ports)
+
+    def disable(self) -> None:
+        self.there.set("webapi.state", "DISABLED", SYSTEM)
+
+    def is_enabled(self) -> bool:
+        """Whether the Web API is, to whoever has just been let in."""
+        self.security.authenticate(None, "10.0.0.1")
+        return self.here.known().web_api_enabled()
+
+
+@pytest.fixture
+def elsewhere(datastore: Datastore, ports: Ports) -> Iterator[Elsewhere]:
+    elsewhere = Elsewhere(datastore, ports)
+    assert elsewhere.is_enabled()
+    yield elsewhere
+    elsewhere.other.close()
+
+
+def test_who_is_let_in_finds_the_settings_as_they_are(elsewhere: Elsewhere) -> None:
+    elsewhere.disable()
+    assert not elsewhere.is_enabled()
+
+
+def test_a_setting_that_changes_while_the_marks_are_read_holds_from_the_next_request_on(
+    elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere.there.set("webapi.realm", "x", SYSTEM)
+    current = elsewhere.here.current
+
+    def slow() -> Snapshot:
+        found = current()
+        monkeypatch.setattr(elsewhere.here, "current", current)
+        elsewhere.disable()
+        return found
+
+    monkeypatch.setattr(elsewhere.here, "current", slow)
+    elsewhere.is_enabled()
+    assert not elsewhere.is_enabled()
+
+
+def test_older_settings_that_another_thread_leaves_behind_are_noticed(
+    elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere.there.set("webapi.realm", "x", SYSTEM)
+    stored, go, there = settings_module._stored, threading.Event(), threading.Event()
+
+    def slow(session: Session) -> Any:
+        found = stored(session)
+        if threading.current_thread().name == "slow":
+            there.set()
+            assert go.wait(10)
+        return found
+
+    monkeypatch.setattr(settings_module, "_stored", slow)
+    thread = threading.Thread(target=elsewhere.here.current, name="slow")
+    thread.start()
+    assert there.wait(10)
+    elsewhere.disable()
+    assert not elsewhere.is_enabled()
+    go.set()
+    thread.join()
+    assert not elsewhere.is_enabled()
+
+
+def test_settings_whose_commit_failed_do_not_stay(
+    elsewhere: Elsewhere, datastore: Datastore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Connection) -> None:
+        raise OSError("the disk is full")
+
+    with datastore.deferring() as deferral:
+        with datastore.begin() as session:
+            revisions.bump(session, revisions.SETTINGS)
+            session.add(Setting(name="webapi.state", dispatcher="", value="DISABLED"))
+        with datastore.begin():
+            assert not elsewhere.here.current().web_api_enabled()
+        with monkeypatch.context() as patch:
+            patch.setattr(Connection, "commit", fail)
+            deferral.settle()
+    assert elsewhere.is_enabled()

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from dispatcher.agents.content import Cache
+from dispatcher.core.accounts import Account
 from dispatcher.core.networks import Networks
 from dispatcher.tasks import outputs
-from dispatcher.tasks.types import Process, TaskEnding
+from dispatcher.tasks.types import Process, TaskEnding, TaskSettings
 from dispatcher.tasks.work import TaskFailed, Tools
 
 
@@ -26,6 +27,12 @@ class Context:
     processes: list[Process] = field(default_factory=list)
     texts: list[bytes] = field(default_factory=list)
     modes: list[int] = field(default_factory=list)
+    logs_in: bool = False
+    work_done: list[tuple[str, TaskSettings]] = field(default_factory=list)
+
+    def run_work(self, name: str, settings: TaskSettings) -> TaskEnding:
+        self.work_done.append((name, settings))
+        return TaskEnding("completed")
 
     def run_process(self, process: Process) -> TaskEnding:
         self.processes.append(process)
@@ -54,17 +61,20 @@ class Workshop:
         self.output_file = home / "outputs"
         self.allowed = ["127.0.0.0/8", "::1"]
         self.allows_power = False
+        self.account: Account | None = None
 
     def do(self, kind: Any, settings: dict[str, Any], **values: str) -> str:
         self.output_file.unlink(missing_ok=True)
         tools = Tools(
-            values=values,
+            values={"FACT_address": "127.0.0.1", **values},
             scratch=self.work.parent,
             work=self.work,
             output_file=self.output_file,
             networks=Networks.parse(self.allowed),
             contents=self.cache,
             allows_power=self.allows_power,
+            home=self.work.parent,
+            account=self.account,
         )
         return kind.do(kind.Settings.model_validate(settings), tools)
 

@@ -10,6 +10,7 @@ from dispatcher.tasks.registry import task_type, task_types
 TYPES = [
     "ansible_playbook",
     "command",
+    "directory_check",
     "download",
     "files",
     "http_request",
@@ -17,6 +18,8 @@ TYPES = [
     "query",
     "script",
     "set_output",
+    "ssh_command",
+    "ssh_fetch",
     "wait",
     "wake_on_lan",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator, MutableMapping
+from contextlib import closing
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -14,19 +15,23 @@ from sqlalchemy.exc import OperationalError
 
 from dispatcher.core.errors import Unavailable
 from dispatcher.core.permissions import SYSTEM
+from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.hall import Hall
 from dispatcher.services.logins import Logins
-from dispatcher.web.app import Limits, WebApp
+from dispatcher.web.app import MAX_SUBMIT_BYTES, Limits, WebApp
 from dispatcher.web.health import Health
-from dispatcher.wire.http import Request, Response
+from dispatcher.wire.http import BASIC, Request, Response
 
 
 class Door:
     """A binding that answers with what it was asked."""
 
     port = 0
+    dialect = "door"
+    schemes = (BASIC,)
     prefixes = ("/door",)
     home = "/Door"
+    help_path = "/Door/help"
     title = "a door for tests"
 
     def public_address(self) -> str:
@@ -55,7 +60,7 @@ class Door:
 @pytest.fixture
 def web(hall: Hall) -> Iterator[WebApp]:
     limits = Limits(max_body_bytes=1000, deadline_s=0.2, threads=2, max_waiting=2)
-    app = WebApp([Door()], hall.security, Health(hall), lambda: UUID(int=7), limits)
+    app = WebApp([Door()], hall.security, hall.access_tokens, Health(hall), lambda: UUID(int=7), limits)
     yield app
     app.close()
 
@@ -134,7 +139,9 @@ def test_a_binding_that_has_moved_answers_the_next_request(hall: Hall, monkeypat
     def look_again() -> None:
         monkeypatch.setattr(Door, "prefixes", ("/moved",))
 
-    web = WebApp([Door()], hall.security, Health(hall), lambda: UUID(int=7), Limits(), look_again=look_again)
+    web = WebApp(
+        [Door()], hall.security, hall.access_tokens, Health(hall), lambda: UUID(int=7), Limits(), look_again=look_again
+    )
     assert ask(web, "/moved/x")[0] == 200
     assert ask(web, "/door/x")[0] == 404
     web.close()
@@ -144,7 +151,9 @@ def test_where_nobody_can_look_what_is_known_holds(hall: Hall) -> None:
     def look_again() -> None:
         raise Unavailable("the datastore is away")
 
-    web = WebApp([Door()], hall.security, Health(hall), lambda: UUID(int=7), Limits(), look_again=look_again)
+    web = WebApp(
+        [Door()], hall.security, hall.access_tokens, Health(hall), lambda: UUID(int=7), Limits(), look_again=look_again
+    )
     assert ask(web, "/other")[0] == 404
     assert ask(web, "/door")[0] == 200
     web.close()
@@ -256,7 +265,9 @@ def test_without_logins_this_machine_must_be_called_by_its_own_name(web: WebApp,
 
 
 def test_any_name_will_do_if_that_was_asked_for(hall: Hall) -> None:
-    web = WebApp([Door()], hall.security, Health(hall), lambda: UUID(int=7), Limits(threads=1, any_host=True))
+    web = WebApp(
+        [Door()], hall.security, hall.access_tokens, Health(hall), lambda: UUID(int=7), Limits(threads=1, any_host=True)
+    )
     assert ask(web, "/door", headers={"host": "jobs.example.com"})[0] == 200
     assert ask(web, "/door", method="POST", headers={"origin": "http://evil.example"})[0] == 403
     web.close()
@@ -295,3 +306,34 @@ def test_what_is_no_host_is_refused_and_never_shown(web: WebApp, host: str) -> N
 
 def test_an_empty_host_is_none(web: WebApp) -> None:
     assert ask(web, "/door", headers={"host": ""})[0] == ask(web, "/door", headers={})[0] == 200
+
+
+class SubmitDoor(Door):
+    """A door that says in which thread it was asked."""
+
+    def is_submit(self, request: Request) -> bool:
+        return request.path.endswith("submit")
+
+    def __call__(self, request: Request) -> Response:
+        return Response(200, threading.current_thread().name.encode())
+
+
+@pytest.mark.parametrize("kind", [SubmitDoor, Door])
+def test_submits_that_will_not_take_long_go_by_the_lane(
+    hall: Hall, datastore: Datastore, ports: Any, kind: type[Door]
+) -> None:
+    app_parts = (hall.security, hall.access_tokens, Health(hall), lambda: UUID(int=7), Limits())
+    web = WebApp([kind()], *app_parts, single_writer=datastore)
+
+    def is_by_lane(path: str, **options: Any) -> bool:
+        status, _, body = ask(web, path, **options)
+        assert status == 200
+        return body == b"lane"
+
+    with closing(web):
+        Logins(datastore, ports).add("ada", "s3cret", caller=SYSTEM)
+        options: dict[str, Any] = {"method": "POST", "headers": {"authorization": "Basic YWRhOnMzY3JldA=="}}
+        assert not is_by_lane("/door/submit", **options)  # the password has to be hashed
+        assert is_by_lane("/door/submit", **options) is (kind is SubmitDoor)
+        assert not is_by_lane("/door/other", **options)
+        assert not is_by_lane("/door/submit", parts=(b"x" * (MAX_SUBMIT_BYTES + 1),), **options)

@@ -17,7 +17,7 @@ from dispatcher.web.app import Limits, WebApp
 from dispatcher.web.connections import BoundedProtocol
 from dispatcher.web.health import Health
 from dispatcher.web.listeners import Listener, listen, serve
-from dispatcher.wire.http import Request, Response
+from dispatcher.wire.http import BASIC, Request, Response
 
 #: What JDK's HttpClient and ``curl --http2`` say in every request over plain HTTP.
 H2C = b"Connection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAEAAEAAAAIAAAAB\r\nUpgrade: h2c\r\n"
@@ -152,6 +152,8 @@ class Door:
     """A binding that answers with what it was asked."""
 
     port = 0
+    dialect = "front"
+    schemes = (BASIC,)
     prefixes = ("/front",)
 
     def public_address(self) -> str:
@@ -174,7 +176,9 @@ class EchoGateway:
 @pytest.mark.parametrize("body", [SIZED, CHUNKED], ids=["sized", "chunked"])
 def test_the_web_application_takes_what_a_java_client_sends(hall: Hall, body: tuple[bytes, bytes]) -> None:
     door: Any = Door()
-    web = WebApp([door], hall.security, Health(hall), lambda: UUID(int=7), Limits(any_host=True, threads=1))
+    web = WebApp(
+        [door], hall.security, hall.access_tokens, Health(hall), lambda: UUID(int=7), Limits(any_host=True, threads=1)
+    )
     sent = b"POST /front HTTP/1.1\r\nHost: x\r\n" + H2C + body[0] + b"\r\n" + body[1]
     try:
         received = exchange(web, sent + last(b"/front/next"))

@@ -23,7 +23,7 @@ from dispatcher.web.app import Limits, WebApp
 from dispatcher.web.health import Health
 from dispatcher.web.uploads import PIECE_BYTES, UploadLimits
 from dispatcher.web.wsgi import wsgi_application
-from dispatcher.wire.http import Admission, Request, Response
+from dispatcher.wire.http import BASIC, Admission, Request, Response
 
 MOST = 3 * PIECE_BYTES
 ADA = {"authorization": "Basic YWRhOnMzY3JldA=="}
@@ -35,8 +35,11 @@ class Hatch:
     """A binding that takes uploads below ``/hatch/up`` and tells what came."""
 
     port = 0
+    dialect = "hatch"
+    schemes = (BASIC,)
     prefixes = ("/hatch",)
     home = "/Hatch"
+    help_path = "/Hatch/help"
     title = "a hatch for tests"
     admission: Admission | Response = field(default_factory=Admission)
     gate: threading.Event | None = None
@@ -126,7 +129,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def web(hall: Hall, hatch: Hatch, folder: Path) -> Iterator[WebApp]:
     limits = Limits(1000, deadline_s=0.3, threads=1, uploads=UploadLimits(MOST, 2, folder))
-    app = WebApp([hatch], hall.security, Health(hall), lambda: UUID(int=7), limits)
+    app = WebApp([hatch], hall.security, hall.access_tokens, Health(hall), lambda: UUID(int=7), limits)
     yield app
     app.close()
 

@@ -20,7 +20,9 @@ BASE = "/Dispatcher/SchedulingService"
 @pytest.fixture
 def client(hall: Hall) -> Iterator[Client]:
     binding = build(hall, log=lambda event, **details: None)
-    web = WebApp([binding], hall.security, Health(hall), lambda: UUID(int=7), Limits(max_body_bytes=1000))
+    web = WebApp(
+        [binding], hall.security, hall.access_tokens, Health(hall), lambda: UUID(int=7), Limits(max_body_bytes=1000)
+    )
     yield Client(wsgi_application(web))
     web.close()
 

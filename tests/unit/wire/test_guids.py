@@ -60,6 +60,7 @@ def test_error_does_not_repeat_a_long_text() -> None:
 @given(st.uuids())
 def test_read_back(value: UUID) -> None:
     assert parse_guid(format_guid(value), "ID") == value
+    assert format_guid(value) == f"{{{str(value).upper()}}}"
 
 
 @given(st.text(max_size=50))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from work import assert_linear
 
 from dispatcher.core.errors import BadRequest, QuotaExceeded
-from dispatcher.wire.json_reader import read_json
+from dispatcher.wire.json_reader import Number, read_json
 from dispatcher.wire.quotas import Quotas
 
 QUOTAS = Quotas()
@@ -64,11 +64,13 @@ def test_of_equal_names_the_last_wins() -> None:
     assert read('{"a": 1, "a": 2}') == {"a": 2}
 
 
-def test_undeclared_latin_1_is_read() -> None:
+def test_undeclared_latin_1_is_read_where_it_is_expected() -> None:
     # Windows PowerShell 5.1 posts texts so.
-    assert read(b'{"a": "\xe9"}') == {"a": "é"}
-    with pytest.raises(BadRequest, match="not in UTF-8"):
-        read(b'{"a": "\xe9"}', charset="utf-8")
+    text = b'{"a": "\xe9"}'
+    assert read_json(text, None, Quotas(), latin_1=True) == {"a": "é"}
+    for charset, latin_1 in (("utf-8", True), ("utf-8", False), (None, False)):
+        with pytest.raises(BadRequest, match="not in UTF-8"):
+            read_json(text, charset, Quotas(), latin_1=latin_1)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
@@ -200,3 +202,17 @@ def test_no_arrangement_of_its_characters_breaks_it(text: str) -> None:
     except BadRequest:
         return
     json.dumps(found)
+
+
+def test_names_may_have_to_be_unique() -> None:
+    twice = b'{"x": [{"a": 1, "b": 2, "a": 3}]}'
+    assert read_json(twice, None, Quotas()) == {"x": [{"a": 3, "b": 2}]}
+    with pytest.raises(BadRequest, match="the member 'a' twice"):
+        read_json(twice, None, Quotas(), is_unique=True)
+    assert read_json(b'{"a": {"a": 1}, "b": 2,}', None, Quotas(), is_unique=True) == {"a": {"a": 1}, "b": 2}
+
+
+def test_numbers_may_stay_numbers_that_know_how_they_were_written() -> None:
+    number = read_json(b"[12.50]", None, Quotas(), number=Number)[0]
+    assert (number, number.text) == (12.5, "12.50")
+    assert not isinstance(number, str)

@@ -157,8 +157,19 @@ def test_types_are_read_from_the_address_of_the_request(documents: WsdlDocuments
     for address in (ADDRESS, "https://other.test:8443/Farm/"):
         root = etree.fromstring(documents.wsdl(address))
         locations = found(root, "//xs:import/@schemaLocation")
-        assert locations == [f"{address}?xsd=xsd{number}" for number in range(3)]
+        assert locations == [f"{address}?xsd={name}" for name in ("all", "xsd0", "xsd1", "xsd2")]
         assert found(root, "//soap:address/@location | //soap12:address/@location") == [f"{address}soap"] * 2
+
+
+def test_the_schema_that_is_imported_first_declares_nothing_and_imports_the_others(documents: WsdlDocuments) -> None:
+    # Mono's svcutil reads that one twice, see tests/clients/test_mono.py.
+    first = etree.fromstring(documents.xsd("all", ADDRESS) or b"")
+    others = [etree.fromstring(documents.xsd(f"xsd{number}", ADDRESS) or b"") for number in range(3)]
+    assert found(first, "/xs:schema/@targetNamespace") == ["http://tempuri.org/Schemas"]
+    assert found(first, "/xs:schema/xs:import/@namespace") == [one.get("targetNamespace") for one in others]
+    assert len(first) == 3
+    [imported, *_] = found(etree.fromstring(documents.wsdl(ADDRESS)), "//xs:import/@namespace")
+    assert imported == first.get("targetNamespace")
 
 
 def test_address_cannot_break_the_document(documents: WsdlDocuments) -> None:

@@ -1,0 +1,1 @@
+"""Symantec Control Compliance Suite: tokens, jobs, job runs, and what jobs are about."""

@@ -1,0 +1,1 @@
+"""What only the OpsRamp dialect knows: tenants, its jobs, categories and scripts."""

@@ -1,0 +1,1 @@
+"""The kit of the JSON dialects: operations that are declared once, by methods and pydantic models."""

@@ -1,0 +1,177 @@
+"""The endpoint: a JSON dialect as one front door, made of its operations and its way to tell failures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+
+import orjson
+
+from dispatcher.core.errors import DispatcherError, NotAuthenticated
+from dispatcher.wire.faults import Log, status_of, told, unexpected
+from dispatcher.wire.http import BEARER, RETRY_AFTER, Request, Response, key_of
+from dispatcher.wire.json_api.failures import STATUSES, Failure, NoSuchPath, Reply, problems_of
+from dispatcher.wire.json_api.forms import FormStyle
+from dispatcher.wire.json_api.messages import JSON, Messages
+from dispatcher.wire.json_api.operations import Operation, operations_of
+from dispatcher.wire.json_api.routes import Found, Routes, WrongMethod
+from dispatcher.wire.quotas import Quotas
+
+#: Tokens and what is stored are in answers: nobody on the way keeps them, and no browser takes them for a page.
+_CAUTION = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """An operation with the readers and the writer of its messages."""
+
+    operation: Operation
+    messages: Messages
+
+    def __call__(self, request: Request, variables: Mapping[str, str]) -> Response:
+        arguments = self.messages.read(request)
+        return _cautious(self.messages.write(self.operation.call(request=request, **variables, **arguments)))
+
+
+class JsonApi:
+    """The front door of a JSON dialect.
+
+    :param dialect: its name, which its access tokens are good for.
+    :param version: of the vendor's API; OpenAPI shows it.
+    :param prefixes: in lower case, without a trailing slash; everything below them is answered here.
+    :param handlers: the objects whose methods are its operations.
+    :param to_error: tells a failure in the dialect's words.
+    :param omit_none: whether members without a value are left out of answers, or null.
+    :param any_case: whether the words of paths and the names in queries match in any letter case.
+    :param latin_1: whether bodies of undeclared encoding that are not UTF-8 are Latin-1.
+    :param statuses: of errors, where they differ from the usual ones.
+    """
+
+    port = 0
+    schemes: tuple[str, ...] = (BEARER,)
+
+    def __init__(
+        self,
+        *,
+        dialect: str,
+        title: str,
+        version: str,
+        prefixes: Sequence[str],
+        handlers: Sequence[object],
+        to_error: Callable[[Failure], Reply],
+        log: Log,
+        quotas: Quotas,
+        omit_none: bool = False,
+        any_case: bool = False,
+        latin_1: bool = False,
+        form_style: FormStyle = FormStyle.STANDARD,
+        statuses: Mapping[type[DispatcherError], int] | None = None,
+    ) -> None:
+        self.dialect = dialect
+        self.title = title
+        self.version = version
+        self.operations = operations_of(handlers)
+        self._prefixes = tuple(prefixes)
+        #: How the dialect tells a failure.
+        self.reply = to_error
+        self._log = log
+        self._statuses = {**STATUSES, **(statuses or {})}
+        messages = partial(
+            Messages, any_case=any_case, form_style=form_style, omit_none=omit_none, latin_1=latin_1, quotas=quotas
+        )
+        served = [_Served(one, messages(one)) for one in self.operations]
+        pairs = [(route, one) for one in served for route in one.operation.declared.routes]
+        self._routes = Routes(pairs, any_case=any_case)
+        self._submit_verbs = {route.verb for route, one in pairs if one.operation.declared.is_submit}
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """The paths below which it answers."""
+        return self._prefixes
+
+    @property
+    def home(self) -> str:
+        """The path that its operations have in common, or most of them."""
+        return self._prefixes[0]
+
+    @property
+    def help_path(self) -> str:
+        """The page that explains it."""
+        return f"/docs/{self.dialect}/"
+
+    def public_address(self) -> str:
+        """Return nothing: no answer has an address in it."""
+        return ""
+
+    def is_public(self, request: Request) -> bool:
+        """Whether *request* is answered without credentials: as a call for a token is."""
+        found = self._routes.find(request.method, request.path)
+        if isinstance(found, WrongMethod):  # which is what is wrong, not that nobody has logged in
+            return all(self.is_public(Request(method, request.path)) for method in found.allowed)
+        return isinstance(found, Found) and found.target.operation.declared.is_public
+
+    def is_submit(self, request: Request) -> bool:
+        """Whether *request* only stores something small."""
+        if request.method not in self._submit_verbs:
+            return False
+        found = self._routes.find(request.method, request.path)
+        return isinstance(found, Found) and found.target.operation.declared.is_submit
+
+    def unauthenticated(self, request: Request) -> Response:
+        """Return the answer to a missing, wrong or expired token."""
+        return self._failed(request, NotAuthenticated())
+
+    def refused(self, request: Request, status: int, reason: str) -> Response:
+        """Return the answer to a request that the web layer refuses."""
+        return self._told(Failure(request, status, reason))
+
+    def __call__(self, request: Request) -> Response:
+        """Answer *request*; whatever is wrong with it is told as the dialect tells failures."""
+        found = self._routes.find(request.method, request.path)
+        if found is None:
+            return self._failed(request, NoSuchPath(request.path[:200].encode("utf-8", "replace").decode()))
+        if isinstance(found, WrongMethod):
+            return self._wrong_method(request, found)
+        request.key = key_of(request)
+        if request.key:
+            request.asked = f"{request.method} {request.path}?{request.query}\n".encode() + request.body
+        try:
+            return found.target(request, found.variables)
+        except DispatcherError as error:
+            return self._failed(request, error)
+        except Exception:
+            return self._failed(request, unexpected(self._log, request))
+
+    def _wrong_method(self, request: Request, found: WrongMethod) -> Response:
+        reason = f"{request.method[:20]} is not possible here, but {', '.join(found.allowed)}"
+        response = self._told(Failure(request, HTTPStatus.METHOD_NOT_ALLOWED, reason))
+        response.headers.append(("Allow", ", ".join(found.allowed)))
+        return response
+
+    def failure_of(self, request: Request, error: DispatcherError) -> Failure:
+        """Return why *request* is not obeyed, by the statuses of the dialect."""
+        return Failure(request, status_of(self._statuses, error), told(error), error, problems_of(error))
+
+    def _failed(self, request: Request, error: DispatcherError) -> Response:
+        return self._told(self.failure_of(request, error))
+
+    def _told(self, failure: Failure) -> Response:
+        reply = self.reply(failure)
+        headers = list(reply.headers)
+        if reply.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            headers.append(RETRY_AFTER)
+        if reply.body is None:
+            return _cautious(Response(reply.status, headers=headers))
+        try:
+            body = orjson.dumps(reply.body)
+        except orjson.JSONEncodeError:  # it quotes characters that there are not in UTF-8
+            body = json.dumps(reply.body).encode()
+        return _cautious(Response(reply.status, body, JSON, headers))
+
+
+def _cautious(response: Response) -> Response:
+    response.headers.extend(_CAUTION)
+    return response

@@ -1,0 +1,118 @@
+"""The description of a dialect is valid OpenAPI 3.1, and forgets nothing that is served."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from letters_api import letters_api
+from openapi_spec_validator import OpenAPIV31SpecValidator, validate
+from pydantic import Field
+
+from dispatcher.core.errors import NotFound
+from dispatcher.wire.http import Request
+from dispatcher.wire.json_api.failures import Failure, Reply
+from dispatcher.wire.json_api.models import AnyCase
+from dispatcher.wire.json_api.openapi import document
+from dispatcher.wire.json_api.operations import operation
+
+DOCUMENT: dict[str, Any] = document(letters_api())
+
+
+def test_the_description_is_valid() -> None:
+    validate(DOCUMENT, cls=OpenAPIV31SpecValidator)
+
+
+def test_every_route_is_in_it() -> None:
+    routes = {
+        (route.verb.lower(), route.path.replace("<", "{").replace(">", "}"))
+        for operation in letters_api().operations
+        for route in operation.declared.routes
+    }
+    assert {(verb, path) for path, item in DOCUMENT["paths"].items() for verb in item} == routes
+
+
+def of(verb: str, path: str) -> dict[str, Any]:
+    found: dict[str, Any] = DOCUMENT["paths"][f"/letters/v1/{path}"][verb]
+    return found
+
+
+def test_parameters_are_those_of_path_and_query() -> None:
+    search = of("get", "of/{owner}/letters/Search")
+    parameters = [(one["name"], one["in"], one["required"]) for one in search["parameters"]]
+    assert parameters == [("owner", "path", True), ("pageNo", "query", False), ("text", "query", False)]
+
+
+def test_messages_are_those_that_are_read_and_written() -> None:
+    write = of("post", "of/{owner}/letters")
+    assert write["requestBody"]["required"]
+    reference = write["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+    letter = DOCUMENT["components"]["schemas"][reference.rpartition("/")[2]]
+    assert letter["properties"]["isUrgent"]["type"] == ["boolean", "string"]
+    assert "about-what" in letter["properties"]
+    assert letter["example"] == {"to": "Ann", "pages": "2"}
+    assert not of("post", "of/{owner}/letters/{letter}/send")["requestBody"]["required"]
+    assert "requestBody" not in of("get", "of/{owner}/letters/{letter}/send")  # no browser sends one
+    keys = of("post", "keys")["requestBody"]
+    assert keys["required"]
+    assert [*keys["content"]] == ["application/x-www-form-urlencoded", "application/json"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "path", "statuses"),
+    [
+        ("post", "of/{owner}/letters", {"200", "400", "403", "404", "409", "413"}),
+        ("get", "of/{owner}/letters/{letter}", {"200", "400", "403", "404"}),
+        ("delete", "of/{owner}/letters/{letter}", {"204", "400", "403", "404", "409"}),
+        # It does the same by either method.
+        ("get", "of/{owner}/letters/{letter}/send", {"200", "400", "403", "404", "409", "413"}),
+        ("post", "keys", {"201", "400", "413"}),
+    ],
+)
+def test_answers_have_their_statuses(verb: str, path: str, statuses: set[str]) -> None:
+    assert set(of(verb, path)["responses"]) == statuses | {"401", "500", "503"}
+
+
+def example(document: dict[str, Any], path: str, status: str) -> Any:
+    (operation,) = document["paths"][path].values()
+    name = operation["responses"][status]["$ref"].rpartition("/")[2]
+    return document["components"]["responses"][name]["content"]["application/json"]["example"]
+
+
+def test_failures_are_shown_as_the_dialect_tells_them_at_that_path() -> None:
+    def to_error(failure: Failure) -> Reply:
+        if failure.path.endswith("/keys"):
+            return Reply(failure.status, {"error": failure.message})
+        return Reply(failure.status, {"Message": failure.message})
+
+    described = document(letters_api(to_error=to_error, statuses={NotFound: 400}))
+    assert example(described, "/letters/v1/keys", "400") == {"error": "name: is missing"}
+    search = "/letters/v1/of/{owner}/letters/Search"
+    assert example(described, search, "400") == {"Message": "name: is missing"}
+    assert "404" not in described["paths"][search]["get"]["responses"]
+    assert "no kind" in example(DOCUMENT, "/letters/v1/fail/{kind}", "404")["Message"]
+    used = json.dumps(described["paths"])
+    assert all(f'"#/components/responses/{name}"' in used for name in described["components"]["responses"])
+
+
+class Wanted(AnyCase):
+    folder: str = Field(description="Where to look.")
+    colour: str = Field("", json_schema_extra={"enum": ["red", "blue"]})
+
+
+def test_words_of_the_query_are_described() -> None:
+    class Finder:
+        @operation("GET /letters/v1/find", summary="Find")
+        def find(self, request: Request, query: Wanted) -> None: ...
+
+    described = document(letters_api(handlers=[Finder()]))["paths"]["/letters/v1/find"]["get"]["parameters"]
+    assert [one["required"] for one in described] == [True, False]
+    assert described[0]["description"] == "Where to look."
+    assert described[1]["schema"]["enum"] == ["red", "blue"]
+
+
+def test_a_token_is_needed_but_where_it_is_not() -> None:
+    assert of("post", "keys")["security"] == []
+    assert of("delete", "of/{owner}/letters/{letter}")["security"] == [{"token": []}]
+    assert DOCUMENT["components"]["securitySchemes"]["token"]["scheme"] == "bearer"

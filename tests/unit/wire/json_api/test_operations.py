@@ -1,0 +1,48 @@
+"""A signature that cannot be served is noticed when the dialect is made, not when it is asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from letters_api import Letter, Letters
+
+from dispatcher.wire.http import Request
+from dispatcher.wire.json_api.operations import operation, operations_of
+
+
+def test_operations_are_what_their_signatures_say() -> None:
+    found = {one.name: one for one in operations_of([Letters()])}
+    assert list(found) == ["write", "search", "read", "burn", "send", "key", "fail"]
+    assert (found["write"].body, found["write"].is_body_optional) == (Letter, False)
+    assert (found["send"].body, found["send"].is_body_optional) == (Letter, True)
+    assert (found["burn"].returns, found["burn"].is_answer_optional) == (None, True)
+    assert (found["send"].returns, found["send"].is_answer_optional) == (Letter, True)
+    assert [route.verb for route in found["send"].declared.routes] == ["GET", "POST"]
+
+
+def test_variable_that_nobody_takes() -> None:
+    class Wrong:
+        @operation("GET /of/<owner>", summary="")
+        def get(self, request: Request) -> None: ...
+
+    with pytest.raises(TypeError, match="owner"):
+        operations_of([Wrong()])
+
+
+def test_argument_that_nobody_gives() -> None:
+    class Wrong:
+        @operation("GET /of", summary="")
+        def get(self, request: Request, owner: str) -> None: ...
+
+    with pytest.raises(TypeError, match="owner"):
+        operations_of([Wrong()])
+
+
+def test_two_bodies() -> None:
+    class Wrong:
+        @operation("POST /of", summary="")
+        def get(self, request: Request, body: dict[str, Any], form: dict[str, Any]) -> None: ...
+
+    with pytest.raises(TypeError, match="one body"):
+        operations_of([Wrong()])
