@@ -52,6 +52,8 @@ class Checkpoints:
         silent_until = 0.0
         while self._is_due.wait() and not self._closed.wait(REST_S):
             self._is_due.clear()
+            if self._closed.is_set():  # just now: what was cleared may be the last that ``close`` set
+                return
             try:
                 with self._engine.connect() as connection:
                     driver = connection.connection.dbapi_connection

@@ -88,8 +88,8 @@ class Clock:
 
     def _run(self) -> None:
         while not self._stopping:
-            self._woken.clear()
             self._woken.wait(self.turn())
+            self._woken.clear()  # before the look at what is due, and at whether it is time to end
 
     def turn(self) -> float:
         """Do what is due; return how long there is nothing to do, in seconds."""

@@ -1,5 +1,6 @@
 """Checkpoints: what is committed is carried over into the file, and no commit has to do it."""
 
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,3 +82,23 @@ def test_a_failure_is_told_and_the_next_time_it_is_tried_again(
             wait_until_it_holds(file, "carried over")
             carrier.close()
     assert [one["event"] for one in logs] == ["datastore.not_carried_over"]
+
+
+def test_it_ends_when_it_is_closed_at_the_very_moment_it_begins(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "REST_S", 0)
+    carrier = Checkpoints(engine)
+    clear, closer = carrier._is_due.clear, threading.Thread(target=carrier.close, daemon=True)
+
+    def close_then_clear() -> None:
+        closer.start()
+        assert carrier._closed.wait(WAIT_S)
+        time.sleep(0.05)  # until it has set the other one, too, and waits for the thread
+        clear()
+
+    monkeypatch.setattr(carrier._is_due, "clear", close_then_clear)
+    for _ in range(COMMITS):
+        carrier.note()
+    carrier._thread.join(WAIT_S)
+    assert not carrier._thread.is_alive()

@@ -110,6 +110,27 @@ def test_a_duty_with_a_period_is_not_done_oftener(clock: Any) -> None:
     assert len(done) == 2
 
 
+def test_it_ends_when_it_is_stopped_at_the_very_moment_it_waits_no_more(
+    clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+    engine = Clock([Duty(lambda: looks.append(1))], clock, first=lambda: None, longest_sleep=timedelta(hours=1))
+    clear, stopper = engine._woken.clear, threading.Thread(target=engine.stop, daemon=True)
+
+    def stop_then_clear() -> None:
+        stopper.start()
+        wait_until(lambda: engine._stopping)
+        clear()
+
+    monkeypatch.setattr(engine._woken, "clear", stop_then_clear)
+    engine.start()
+    engine.wake()
+    wait_until(lambda: stopper.ident is not None)
+    stopper.join(20)
+    assert not stopper.is_alive()
+    assert looks
+
+
 def test_agents_get_time_when_the_clock_was_set(clock: Any) -> None:
     resumed: list[int] = []
     engine = Clock([], clock, lambda: None, resumed=lambda: resumed.append(1))
