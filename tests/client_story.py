@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from client_world import COUNT, LOGIN, MISTAKEN, MODULES, PASSWORD, SLEEP
-from database_servers import missing
 from lxml import etree
+from needed import missing
 from real_server import Server
 
 CLIENTS = Path(__file__).with_name("clients")

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from needed import missing
 from sqlalchemy import NullPool, create_engine, text
 
 from dispatcher.datastore import schema
@@ -44,14 +45,6 @@ _ROOM = 1 << 30  #: for each worker, in bytes
 def _folder() -> str | None:
     room = _ROOM * int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     return str(_MEMORY) if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > room else None
-
-
-def missing(server: str) -> None:
-    """Fail where everything must be there (CI), skip elsewhere."""
-    message = f"{server} is not installed"
-    if os.environ.get("CI"):
-        pytest.fail(message)
-    pytest.skip(message)
 
 
 @contextlib.contextmanager

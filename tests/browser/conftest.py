@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 from lxml import html
+from needed import missing
 
 CHROMIUM = shutil.which("chromium")
 QUIET = [
@@ -29,9 +29,7 @@ QUIET = [
 def browse(tmp_path: Path) -> Iterator[Callable[..., Any]]:
     """Return the document that a page becomes in the browser, which may be given more options."""
     if CHROMIUM is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("chromium is not installed")
-        pytest.skip("chromium is not installed")
+        missing("chromium")
 
     def browse(url: str, *options: str) -> Any:
         profile = f"--user-data-dir={tmp_path / 'profile'}"

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from domain_controller import DomainController
 from opsramp import binding
-from ssh_servers import SSHD, USER, Sshd
+from ssh_servers import SSHD, USER, Sshd, needs_sshd
 
 from dispatcher.core.states import State
 from dispatcher.tasks.directory_check import PORTS
@@ -65,7 +65,7 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd | None]:
 def key_of(server: Sshd | None) -> str:
     """Return the members of a credential set that logs in to *server*."""
     if server is None:
-        return "    password: none\n"
+        return "    user: nobody\n"
     key = "".join(f"      {line}\n" for line in server.private_key.splitlines())
     return f"    user: {USER}\n    port: {server.port}\n    private_key: |\n{key}"
 
@@ -162,7 +162,7 @@ def alerts(server: Server) -> list[str]:
     return [one["kind"] for one in json.loads("".join(lines))]
 
 
-@pytest.mark.skipif(SSHD is None, reason="OpenSSH's server is not installed")
+@needs_sshd
 def test_network_configuration_backup(server: Server, device: Sshd, run: Any) -> None:
     def versions() -> list[str]:
         lines = dispatcher("configuration", "list", "sw", "--json", datastore=server.datastore)
@@ -280,7 +280,7 @@ def telling(tenant: Any) -> tuple[str, str]:
     return str(script["id"]), str(script["parameters"][0]["id"])
 
 
-@pytest.mark.skipif(SSHD is None, reason="OpenSSH's server is not installed")
+@needs_sshd
 def test_custom_script_with_a_credential_set_logs_in(
     box: Sshd, computer: str, telling: tuple[str, str], run: Any
 ) -> None:
@@ -299,7 +299,7 @@ def test_custom_script_with_a_credential_set_logs_in(
     assert state == State.COMPLETED
 
 
-@pytest.mark.skipif(SSHD is None, reason="OpenSSH's server is not installed")
+@needs_sshd
 def test_custom_script_for_a_computer_without_an_agent(box: Sshd, telling: tuple[str, str], run: Any) -> None:
     state, result = run(BOX, "custom", userType="2", customScript={"id": telling[0]})
     assert f"size 10 as {USER} by [{box.port}]" in result
@@ -311,7 +311,7 @@ def test_custom_script_for_a_computer_without_an_agent(box: Sshd, telling: tuple
     assert state == State.FAILED
 
 
-@pytest.mark.skipif(SSHD is None, reason="OpenSSH's server is not installed")
+@needs_sshd
 def test_set_that_the_job_names_goes_before_that_of_the_computer(box: Sshd, telling: tuple[str, str], run: Any) -> None:
     # The computer's own would lead to a device that has no shell.
     state, result = run(SWITCH, "custom", customScript={"id": telling[0]}, credentialSet={"uniqueId": LOGINS})

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from database_servers import missing
+from needed import missing
 from world import World
 
 _HEAD = struct.Struct("dqqcc6x")

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 from real_server import Server, dispatcher, serving
-from ssh_servers import SSHD, USER, Sshd
+from ssh_servers import USER, Sshd, needs_sshd
 
 from dispatcher.core.states import State
 
-pytestmark = pytest.mark.skipif(SSHD is None, reason="OpenSSH's server is not installed")
+pytestmark = needs_sshd
 MODULE = "3b6f0a52-7d0c-4f0e-9a63-5c1f6b2e8d01"
 SWITCH = "709824de-8315-4cf9-ad1c-b15aaf7bf2a5"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from needed import missing
 
 from dispatcher.core.errors import InvalidValue
 from dispatcher.tasks.script import TYPE, ScriptSettings
@@ -102,7 +103,7 @@ def run_for_real(context: Any, settings: ScriptSettings) -> subprocess.Completed
 @pytest.mark.parametrize("language", ECHO)
 def test_arguments_arrive_as_they_are_and_show_in_no_process_list(a_context: Any, language: str) -> None:
     if language not in ("shell", "python") and shutil.which(language) is None:
-        pytest.skip(f"{language} is not installed")
+        missing(language)
     values = {f"PARAM_p{place}": value for place, value in enumerate(NASTY)}
     arguments = [f"$[p{place}]" for place in range(len(NASTY))]
     done = run_for_real(a_context(**values), script(language, ECHO[language], arguments=arguments))
@@ -113,7 +114,7 @@ def test_arguments_arrive_as_they_are_and_show_in_no_process_list(a_context: Any
 @pytest.mark.parametrize("language", ECHO)
 def test_failure_of_a_script_with_arguments_is_one(a_context: Any, language: str) -> None:
     if language not in ("shell", "python") and shutil.which(language) is None:
-        pytest.skip(f"{language} is not installed")
+        missing(language)
     broken = {"shell": "exit 4", "python": "1/0", "perl": "die 'no'", "php": "<?php throw new Exception('no');"}
     done = run_for_real(a_context(), script(language, broken[language], arguments=["a"]))
     assert done.returncode != 0

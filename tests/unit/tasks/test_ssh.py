@@ -16,8 +16,9 @@ from typing import Any
 
 import psutil
 import pytest
+from needed import missing
 from pydantic import ValidationError
-from ssh_servers import SSHD, USER, PasswordServer, Sshd, a_key
+from ssh_servers import USER, PasswordServer, Sshd, a_key, needs_sshd
 
 from dispatcher.core.accounts import Account
 from dispatcher.core.errors import InvalidValue
@@ -28,7 +29,6 @@ from dispatcher.tasks.ssh_command import TYPE as COMMAND
 from dispatcher.tasks.ssh_fetch import TYPE as FETCH
 from dispatcher.tasks.work import FETCHED, TaskFailed
 
-needs_sshd = pytest.mark.skipif(SSHD is None, reason="OpenSSH's server is not installed")
 HOST = "127.0.0.1"
 
 
@@ -89,7 +89,7 @@ def for_other_computers(server: Sshd, language: str, text: str, **rest: Any) -> 
     """Return what a script becomes that logs in; skip the test where there is nothing to run it with."""
     program = {"python": "python3", "shell": "sh"}.get(language, language)
     if shutil.which(program, path="/usr/local/bin:/usr/bin:/bin") is None:
-        pytest.skip(f"{program} is not installed")
+        missing(program)
     given = {"language": language, "text": text, "login": "if_given", **rest}
     asked: list[Any] = []
     context = SimpleNamespace(logs_in=True, run_work=lambda *order: asked.append(order))
