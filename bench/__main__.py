@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from bench import fanout, growth, idle, latency, lateness, reads, report, submits, whole_jobs
+from bench import fanout, growth, idle, latency, lateness, reads, records, report, submits, whole_jobs
 from bench.figures import Figure
 
 
@@ -43,6 +43,7 @@ _FIGURES: dict[str, Callable[[Measurement], Figure]] = {
     "m11": lambda how: growth.run(
         how.directory, how.pairs, growth.FEW, max(growth.FEW, how.scaled(growth.MANY)), how.scaled(growth.CLAIMS)
     ),
+    "m12": lambda how: records.run(how.directory, how.pairs, how.scaled(records.MANY), how.scaled(records.EACH)),
 }
 
 

@@ -19,9 +19,10 @@ from dispatcher.core.states import Event, State
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.real_ports import new_id, now, steady
 from dispatcher.services.hall import Hall, build_hall
-from dispatcher.services.leasing import Ask, LeasedRun
+from dispatcher.services.leasing import Ask
 from dispatcher.services.library.importing import import_texts
 from dispatcher.services.reporting import News, RunFinished, RunStarted, TaskFinished, TaskStarted
+from dispatcher.services.run_orders import LeasedRun
 from dispatcher.services.secrets import Secrets
 
 #: How many agents the jobs were and are for.

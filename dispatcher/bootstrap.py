@@ -16,6 +16,7 @@ import structlog
 from dispatcher import __version__
 from dispatcher.agents.gateway import Gateway
 from dispatcher.agents.lookout import Lookout
+from dispatcher.bindings.exastro_ita import binding as exastro_ita
 from dispatcher.bindings.ivanti_automation import binding as ivanti_automation
 from dispatcher.bindings.ivanti_automation import resource_service
 from dispatcher.bindings.opsramp import binding as opsramp
@@ -203,4 +204,6 @@ DIALECTS: Mapping[str, Callable[[Hall, Quotas, Limits], list[Binding]]] = {
     "ivanti_automation": _ivanti_automation,
     "opsramp": _json_api(opsramp.build),
     "symantec_ccs": _json_api(symantec_ccs.build),
+    # The last one: below /api there are others, too.
+    "exastro_ita": _json_api(exastro_ita.build),
 }

@@ -35,6 +35,39 @@ WHAT_XML = f"<What><JobWhat><ID>{PATCH}</ID></JobWhat></What>"
 JOB_XML = f"<Description>hostile</Description>{WHAT_XML}<Who><JobWho><ID>{AGENT}</ID></JobWho></Who>"
 JOB_JSON = f'{{"Description":"hostile","What":[{{"ID":"{PATCH}"}}],"Who":[{{"ID":"{AGENT}","Type":0}}]}}'
 
+#: What members of JSON messages are made, whatever they should be.
+VALUES: list[Any] = [
+    None,
+    True,
+    0,
+    -1,
+    10**18,
+    10**30,
+    1.5,
+    "",
+    " ",
+    "true",
+    "9" * 5_000,
+    "x" * 100_000,
+    "'; DROP TABLE job; --",
+    "../../../etc/passwd",
+    "\r\nSet-Cookie: evil=1",
+    "<script>alert(1)</script>",
+    "${jndi:ldap://127.0.0.1/x}",
+    "\N{ARABIC-INDIC DIGIT ONE}",
+    "\N{RIGHT-TO-LEFT OVERRIDE}gnp.exe",
+    NOBODY,
+    "9999-12-31T23:59:59-1400",
+    "0001-01-01T00:00:00+1400",
+    "2026-02-30T00:00:00+0000",
+    [],
+    {},
+    [None],
+    [[]],
+    {"": {}},
+    [{"id": {}}] * 3,
+]
+
 
 @dataclass(frozen=True)
 class Address:

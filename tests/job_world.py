@@ -10,8 +10,9 @@ from dispatcher.core.attempts import again
 from dispatcher.core.jobs import JobRequest, WhatChoice, WhatKind, When, WhoChoice, WhoKind
 from dispatcher.core.states import Event
 from dispatcher.services.hall import Hall
-from dispatcher.services.leasing import Ask, LeasedRun
+from dispatcher.services.leasing import Ask
 from dispatcher.services.reporting import News, RunFinished, RunStarted
+from dispatcher.services.run_orders import LeasedRun
 from dispatcher.services.standings import Held, Standing
 
 LIBRARY = """

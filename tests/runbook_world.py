@@ -18,8 +18,8 @@ from dispatcher.core.permissions import SYSTEM
 from dispatcher.core.states import Event
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.services.hall import Hall
-from dispatcher.services.leasing import LeasedRun
 from dispatcher.services.reporting import RunFinished, RunStarted
+from dispatcher.services.run_orders import LeasedRun
 
 BOOK = UUID("00000000-0000-4000-8000-0000000000b0")
 #: Its one parameter is the name of the step, by which a run is known; what it gives out is up to the test.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 MASK = b"********"
 
@@ -11,11 +12,14 @@ MASK = b"********"
 class Masker:
     """Replaces every occurrence of some secrets in a stream.
 
-    Secrets are looked for as UTF-8. What an output makes of them (Base64, URL encoding, another character set) is not.
+    Secrets are looked for as UTF-8, also as JSON, Python and a terminal write them. What else an output makes of them
+    (Base64, URL encoding, another character set) is not.
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        wanted = sorted({secret.encode() for secret in secrets if secret}, key=len, reverse=True)
+        self._given = {secret for secret in secrets if secret}
+        forms = {form.encode(errors="surrogatepass") for secret in self._given for form in _forms(secret)}
+        wanted = sorted(forms, key=len, reverse=True)
         self._secrets = wanted
         # Looking ahead finds occurrences that overlap; the longest one at a place comes first.
         self._pattern = re.compile(b"(?=(" + b"|".join(map(re.escape, wanted)) + b"))", re.DOTALL) if wanted else None
@@ -37,7 +41,7 @@ class Masker:
 
     def text(self, text: str) -> str:
         """Return *text* masked; it is no part of the stream."""
-        masker = Masker(secret.decode() for secret in self._secrets)
+        masker = Masker(self._given)
         return (masker.feed(text.encode(errors="replace")) + masker.finish()).decode()
 
     def _hold_from(self, data: bytes) -> int:
@@ -66,3 +70,11 @@ class Masker:
         self._held = data[end:]
         self._masked = max(0, written - end)
         return b"".join(parts)
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """Give *secret* as it is, and as programs write it that quote what they show, as Ansible does."""
+    yield secret
+    yield from (json.dumps(secret, ensure_ascii=is_plain)[1:-1] for is_plain in (True, False))
+    yield repr(secret)[1:-1]
+    yield secret.replace("\n", "\r\n")

@@ -31,6 +31,7 @@ from uuid import UUID
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
 from dispatcher.core.accounts import Account
+from dispatcher.core.inputs import Input
 from dispatcher.core.parameters import ParameterType
 
 PATH = "/agents/v1"
@@ -205,7 +206,7 @@ class RunOrder(Message):
 
     ``scopes`` has for every object of the job the values of the project, which its modules share; None for a module.
     With a ``device`` the run is for that, and facts are its. ``account`` is for tasks that log in; with
-    ``logs_in`` those do that need not, too.
+    ``logs_in`` those do that need not, too. ``inputs``, secrets open, are for tasks that take such.
     """
 
     run_id: UUID
@@ -218,6 +219,7 @@ class RunOrder(Message):
     device: Device | None = None
     account: Account | None = None
     logs_in: bool = False
+    inputs: list[Input] = []
 
 
 class Orders(Message):

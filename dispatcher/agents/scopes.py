@@ -19,6 +19,7 @@ class Scopes:
         self._projects = [None if scope is None else [to_parameter(value) for value in scope] for scope in order.scopes]
         self._changed: dict[int, set[str]] = {}  #: names that were set, by object of the job
         self.secrets: set[str] = set() if order.account is None else set(order.account.secrets())
+        self.secrets.update(secret for one in order.inputs for secret in one.secrets())
         for parameters in (*self._modules, *filter(None, self._projects)):
             self._note_secrets(parameters)
 

@@ -108,8 +108,10 @@ class TaskRun:
 
     def run_work(self, name: str, settings: TaskSettings) -> TaskEnding:
         """Run a worker process (see ``TaskContext``)."""
-        account = self.order.account if task_type(name).needs_account(self.task.settings) else None
-        order = worker_order.prepare(name, settings, self._home, self.scratch, self.work, account)
+        kind = task_type(name)
+        account = self.order.account if kind.needs_account(self.task.settings) else None
+        inputs = self.order.inputs if kind.takes_inputs else ()
+        order = worker_order.prepare(name, settings, self._home, self.scratch, self.work, account, inputs)
         return worker_order.conclude(self.run_process(order), self.scratch)
 
     def _ending(self, end: ProcessEnd, success_codes: frozenset[int]) -> TaskEnding:

@@ -15,7 +15,7 @@ from dispatcher.core.states import Event
 from dispatcher.services import reporting
 from dispatcher.services.configuration_keeping import FetchedText
 from dispatcher.services.enrolment import Facts
-from dispatcher.services.leasing import LeasedRun
+from dispatcher.services.run_orders import LeasedRun
 from dispatcher.services.topology import Target
 
 _TASK_EVENTS: dict[protocol.TaskEnd, Event] = {
@@ -65,6 +65,7 @@ def to_orders(runs: Sequence[LeasedRun]) -> list[protocol.RunOrder]:
             known = alike[id(run.modules)] = to_order(run)
         update: dict[str, Any] = {"run_id": run.id, "fence": run.fence}
         update |= {"device": _to_device(run.device), "account": run.account, "logs_in": run.logs_in}
+        update["inputs"] = run.inputs
         orders.append(known.model_copy(update=update))
     return orders
 
@@ -82,6 +83,7 @@ def to_order(run: LeasedRun) -> protocol.RunOrder:
         device=_to_device(run.device),
         account=run.account,
         logs_in=run.logs_in,
+        inputs=run.inputs,
     )
 
 

@@ -62,6 +62,7 @@ def _tools(order: WorkOrder) -> Tools:
         allows_power=allowed.allows_power,
         home=order.home,
         account=order.account,
+        inputs=order.inputs,
     )
 
 

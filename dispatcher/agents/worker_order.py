@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from pydantic import BaseModel
 
 import dispatcher
 from dispatcher.core.accounts import Account
+from dispatcher.core.inputs import Input
 from dispatcher.tasks.types import Process, TaskEnding, TaskSettings
 
 #: The exit code of a worker whose task failed.
@@ -28,6 +30,7 @@ class WorkOrder(BaseModel):
     scratch: Path
     work: Path
     account: Account | None = None
+    inputs: list[Input] = []
 
     def conclude(self, said: str) -> None:
         """Leave what there is to say about the end of the task."""
@@ -35,9 +38,15 @@ class WorkOrder(BaseModel):
 
 
 def prepare(
-    name: str, settings: TaskSettings, home: Path, scratch: Path, work: Path, account: Account | None = None
+    name: str,
+    settings: TaskSettings,
+    home: Path,
+    scratch: Path,
+    work: Path,
+    account: Account | None = None,
+    inputs: Sequence[Input] = (),
 ) -> Process:
-    """Write the order and return the process that does it. *account* is for that process alone.
+    """Write the order and return the process that does it. *account* and *inputs* are for that process alone.
 
     :raises OSError: if it cannot be written.
     """
@@ -48,6 +57,7 @@ def prepare(
         scratch=scratch,
         work=work,
         account=account,
+        inputs=list(inputs),
     )
     file = scratch / _ORDER
     (scratch / _ENDING).unlink(missing_ok=True)

@@ -109,9 +109,11 @@ class StepOptions(TypedDict, total=False):
     select_one_agent: bool
     offline_agents_next_boot: bool
     launch_window: str  #: ``fail``, ``continue`` or ``wait``
+    wait_for_approval: bool  #: it begins when somebody has approved it
     batch_size: int
     batch_share: float
     stop_at_share: float
+    operation: str  #: by this name it takes other inputs than the run book has (``services.job_inputs``)
 
 
 class StepDocument(TypedDict):

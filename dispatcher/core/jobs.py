@@ -63,6 +63,13 @@ STAGES: dict[Stage, frozenset[State]] = {
 }
 
 
+class InputsFrom(TypedDict):
+    """Where a job's runs get values from, each for its agent (``services.job_inputs``)."""
+
+    provider: str  #: who has them
+    of: str  #: what they are of, as the provider knows it
+
+
 class Options(TypedDict, total=False):
     """What few jobs have, as a job stores it. Shares are above 0 and up to 1."""
 
@@ -84,6 +91,7 @@ class Options(TypedDict, total=False):
     credential_set: str  #: the id of the one that its tasks log in with, instead of that of the resource
     credential_team: str  #: the id of the team that may use the set for its jobs, if it is not the resource's own
     local_time: str  #: the wall clock at which it starts wherever an agent is (``core.local_time``)
+    inputs: InputsFrom  #: more values that tasks see which take such
 
 
 @dataclass(slots=True)
@@ -166,6 +174,7 @@ class JobRequest:
     tags: str | None = None
     options: Options | None = None
     may_name_nobody: bool = False  #: without any ``who`` it does nothing, instead of being refused
+    id: UUID | None = None  #: that of the job, where whoever asks has told one already; never a client's
 
 
 @dataclass(slots=True)

@@ -56,6 +56,14 @@ _IS_ID: tuple[Callable[[Any], bool], str] = (
     lambda value: isinstance(value, str) and _ID.fullmatch(value) is not None,
     "an id",
 )
+_INPUTS: tuple[Callable[[Any], bool], str] = (
+    lambda value: (
+        isinstance(value, Mapping)
+        and value.keys() == {"provider", "of"}
+        and all(isinstance(one, str) and one for one in value.values())
+    ),
+    "a provider and what is asked of it",
+)
 _FLAG: tuple[Callable[[Any], bool], str] = (lambda value: isinstance(value, bool), "true or false")
 _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "launch_timeout_s": _whole(1, MAX_TIME_S),
@@ -74,4 +82,5 @@ _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "approval": (lambda value: value == REQUIRED, REQUIRED),
     "credential_set": _IS_ID,
     "credential_team": _IS_ID,
+    "inputs": _INPUTS,
 }

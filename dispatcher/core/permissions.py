@@ -104,7 +104,8 @@ class Caller:
 
     ``rights`` are those on whole nodes. What they say holds for everything below a node, unless it is one of the nodes
     ``fine``: there each of ``roles`` is asked. ``inherits`` says whether agents have the permissions of their primary
-    teams, where a role says nothing of the agent itself (contract section 9).
+    teams, where a role says nothing of the agent itself (contract section 9). ``language`` is that of texts that are
+    for people, where a dialect has them in several.
     """
 
     name: str
@@ -113,6 +114,8 @@ class Caller:
     inherits: bool = False
     fine: frozenset[Node] = frozenset()
     address: str = field(default="", compare=False)  #: where it asks from; empty: at the command line
+    language: str = field(default="ja", compare=False)
+    is_first_login_pending: bool = field(default=False, compare=False)  #: whether it still has to choose a password
 
     @classmethod
     def of(cls, name: str, roles: Sequence[RoleRights], inherits: bool = False) -> Self:

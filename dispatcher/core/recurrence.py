@@ -7,6 +7,8 @@ number of ``EXDATE:...`` and ``RDATE:...``. Without a rule it occurs once. What 
   from DTSTART on, whatever the clocks show.
 - DTSTART is the earliest due time, and the time of day; it is a due time itself only if the rule says so.
 - COUNT counts due times: a local time that does not exist is none, one that comes twice may be two.
+- ``EXDATE;VALUE=PERIOD;TZID=...:20260301T080000/20260305T080000`` leaves out what is due from the first moment on and
+  before the second.
 """
 
 from __future__ import annotations
@@ -44,6 +46,7 @@ _FREQUENCIES: dict[Frequency, Literal[0, 1, 2, 3]] = {
 #: How often a weekday comes at most.
 _MOST_OF_A_MONTH, _MOST_OF_A_YEAR = 5, 53
 _DAY = timedelta(days=1)
+_INSTANT = timedelta(microseconds=1)
 _LONG_AGO = datetime(1900, 1, 1, tzinfo=UTC)
 
 
@@ -60,6 +63,7 @@ class Recurrence:
     until: datetime = END
     extra: tuple[datetime, ...] = ()
     left_out: frozenset[datetime] = frozenset()
+    stops: tuple[tuple[datetime, datetime], ...] = ()  #: nothing is due from the first moment of each up to its second
 
     def __str__(self) -> str:
         """Return the text in its one form."""
@@ -84,6 +88,19 @@ class Recurrence:
 
     def _due(self, after: datetime) -> Iterator[datetime]:
         """Give the due times after *after*, in order, each once."""
+        goes_on = True
+        while goes_on:
+            goes_on = False
+            for moment in self._unstopped(after):
+                end = next((end for start, end in self.stops if start <= moment < end), None)
+                if end is not None:  # there may be very many before that
+                    after, goes_on = end - _INSTANT, True
+                    break
+                yield moment
+                after = moment
+
+    def _unstopped(self, after: datetime) -> Iterator[datetime]:
+        """Give the due times after *after*, in order, each once, also those in ``stops``."""
         ruled = takewhile(lambda moment: moment <= self.until, self._ruled(after))
         latest = after
         for moment in heapq.merge(ruled, self.extra) if self.extra else ruled:
@@ -204,6 +221,7 @@ def parse(text: str, gap: Gap = Gap.SHIFT, fold: Fold = Fold.FIRST) -> Recurrenc
         until=bare.until if lines.rule is None else _until(bare, lines.rule),
         extra=tuple(sorted(_moments(bare, lines.extra))),
         left_out=frozenset(_moments(bare, lines.left_out)),
+        stops=tuple((min(_moments(bare, [start])), max(_moments(bare, [end]))) for start, end in lines.stops),
     )
     if found.after(_LONG_AGO) is None:
         raise InvalidValue("RRULE", "never occurs")

@@ -25,6 +25,8 @@ _DATE = re.compile(r"([0-9]{8})(?:T([0-9]{6})(Z?))?")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,6}")
 _DAY = re.compile(r"([+-]?[0-9]{1,2})?(MO|TU|WE|TH|FR|SA|SU)")
 _LINE = re.compile(r"(DTSTART|RRULE|EXDATE|RDATE)((?:;[^:]*)?):(.*)")
+#: What an EXDATE begins with that leaves out all between two moments; as RDATE has it in RFC 5545.
+_PERIOD = ";VALUE=PERIOD"
 
 
 class Frequency(StrEnum):
@@ -88,6 +90,7 @@ class RecurrenceText:
     rule: RuleText | None = None
     extra: tuple[datetime, ...] = ()
     left_out: tuple[datetime, ...] = ()
+    stops: tuple[tuple[datetime, datetime], ...] = ()  #: periods left out, each without its end
 
     def __str__(self) -> str:
         """Return the text in its one form, lines joined by a line feed."""
@@ -101,6 +104,11 @@ class RecurrenceText:
             utc = [format_date(one) for one in dates if one.tzinfo is not None]
             lines += [f"{name}{in_zone}:{','.join(local)}"] if local else []
             lines += [f"{name}:{','.join(utc)}"] if utc else []
+        for zone, is_utc in ((in_zone, False), ("", True)):
+            stops = [
+                f"{format_date(one)}/{format_date(end)}" for one, end in self.stops if (one.tzinfo is None) != is_utc
+            ]
+            lines += [f"EXDATE{_PERIOD}{zone}:{','.join(stops)}"] if stops else []
         return "\n".join(lines)
 
 
@@ -111,12 +119,16 @@ def parse(text: str) -> RecurrenceText:
     """
     if len(text) > MAX_LENGTH:
         raise InvalidValue("recurrence", f"may have {MAX_LENGTH} characters")
-    found: dict[str, list[tuple[str, str]]] = {"DTSTART": [], "RRULE": [], "EXDATE": [], "RDATE": []}
+    found: dict[str, list[tuple[str, str]]] = {"DTSTART": [], "RRULE": [], "EXDATE": [], "RDATE": [], _PERIOD: []}
     for line in filter(None, map(str.strip, text.split("\n"))):
         match = _LINE.fullmatch(line)
         if match is None:
             raise InvalidValue("recurrence", f"{line[:60]!r} is none of DTSTART, RRULE, EXDATE, RDATE")
-        found[match[1]].append((_zone_of(match[1], match[2]), match[3]))
+        name, parameters = match[1], match[2]
+        if name == "EXDATE" and parameters[: len(_PERIOD)].upper() == _PERIOD:
+            found[_PERIOD].append((_zone_of(name, parameters[len(_PERIOD) :]), match[3]))
+        else:
+            found[name].append((_zone_of(name, parameters), match[3]))
     if len(found["DTSTART"]) != 1 or len(found["RRULE"]) > 1:
         raise InvalidValue("recurrence", "must have one DTSTART and at most one RRULE")
     zone, start = _start(*found["DTSTART"][0])
@@ -126,6 +138,7 @@ def parse(text: str) -> RecurrenceText:
         parse_rule(found["RRULE"][0][1]) if found["RRULE"] else None,
         extra=_dates("RDATE", found["RDATE"], zone),
         left_out=_dates("EXDATE", found["EXDATE"], zone),
+        stops=_periods(found[_PERIOD], zone),
     )
     # What is stored and shown is the one form, which may be longer: a long zone stands in every line of it.
     if len(str(read)) > MAX_LENGTH:
@@ -215,6 +228,22 @@ def _dates(name: str, lines: list[tuple[str, str]], zone: str) -> tuple[datetime
         found += [_date(name, one) for one in value.split(",")]
     # Times of the wall clock and in UTC are not compared: each kind is put in order by itself.
     return tuple(sorted(set(found), key=lambda one: (one.tzinfo is not None, one.replace(tzinfo=None))))
+
+
+def _periods(lines: list[tuple[str, str]], zone: str) -> tuple[tuple[datetime, datetime], ...]:
+    found: set[tuple[datetime, datetime]] = set()
+    for line_zone, value in lines:
+        if line_zone not in ("", zone):
+            raise InvalidValue("EXDATE/TZID", "is not the zone of DTSTART")
+        for one in value.split(","):
+            first, _, last = one.partition("/")
+            start, end = _date("EXDATE", first), _date("EXDATE", last)
+            if start.tzinfo != end.tzinfo or start >= end:
+                raise InvalidValue("EXDATE", f"{one[:60]!r} is no period such as 20260301T000000/20260302T000000")
+            found.add((start, end))
+    return tuple(
+        sorted(found, key=lambda one: (one[0].tzinfo is not None, *(part.replace(tzinfo=None) for part in one)))
+    )
 
 
 def _date(name: str, text: str) -> datetime:

@@ -94,6 +94,12 @@ def insert_if_missing(session: Session, table: Any, row: Mapping[str, Any]) -> N
     session.connection().execute(_statement(session.get_bind().dialect.name, table), row)
 
 
+def insert_all_missing(session: Session, table: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert those of *rows* into *table* whose primary keys are not there, as ``insert_if_missing`` does."""
+    if rows:
+        session.connection().execute(_statement(session.get_bind().dialect.name, table), rows)
+
+
 def _statement(dialect: str, table: Any) -> Insert:
     if dialect == "sqlite":
         return sqlite.insert(table).on_conflict_do_nothing()

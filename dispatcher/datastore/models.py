@@ -8,6 +8,18 @@ from dispatcher.datastore.configurations import Configuration, ConfigurationPart
 from dispatcher.datastore.credential_sets import CredentialSet, CredentialUse
 from dispatcher.datastore.definitions import Definition
 from dispatcher.datastore.dispatchers import Dispatcher
+from dispatcher.datastore.exastro_ita import (
+    ItaAnswer,
+    ItaDetail,
+    ItaFile,
+    ItaJournal,
+    ItaMenu,
+    ItaRecord,
+    ItaRoleMenu,
+    ItaRun,
+    ItaUnique,
+    ItaWorkspace,
+)
 from dispatcher.datastore.folders import Folder
 from dispatcher.datastore.jobs import Job
 from dispatcher.datastore.logins import Grant, Login, LoginRole, Role
@@ -51,6 +63,16 @@ __all__ = [
     "FetchedPart",
     "Folder",
     "Grant",
+    "ItaAnswer",
+    "ItaDetail",
+    "ItaFile",
+    "ItaJournal",
+    "ItaMenu",
+    "ItaRecord",
+    "ItaRoleMenu",
+    "ItaRun",
+    "ItaUnique",
+    "ItaWorkspace",
     "Job",
     "Login",
     "LoginRole",

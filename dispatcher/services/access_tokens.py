@@ -50,16 +50,28 @@ class Lifetimes:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A new access token, and what it can be renewed by once; neither can be shown again."""
+    """A new access token, and what it can be renewed by; neither can be shown again."""
 
     access: str = field(repr=False)
     refresh: str | None = field(repr=False)
     lifetimes: Lifetimes
+    login: str = ""  #: its name; empty while there is none
 
     @property
     def expires_in(self) -> int:
         """How long the access token is good, in seconds."""
         return int(self.lifetimes.access.total_seconds())
+
+    @property
+    def refresh_expires_in(self) -> int:
+        """How long it can be renewed, in seconds; 0 without a refresh token."""
+        return 0 if self.lifetimes.refresh is None else int(self.lifetimes.refresh.total_seconds())
+
+
+class FirstLoginPending(NotAuthenticated):
+    """The credentials are right, but their login has not chosen a password of its own yet."""
+
+    code = "security.first_login_pending"
 
 
 class AccessTokens:
@@ -93,6 +105,8 @@ class AccessTokens:
         passwords: str | Sequence[str],
         lifetimes: Lifetimes,
         address: str,
+        *,
+        asks_first_login: bool = False,
     ) -> Pair:
         """Return new tokens for *dialect* to a login, asked for from the network *address*.
 
@@ -100,6 +114,7 @@ class AccessTokens:
         the last. So are several *passwords*: together they are one attempt. Without any login every name and password
         is right, as everything else is allowed then.
 
+        :raises FirstLoginPending: if the dialect *asks_first_login*, and that is to come.
         :raises NotAuthenticated: if the password is wrong, or too many were wrong before.
         :raises Unavailable: if too many others log in at this moment.
         """
@@ -109,12 +124,38 @@ class AccessTokens:
         for _ in range(_ATTEMPTS):
             revision = self._datastore.revisions()[revisions.SECURITY]
             caller = self._security.log_in(credentials, address)
+            if asks_first_login and caller.is_first_login_pending:
+                raise FirstLoginPending
             with self._datastore.begin() as session:
                 login = _locked(session, find(session, caller.name)) if caller.name else None
                 # The login may have been changed since its password was right: then that has to be asked again.
                 if revisions.current(session)[revisions.SECURITY] == revision:
                     return self._make(session, dialect, login, lifetimes, caller, self._ports.new_id())
         raise Unavailable("logins are being changed, try again shortly")
+
+    def renew(self, dialect: str, token: str, lifetimes: Lifetimes, address: str) -> Pair:
+        """Return a new access token for the refresh token *token*, which stays good until its end.
+
+        For dialects whose clients keep one refresh token for as long as it is good, and use it again and again.
+
+        :raises NotAuthenticated: if it is unknown or expired, or its login is not let in any more.
+        """
+        with self._datastore.read() as session:
+            found = self._find(session, dialect, REFRESH, token)
+        if found is None:
+            raise NotAuthenticated
+        with self._datastore.begin() as session:
+            login = _locked(session, found[1])
+            # It may have ended while this waited for its login.
+            still = self._find(session, dialect, REFRESH, token)
+            caller = None if still is None else self._caller(session, login)
+            if still is None or caller is None:
+                raise NotAuthenticated
+            row = still[0]
+            access = replace(lifetimes, refresh=None)
+            pair = self._make(session, dialect, login, access, replace(caller, address=address), row.chain)
+            left = Lifetimes(lifetimes.access, row.expires_at - self._ports.now())
+            return replace(pair, refresh=token, lifetimes=left)
 
     def refresh(self, dialect: str, token: str, lifetimes: Lifetimes, address: str) -> Pair:
         """Return new tokens for those that the refresh token *token* came with; it is spent by that.
@@ -224,7 +265,7 @@ class AccessTokens:
             session.add(AccessToken(id=self._ports.new_id(), hash=hashed(texts[kind]), **values))
         subject = Subject("token", dialect, chain)
         audit.record(session, now, caller, "token.issued", subject, new={f"{kind}_until": ends[kind] for kind in ends})
-        return Pair(texts[ACCESS], texts.get(REFRESH), lifetimes)
+        return Pair(texts[ACCESS], texts.get(REFRESH), lifetimes, caller.name)
 
 
 def _locked(session: Session, login: Login | None, *, is_shared: bool = True) -> Login | None:

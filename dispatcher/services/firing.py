@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import structlog
@@ -36,6 +36,19 @@ class Wanted:
     invoker: Invoker = Invoker.RECURRENCE
 
 
+class Attendant(Protocol):
+    """Looks after the occurrences of recurring jobs that a dialect knows more of. Works in the caller's transaction."""
+
+    def objections(self, session: Session, patterns: Sequence[Row]) -> Mapping[UUID, str]:
+        """Return why some of the recurring jobs *patterns* (their columns) must not occur now, by their ids."""
+
+    def complete(self, session: Session, jobs: Sequence[dict[str, Any]]) -> None:
+        """Complete new occurrences (their columns), which are not stored yet."""
+
+    def note(self, session: Session, jobs: Sequence[Row]) -> None:
+        """Note the new occurrences *jobs* (their columns), which are stored now."""
+
+
 class Firing:
     """Makes the jobs of occurrences. Works inside the caller's transaction."""
 
@@ -43,6 +56,18 @@ class Firing:
         self._ports = ports
         self._starting = starting
         self._activation = activation
+        self._attendants: dict[str, Attendant] = {}
+
+    def attend(self, name: str, attendant: Attendant) -> None:
+        """Ask *attendant* from now on about every occurrence, in place of the one that was given under this name."""
+        self._attendants[name] = attendant
+
+    def objections(self, session: Session, patterns: Sequence[Row]) -> dict[UUID, str]:
+        """Return why some of the recurring jobs *patterns* (their columns) must not occur now, by their ids."""
+        found: dict[UUID, str] = {}
+        for attendant in self._attendants.values():
+            found |= attendant.objections(session, patterns)
+        return found
 
     def fire(self, session: Session, wanted: Sequence[Wanted]) -> list[UUID]:
         """Insert a job for each of *wanted*, started, and return their ids in order.
@@ -50,6 +75,8 @@ class Firing:
         One that cannot be started is there all the same: it has failed, and says why.
         """
         jobs = [self._job(one) for one in wanted]
+        for attendant in self._attendants.values():
+            attendant.complete(session, jobs)
         plain: list[dict[str, Any]] = []
         runs: list[dict[str, Any]] = []
         for job in jobs:
@@ -63,6 +90,8 @@ class Firing:
             self._starting.insert_runs(session, runs)
         if any(job["options"] for job in plain):
             after_commit(session, self._ports.wakeup.engine)  # some of them end by themselves
+        for attendant in self._attendants.values():
+            attendant.note(session, jobs)
         return [job["id"] for job in jobs]
 
     def _job(self, wanted: Wanted) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from dispatcher.services.credential_sets import CredentialSets
 from dispatcher.services.dispatchers import Dispatchers
 from dispatcher.services.firing import Firing
 from dispatcher.services.handover import Handover
+from dispatcher.services.job_inputs import JobInputs
 from dispatcher.services.jobs import Jobs
 from dispatcher.services.launch_windows import LaunchWindows
 from dispatcher.services.library.catalogue import Library
@@ -57,6 +58,7 @@ class Ground:
     alerts: Alerts
     keeping: ConfigurationKeeping
     batches: Batches
+    job_inputs: JobInputs
 
 
 def lay_ground(datastore: Datastore, ports: Ports, secrets: Secrets, *, lease: timedelta, dispatcher: str) -> Ground:
@@ -72,7 +74,9 @@ def lay_ground(datastore: Datastore, ports: Ports, secrets: Secrets, *, lease: t
     jobs = Jobs(datastore, plans)
     runbook_who = RunBookWho(plans, topology)
     batches = Batches(ports, topology, placing)
-    activation = Activation(starting, Steps(ports, plans, topology, starting), batches, outputs)
+    job_inputs = JobInputs(secrets)
+    steps = Steps(ports, plans, topology, starting, job_inputs)
+    activation = Activation(starting, steps, batches, outputs)
     return Ground(
         datastore=datastore,
         ports=ports,
@@ -94,5 +98,6 @@ def lay_ground(datastore: Datastore, ports: Ports, secrets: Secrets, *, lease: t
         credential_sets=CredentialSets(datastore, secrets),
         alerts=alerts,
         batches=batches,
+        job_inputs=job_inputs,
         keeping=ConfigurationKeeping(ports, secrets, plans=plans, alerts=alerts, settings=settings),
     )

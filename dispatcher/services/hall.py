@@ -30,6 +30,7 @@ from dispatcher.services.reporting import Reporting
 from dispatcher.services.rerun import Rerun
 from dispatcher.services.results import Results
 from dispatcher.services.retention import Retention
+from dispatcher.services.run_orders import RunOrders
 from dispatcher.services.runbook_jobs import RunBookJobs
 from dispatcher.services.schedules import Schedules
 from dispatcher.services.scheduling import Scheduling
@@ -134,9 +135,8 @@ def _leasing(ground: Ground, lease: timedelta) -> Leasing:
         settings=ground.settings,
         topology=ground.topology,
         placing=ground.placing,
-        plans=ground.plans,
+        run_orders=RunOrders(ground.plans, ground.credential_sets, ground.job_inputs),
         activation=ground.activation,
-        credential_sets=ground.credential_sets,
         lease=lease,
     )
 

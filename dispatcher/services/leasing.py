@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -14,11 +13,8 @@ import structlog
 from sqlalchemy import ColumnElement, ScalarSelect, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
-from dispatcher.core.accounts import Account
 from dispatcher.core.attempts import again
-from dispatcher.core.definitions import PlannedModule, PlannedRun
 from dispatcher.core.errors import Busy, Unavailable
-from dispatcher.core.parameters import Parameter
 from dispatcher.core.ports import Ports
 from dispatcher.core.states import State
 from dispatcher.datastore.agents import Agent
@@ -28,36 +24,15 @@ from dispatcher.datastore.runs import FETCHABLE, RUNS, SET_RUN
 from dispatcher.datastore.transactions import Datastore, after_commit
 from dispatcher.services import handover, standings
 from dispatcher.services.activation import Activation
-from dispatcher.services.credential_sets import CredentialSets
 from dispatcher.services.devices import targets_of
 from dispatcher.services.locking import lock_agents, lock_free_agents, lock_jobs
 from dispatcher.services.placing import FREE, Placing
-from dispatcher.services.plans import Plans
+from dispatcher.services.run_orders import LeasedRun, Lent, RunOrders
 from dispatcher.services.settings import Settings
 from dispatcher.services.standings import Held, Standing
 from dispatcher.services.topology import Target, Topology
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(slots=True)
-class LeasedRun:
-    """A run that an agent shall do: its modules in order, with the values their tasks see, and the ``scopes`` of those.
-
-    With a ``device`` it is done for that. ``account`` is for the tasks that log in to the computer it is for; with
-    ``logs_in`` those do that need not, too.
-
-    ``scopes`` are as in ``core.definitions.PlannedRun``. Runs of one job may share both lists.
-    """
-
-    id: UUID
-    job_id: UUID
-    fence: int
-    modules: list[PlannedModule]
-    scopes: list[list[Parameter] | None] = field(default_factory=list)
-    device: Target | None = None
-    account: Account | None = None
-    logs_in: bool = False
 
 
 #: How long ago an agent may have said what it holds, for it to be taken at its word, in seconds.
@@ -84,8 +59,6 @@ _HOW_MANY_LENT = (
     .where(RUNS.c.agent_id.in_(bindparam("agents", expanding=True)), RUNS.c.leased_until.is_not(None))
     .group_by(RUNS.c.agent_id)
 )
-#: What agents were lent, and which runs are to fail instead, and why.
-_Lent = tuple[dict[UUID, list[LeasedRun]], list[tuple[Row, str]]]
 
 _RUN = select(
     RUNS.c.id, RUNS.c.agent_id, RUNS.c.job_id, RUNS.c.device, JOBS.c.what, JOBS.c.parameters, JOBS.c.options
@@ -138,9 +111,8 @@ class Leasing:
         settings: Settings,
         topology: Topology,
         placing: Placing,
-        plans: Plans,
+        run_orders: RunOrders,
         activation: Activation,
-        credential_sets: CredentialSets,
         lease: timedelta,
     ) -> None:
         self._datastore = datastore
@@ -148,9 +120,8 @@ class Leasing:
         self._settings = settings
         self._topology = topology
         self._placing = placing
-        self._plans = plans
+        self._run_orders = run_orders
         self._activation = activation
-        self._credential_sets = credential_sets
         self._lease = lease
         #: Agents that were given less than waits for them, because they had as many runs as one may have.
         self._full: set[UUID] = set()
@@ -200,7 +171,7 @@ class Leasing:
             stands[agent_id].is_unserved = True
         return [(leased.get(ask.agent_id, []), stands[ask.agent_id]) for ask in asks]
 
-    def _lend(self, free: Mapping[UUID, int]) -> tuple[*_Lent, set[UUID]]:
+    def _lend(self, free: Mapping[UUID, int]) -> tuple[*Lent, set[UUID]]:
         """Lend runs to the agents, which have so many slots *free*; return them, and what is left to ``_fail``.
 
         And the agents to which nothing could be lent, because others have locked them for too long.
@@ -237,7 +208,7 @@ class Leasing:
         lock_agents(session, agent_ids)
         return agent_ids
 
-    def _lend_in(self, session: Session, free: Mapping[UUID, int]) -> _Lent:
+    def _lend_in(self, session: Session, free: Mapping[UUID, int]) -> Lent:
         """Do what ``_lend`` does, for agents that are locked."""
         rows = self._waiting(session, free)
         targets = targets_of(session, self._topology, rows) if rows else {}
@@ -247,7 +218,7 @@ class Leasing:
         until = self._ports.now() + self._lease
         taken = [*rows, *(row for row, _ in ended)]
         session.connection().execute(_LEASE, [{"key": row["id"], "until": until} for row in taken])
-        leased, unplanned = self._plan(session, rows, targets)
+        leased, unplanned = self._run_orders.plan(session, rows, targets)
         return leased, ended + unplanned
 
     def lent(self, run_ids: Collection[UUID]) -> dict[UUID, list[LeasedRun]]:
@@ -255,7 +226,7 @@ class Leasing:
         with self._datastore.read() as session:
             rows = list(session.connection().execute(_HANDED_OVER, {"ids": list(run_ids)}).mappings())
             targets = targets_of(session, self._topology, rows)
-            leased, ended = self._plan(session, [row for row in rows if row["id"] in targets], targets)
+            leased, ended = self._run_orders.plan(session, [row for row in rows if row["id"] in targets], targets)
         self._fail(ended)
         return leased
 
@@ -346,51 +317,3 @@ class Leasing:
         if found:
             with self._datastore.begin() as session:
                 standings.take_back(session, found)
-
-    def _plan(self, session: Session, rows: Iterable[Row], targets: Mapping[UUID, Target]) -> _Lent:
-        """Return what the runs, which have been lent as *rows*, are to the agents; and what is left to ``_fail``."""
-        leased: defaultdict[UUID, list[LeasedRun]] = defaultdict(list)
-        ended: list[tuple[Row, str]] = []
-        plans: dict[tuple[UUID, str], PlannedRun] = {}
-        for row in rows:
-            target = targets[row["id"]]
-            try:
-                planned = self._planned(session, row, target.os, plans)
-                account = self._account(session, row, target)
-            except Unavailable as error:
-                ended.append((row, error.message))
-            else:
-                run = LeasedRun(row["id"], row["job_id"], row["fence"] + 1, planned.modules, planned.scopes)
-                run.device, run.account = target if row["device"] else None, account
-                run.logs_in = _logs_in(row)
-                leased[row["agent_id"]].append(run)
-        return leased, ended
-
-    def _account(self, session: Session, row: Row, target: Target) -> Account | None:
-        """Return as whom the run's tasks log in to *target*, if one of them does.
-
-        :raises Unavailable: if its secrets cannot be opened.
-        """
-        if not self._plans.logs_in(session, row["what"], if_given=_logs_in(row)):
-            return None
-        options = row["options"] or {}
-        named, team = (
-            UUID(options[name]) if name in options else None for name in ("credential_set", "credential_team")
-        )
-        return self._credential_sets.account(session, target.id, named, team)
-
-    def _planned(self, session: Session, row: Row, os: str, plans: dict[tuple[UUID, str], PlannedRun]) -> PlannedRun:
-        """Return what the run does, for the agent; *plans* are those that have been made for runs of the same batch.
-
-        :raises Unavailable: if its secrets cannot be opened.
-        """
-        planned = plans.get((row["job_id"], os))
-        if planned is None:
-            planned = self._plans.run(session, row["what"], row["parameters"], os)
-            plans[row["job_id"], os] = planned
-        return planned
-
-
-def _logs_in(row: Row) -> bool:
-    """Whether tasks of the run log in that need not: an agent does its own runs unless the job names an account."""
-    return bool(row["device"]) or "credential_set" in (row["options"] or {})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -135,7 +135,7 @@ class Logins:
         self._change(name, caller, "login.enabled", enabled=True)
 
     def set_password(self, name: str, password: str, caller: Caller) -> None:
-        """Give the login *name* a new password; the old one no longer works.
+        """Give the login *name* a new password; the old one no longer works, and its first login is no longer pending.
 
         :raises LoginNotFound: if there is no such login.
         :raises InvalidValue: if the password is empty.
@@ -175,6 +175,8 @@ class Logins:
             login = find(session, name)
             if login is None:
                 raise LoginNotFound(name)
+            if "password_hash" in values and login.first_login_pending:
+                values["first_login_pending"] = False
             old = _told({column: getattr(login, column) for column in values})
             for column, value in values.items():
                 setattr(login, column, value)
@@ -215,7 +217,9 @@ def barred(login: Login) -> str:
 
 def caller_of(session: Session, login: Login, settings: Snapshot) -> Caller:
     """Return the caller that *login* is, with what its roles grant now."""
-    return Caller.of(login.name, roles_of(session, login.id), settings.text("agents.inherit_permissions") == "YES")
+    inherits = settings.text("agents.inherit_permissions") == "YES"
+    caller = Caller.of(login.name, roles_of(session, login.id), inherits)
+    return replace(caller, language=login.language, is_first_login_pending=login.first_login_pending)
 
 
 def roles_of(session: Session, login_id: UUID) -> list[RoleRights]:

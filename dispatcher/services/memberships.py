@@ -110,6 +110,23 @@ class Memberships:
             )
         return list(changed.values())
 
+    def take_out(self, team: WhoChoice, agents: Sequence[WhoChoice], caller: Caller) -> None:
+        """Let *agents* leave *team*, all named by their ids, as ``change`` does, with no statement for each of them.
+
+        Whoever calls this has checked the caller's rights, and takes ``MAX_CHANGES`` of them at most.
+
+        :raises AgentNotFound: if one is not there.
+        :raises HeldByRule: if one fits the team's rule.
+        """
+        (team_id,) = (key for key in team.identifiers if isinstance(key, UUID))
+        pairs = [(key, team_id) for agent in agents for key in agent.identifiers if isinstance(key, UUID)]
+        with self._datastore.begin() as session:
+            roll = self._read(session, pairs)
+            left = [roll.apply(Change(team, "team", joins=False), *pair) for pair in pairs]
+            if any(left):
+                self._store(session, roll, caller)
+        log.info("memberships.changed", by=caller.name, left=sum(left), of=str(team_id))
+
     def _read(self, session: Session, pairs: Sequence[tuple[UUID, UUID]]) -> _Roll:
         """Return how the agents and teams of *pairs* stand to each other; the agents are locked."""
         agent_ids, team_ids = {agent for agent, _ in pairs}, {team for _, team in pairs}

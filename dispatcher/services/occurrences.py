@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -212,7 +212,8 @@ class Occurrences:
         """Do what is due, in one transaction; *against* is a reason to skip it all."""
         with self._datastore.begin() as session:
             turn = _Turn(self._ports.now())
-            judged = list(_judged(self._lock(session, job_ids, turn.now), turn.now, against))
+            rows = self._lock(session, job_ids, turn.now)
+            judged = list(_judged(rows, turn.now, self._firing.objections(session, rows), against))
             careful = [one.row["id"] for one in judged if one.request.overlap is not Overlap.ALLOW]
             active = self._active(session, careful)
             held = self._held(session) if careful else {}
@@ -328,8 +329,11 @@ class Occurrences:
             )
 
 
-def _judged(rows: Sequence[Row], now: datetime, against: str) -> Iterator[_Judged]:
-    """Give the recurring jobs with their due times, as many as one transaction should write."""
+def _judged(rows: Sequence[Row], now: datetime, objections: Mapping[UUID, str], against: str) -> Iterator[_Judged]:
+    """Give the recurring jobs with their due times, as many as one transaction should write.
+
+    *objections*, by their ids, and *against* are reasons to skip them.
+    """
     left = ROWS_A_TURN
     for row in rows:
         if left <= 0:
@@ -338,7 +342,7 @@ def _judged(rows: Sequence[Row], now: datetime, against: str) -> Iterator[_Judge
         found = recurrence.parse(request.rule, request.gap, request.fold)
         # By the job's own next due time: that is what has been locked, and is as the last turn left it.
         verdicts, following = judge(request, found, row["starts_at"] - _INSTANT, now, min(ROWS_EACH, left))
-        reason = against or ("disabled" if row["state"] == State.DISABLED else "")
+        reason = against or ("disabled" if row["state"] == State.DISABLED else objections.get(row["id"], ""))
         if reason:
             verdicts = [Verdict(one.due_at, reason) for one in verdicts]
         left -= len(verdicts)

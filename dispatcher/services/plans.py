@@ -32,6 +32,7 @@ class _Nature:
     logs_in: bool
     can_log_in: bool
     can_wait: bool
+    takes_inputs: bool
 
 
 class Plans:
@@ -147,6 +148,10 @@ class Plans:
         """Whether something of *what* logs in only to computers without an agent: it may wait for their agents, too."""
         return self._nature(session, what).can_wait
 
+    def takes_inputs(self, session: Session, what: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether something of *what* sees the inputs of its run."""
+        return self._nature(session, what).takes_inputs
+
     def _nature(self, session: Session, what: Sequence[Mapping[str, Any]]) -> _Nature:
         key = tuple((item["definition"], *item.get("path", ())) for item in what)
         nature = self._natures.get(key)
@@ -160,6 +165,7 @@ class Plans:
                 can_wait=any(
                     kind.takes_account(settings) and not kind.needs_account(settings) for kind, settings in tasks
                 ),
+                takes_inputs=any(kind.takes_inputs for kind, _ in tasks),
             )
             if len(self._natures) >= KEPT:
                 self._natures.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -20,6 +21,7 @@ from dispatcher.datastore import revisions
 from dispatcher.datastore.agents import AGENTS, Agent
 from dispatcher.datastore.configurations import CONFIGURATIONS
 from dispatcher.datastore.credential_sets import CredentialUse
+from dispatcher.datastore.exastro_ita import ITA_DETAILS, ITA_FILES, owner_of_detail
 from dispatcher.datastore.runs import RUNS
 from dispatcher.datastore.settings import Alias
 from dispatcher.datastore.targets import runs_with
@@ -27,7 +29,7 @@ from dispatcher.datastore.teams import Team, TeamMember
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services import audit
 from dispatcher.services.activation import Activation
-from dispatcher.services.audit import Subject
+from dispatcher.services.audit import Change, Subject
 from dispatcher.services.chosen import chosen
 from dispatcher.services.locking import lock_jobs
 from dispatcher.services.topology import Topology, is_online
@@ -42,6 +44,18 @@ BATCH = 500
 _WAITS = (RUNS.c.state == State.PENDING) & RUNS.c.leased_until.is_(None)
 _HELD = RUNS.c.state.in_(sorted(set(State) - FINISHED)) & ~_WAITS
 _NUMBERED = select(AGENTS.c.id, AGENTS.c.number, AGENTS.c.name)
+_OTHERS: Any = AGENTS.alias("other")
+#: What holds of an agent that nobody needs.
+_UNUSED = (
+    Agent.removed_at.is_(None),
+    Agent.enrolled_at.is_(None),
+    Agent.primary_team_id.is_(None),
+    *(~exists().where(its) for its in runs_with(AGENTS.c)),
+    ~exists().where(TeamMember.agent_id == AGENTS.c.id),
+    ~exists().where(Alias.object_id == AGENTS.c.id),
+    ~exists().where(CredentialUse.object_id == AGENTS.c.id),
+    ~exists().where(_OTHERS.c.gateway_id == AGENTS.c.id, _OTHERS.c.removed_at.is_(None)),
+)
 
 
 class AgentBusy(Conflict):
@@ -66,9 +80,10 @@ class Removals:
         """Remove the agent that *choice* names, and return it as it was.
 
         In one transaction its secret becomes worthless (should the agent come back, it has to enrol, and is another
-        one), it leaves all teams, no credential set is for it any more, and the runs that still wait are cancelled: for
-        it, or for it to do. What was done for it is kept; *with_history* those runs go with their output, and its
-        configurations, little by little from then on (``Retention``), each when its job has ended.
+        one), it leaves all teams, no credential set is for it any more, workspaces know nothing of it, and the runs
+        that still wait are cancelled: for it, or for it to do. What was done for it is kept; *with_history* those runs
+        go with their output, and its configurations, little by little from then on (``Retention``), each when its job
+        has ended.
 
         :raises InvalidValue: if there is no such agent, or a name fits several.
         :raises AgentBusy: if it is online, or a run for it, or for it to do, has begun and its end is not reported.
@@ -90,6 +105,31 @@ class Removals:
             self._require_idle(session, agent)
         log.info("agent.removed", agent=str(who.id), name=who.name, with_history=with_history, by=caller.name)
         return who
+
+    def remove_unused(self, agent_ids: Collection[UUID], caller: Caller) -> set[UUID]:
+        """Remove those of the agents that nobody needs, and return them, as ``remove`` does, without their history.
+
+        Those have never enrolled and had no runs; no team lists them, no alias, credential set or other agent names
+        them. The caller's rights are not asked. At most some thousands of agents.
+        """
+        with self._datastore.begin() as session:
+            unused = select(Agent).where(Agent.id.in_(agent_ids), *_UNUSED).order_by(Agent.id).with_for_update()
+            agents = session.scalars(unused).all()
+            if not agents:
+                return set()
+            now = self._ports.now()
+            for agent in agents:
+                agent.removed_at = agent.updated_at = now
+                agent.updated_by = caller.name
+            session.flush()
+            removed = [
+                Change("agent.removed", Subject("agent", agent.name, agent.id), {"address": agent.address})
+                for agent in agents
+            ]
+            audit.record_all(session, now, caller, removed)
+            revisions.bump(session, revisions.TOPOLOGY)
+        log.info("agents.removed_unused", count=len(agents), by=caller.name)
+        return {agent.id for agent in agents}
 
     def settle(self) -> int:
         """Cancel runs that were being made for agents while these were removed; return how many there were."""
@@ -157,6 +197,7 @@ class Removals:
         session.execute(delete(TeamMember).where(TeamMember.agent_id == agent.id))
         session.execute(delete(CredentialUse).where(CredentialUse.object_id == agent.id))
         session.execute(delete(Alias).where(Alias.object_id == agent.id))
+        _forget_details(session, agent.id)
         subject, new = Subject("agent", agent.name, agent.id), {"with_history": with_history}
         audit.record(session, agent.removed_at, caller, "agent.removed", subject, old=was, new=new)
         revisions.bump(session, revisions.TOPOLOGY)
@@ -182,3 +223,12 @@ def _waiting(session: Session, agent: Any, *, lock: bool = False) -> list[Any]:
         rows = session.execute(query.with_for_update(key_share=True) if lock else query)
         found |= {run.id: run for run in rows}
     return list(found.values())
+
+
+def _forget_details(session: Session, agent_id: UUID) -> None:
+    """Remove what workspaces know of the agent as a device: there are passwords and keys in it."""
+    mine = ITA_DETAILS.c.object_id == agent_id
+    workspaces = session.scalars(select(ITA_DETAILS.c.workspace_id).where(mine)).all()
+    owners = [agent_id, *(owner_of_detail(workspace, agent_id) for workspace in workspaces)]
+    session.execute(delete(ITA_FILES).where(ITA_FILES.c.record_id.in_(owners)))
+    session.execute(delete(ITA_DETAILS).where(mine))

@@ -27,6 +27,7 @@ from dispatcher.core.errors import Conflict, InvalidValue, NotFound, QuotaExceed
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.core.ports import Ports
 from dispatcher.datastore import revisions
+from dispatcher.datastore.exastro_ita import ItaFile
 from dispatcher.datastore.folders import Folder
 from dispatcher.datastore.resources import Content, ContentChunk, Resource
 from dispatcher.datastore.transactions import Datastore
@@ -36,7 +37,7 @@ log = structlog.get_logger(__name__)
 
 #: The size of all chunks of a content but the last, in bytes. It must never change: it says where a byte is.
 CHUNK_BYTES = 1 << 20
-#: How long a content is kept that is not complete, or that no resource has.
+#: How long a content is kept that is not complete, or that nobody has.
 KEPT_FOR = timedelta(days=1)
 #: How many chunks are removed in one transaction.
 _BATCH = 16
@@ -155,9 +156,10 @@ class Resources:
             raise InvalidValue("resource", str(error)) from None
 
     def clean(self) -> int:
-        """Remove contents that are not complete or that no resource has, if they are old; return how many."""
+        """Remove contents that are not complete or that nobody has, if they are old; return how many."""
         before = self._ports.now() - KEPT_FOR
-        is_used = exists().where(Resource.sha256 == Content.sha256)
+        # Of a resource, or of a record of Exastro ITA.
+        is_used = or_(*(exists().where(one.sha256 == Content.sha256) for one in (Resource, ItaFile)))
         is_useless = (Content.created_at < before, or_(~Content.is_complete, ~is_used))
         with self._datastore.read() as session:
             found = session.scalars(select(Content.sha256).where(*is_useless)).all()

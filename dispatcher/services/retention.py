@@ -22,6 +22,7 @@ from dispatcher.datastore.agents import AGENTS
 from dispatcher.datastore.alerts import ALERTS
 from dispatcher.datastore.audit import AUDIT
 from dispatcher.datastore.configurations import CONFIGURATION_PARTS, CONFIGURATIONS, FETCHED_PARTS
+from dispatcher.datastore.exastro_ita import ITA_ANSWERS, ITA_DETAILS, ITA_FILES, ITA_JOURNAL
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.runs import CHUNKS, RUNS, TASK_RESULTS
 from dispatcher.datastore.schedules import OCCURRENCES, SCHEDULES
@@ -63,8 +64,8 @@ class Budget:
 
 class Retention:
     """Removes old jobs with all that belongs to them, old output, old ledger entries, old audit entries and alerts, old
-    submit keys, access tokens that have expired, fetched texts that were left behind, and the runs and configurations
-    of agents that were removed with their history.
+    submit keys, access tokens that have expired, fetched texts that were left behind, the runs and configurations of
+    agents that were removed with their history, and the old history of records of Exastro ITA.
 
     What has not ended stays, however old it is. A job goes with its steps, its runs and their output, output first. A
     recurring job goes when it has ended and neither a job nor an entry of the ledger is left of it; one with the option
@@ -107,6 +108,8 @@ class Retention:
             self._access_tokens,
             self._audit,
             self._alerts,
+            self._ita_journal,
+            self._ita_answers,
             self._fetched_texts,
             self._histories,
             self._configurations,
@@ -142,7 +145,7 @@ class Retention:
 
     def _before(self, setting: str) -> datetime | None:
         """Return the moment before which things may go; None if they are kept for ever."""
-        days = self._settings.current().number(f"retention.{setting}")
+        days = self._settings.current().number(setting if "." in setting else f"retention.{setting}")
         return self._ports.now() - timedelta(days=days) if days else None
 
     def _submits(self, session: Session, budget: Budget) -> bool:
@@ -159,6 +162,21 @@ class Retention:
     def _alerts(self, session: Session, budget: Budget) -> bool:
         before = self._before("alerts_days")
         return before is not None and not _clear(session, ALERTS, ALERTS.c.at < before, budget)
+
+    def _ita_journal(self, session: Session, budget: Budget) -> bool:
+        """Remove old entries of the history of records, first what they keep of files."""
+        before = self._before("exastro_ita.journal_days")
+        if before is None:
+            return False
+        query = select(ITA_JOURNAL.c.id).where(ITA_JOURNAL.c.at < before).order_by(ITA_JOURNAL.c.at)
+        old = session.scalars(query.limit(AT_ONCE)).all()
+        no_file = _clear(session, ITA_FILES, ITA_FILES.c.record_id.in_(old), budget)
+        return not (no_file and _clear(session, ITA_JOURNAL, ITA_JOURNAL.c.id.in_(old), budget)) or len(old) == AT_ONCE
+
+    def _ita_answers(self, session: Session, budget: Budget) -> bool:
+        """Remove what requests were answered whose keys are forgotten for certain."""
+        before = self._ports.now() - 2 * KEPT_FOR
+        return not _clear(session, ITA_ANSWERS, ITA_ANSWERS.c.created_at <= before, budget)
 
     def _fetched_texts(self, session: Session, budget: Budget) -> bool:
         """Remove the parts of texts whose runs have ended without a word of them, or were lent again since."""
@@ -256,6 +274,7 @@ class Retention:
         )
         found = session.scalars(self._locking(query)).all()
         _clear(session, SCHEDULES, SCHEDULES.c.job_id.in_(found), budget)
+        _clear(session, ITA_DETAILS, ITA_DETAILS.c.object_id.in_(found), budget)
         _clear(session, JOBS, JOBS.c.id.in_(found), budget)
         return len(found) == AT_ONCE
 

@@ -198,7 +198,7 @@ class Scheduling:
         return {
             **NEW_JOB,
             **self._moments(when, stored),
-            "id": self._ports.new_id(),
+            "id": request.id or self._ports.new_id(),
             "description": request.description or entries[0].name,
             "is_runbook": entries[0].kind is WhatKind.RUNBOOK,
             "what": [_to_item(entry) for entry in entries],

@@ -115,6 +115,29 @@ REGISTRY: Mapping[str, Kind] = {
         "Whether logins have on an agent the permissions that they have on its primary team.",
     ),
     "agents.parallel_runs": Kind(10, _number(1, 1000), "How many runs one agent may be given at a time."),
+    "exastro_ita.access_token_minutes": _minutes(
+        1440, "How long an access token of the Exastro IT Automation API is good."
+    ),
+    "exastro_ita.journal_days": Kind(
+        0,
+        _number(0, 36_500),
+        "How long the history of records of the Exastro IT Automation API is kept; 0: as long as the record.",
+        "days",
+    ),
+    "exastro_ita.maintenance_mode": Kind(
+        "OFF",
+        _choice("ON", "OFF"),
+        "Whether the Exastro IT Automation API refuses to change records and to run conductors.",
+    ),
+    "exastro_ita.max_records": Kind(
+        1_000,
+        _number(1, 10_000),
+        "How many records one request to the Exastro IT Automation API may change.",
+        "records",
+    ),
+    "exastro_ita.refresh_token_minutes": _minutes(
+        525_600, "How long new access tokens of the Exastro IT Automation API are got by one refresh token."
+    ),
     "jobs.approved_by_invoker": Kind(
         "YES", _choice("YES", "NO"), "Whether the login that has ordered a job may also approve it."
     ),

@@ -13,11 +13,13 @@ from dispatcher.core.console import By
 from dispatcher.core.definitions import StepDocument, StepOptions
 from dispatcher.core.errors import DispatcherError
 from dispatcher.core.jobs import Invoker, Options, WhatKind, Who, WhoChoice, WhoKind
+from dispatcher.core.options import REQUIRED
 from dispatcher.core.parameters import Parameter
 from dispatcher.core.ports import Ports
 from dispatcher.core.states import State
 from dispatcher.core.steps import MAX_DEPTH, group_at
 from dispatcher.datastore.base import Row
+from dispatcher.services.job_inputs import JobInputs
 from dispatcher.services.plans import Plans
 from dispatcher.services.starting import NEW_JOB, to_entry, to_who
 from dispatcher.services.topology import Topology
@@ -32,6 +34,7 @@ _INHERITED = (
     "queued",
     "credential_set",
     "credential_team",
+    "inputs",
     *_SPREADING,
 )
 _INHERITED_BY_FIRST = (*_INHERITED, "boot", "approval")
@@ -42,10 +45,11 @@ _OWN = ("timeout_s", "offline_agents_next_boot", "batch_size", "batch_share", "s
 class StepJobs:
     """Makes the jobs of steps. Nothing is stored here."""
 
-    def __init__(self, ports: Ports, plans: Plans, topology: Topology) -> None:
+    def __init__(self, ports: Ports, plans: Plans, topology: Topology, inputs: JobInputs) -> None:
         self._ports = ports
         self._plans = plans
         self._topology = topology
+        self._inputs = inputs
 
     def make(self, session: Session, job: Row, position: int, previous: str) -> dict[str, Any]:
         """Return the columns of a new job for the step at *position* of the run book *job*, with its present values.
@@ -73,7 +77,8 @@ class StepJobs:
         declared = self._plans.declared(step["what"])
         linked = definitions.link(declared, self._plans.links(step["parameters"], declared), values)
         child["parameters"] = [self._plans.seal(linked)]
-        child["who"] = [to_entry(who) for who in self._targets(session, job, step, values)]
+        asked = self._asked(session, job, step, child)
+        child["who"] = [to_entry(who) for who in self._targets(session, asked, step, values)]
         if len(child["what"][0]["path"]) > MAX_DEPTH:
             self._end(child, State.FAILED, f"run books are nested deeper than {MAX_DEPTH}")
         elif not child["who"] and not child["is_runbook"]:
@@ -113,14 +118,31 @@ class StepJobs:
             "options": _options(job.get("options") or {}, inherited, options) or None,
         }
 
+    def _asked(self, session: Session, job: Row, step: StepDocument, child: dict[str, Any]) -> list[Who]:
+        """Return whom a step runs on that asks; let *child* have the inputs that the step calls by a name.
+
+        That is whom the run book was scheduled on or, of a step with inputs of its own, those that there are some for.
+
+        :raises InvalidValue: if there are none of this name.
+        :raises Unavailable: if nobody can be asked for them.
+        """
+        name, options = step.get("options", {}).get("operation"), child["options"] or {}
+        if name is None or "inputs" not in options:
+            return [to_who(who) for who in job["who"]]
+        inputs, agents = self._inputs.called(session, options["inputs"], name)
+        child["options"] = {**options, "inputs": inputs}
+        return self._topology.resolve(session, [WhoChoice([agent], WhoKind.AGENT) for agent in agents])
+
     def _end(self, child: dict[str, Any], state: State, reason: str) -> None:
         """Give *child* its outcome before it has started."""
         child |= {"state": state, "reason": reason, "stopped_at": self._ports.now()}
 
-    def _targets(self, session: Session, job: Row, step: StepDocument, values: Sequence[Parameter]) -> list[Who]:
+    def _targets(
+        self, session: Session, asked: Sequence[Who], step: StepDocument, values: Sequence[Parameter]
+    ) -> list[Who]:
         """Return whom the step runs on.
 
-        A step that names nobody runs on those the run book was scheduled on, as one that asks.
+        A step that names nobody runs on those who are *asked*, as one that asks.
 
         :raises InvalidValue: if a parameter names no agent or team.
         """
@@ -132,7 +154,7 @@ class StepJobs:
                 by = By(entry.get("by", By.COMPUTER))
                 targets += self._topology.resolve_names(session, by_name.get(name, ""), f"parameter {name}", by)
             elif "ask" in entry:
-                targets += [to_who(who) for who in job["who"]]
+                targets += asked
             else:
                 kind = WhoKind.AGENT if "agent" in entry else WhoKind.TEAM
                 target = UUID(entry["agent"] if kind is WhoKind.AGENT else entry["team"])
@@ -145,6 +167,8 @@ def _options(outer: Mapping[str, Any], inherited: Sequence[str], step: StepOptio
     own: dict[str, Any] = {name: step.get(name) for name in _OWN if name in step}
     if step.get("select_one_agent"):
         own["select_one"] = True
+    if step.get("wait_for_approval"):
+        own["approval"] = REQUIRED
     if own.keys() & {"batch_size", "batch_share", "select_one"}:
         # One way to spread over the agents, not a mix of two.
         inherited = [name for name in inherited if name not in _SPREADING]

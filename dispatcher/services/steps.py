@@ -18,14 +18,16 @@ from sqlalchemy.orm import Session
 from dispatcher.core import definitions
 from dispatcher.core.definitions import StepDocument
 from dispatcher.core.errors import DispatcherError, InvalidValue
+from dispatcher.core.jobs import WhoChoice, WhoKind
 from dispatcher.core.ports import Ports
 from dispatcher.core.states import FINISHED, State, outcome
 from dispatcher.core.steps import group_at, stopping
 from dispatcher.datastore.base import Row
 from dispatcher.datastore.jobs import COUNT_DOWN, JOBS, SET_JOB
+from dispatcher.services.job_inputs import JobInputs
 from dispatcher.services.plans import Plans
 from dispatcher.services.runbook_who import RunBookWho
-from dispatcher.services.starting import Starting
+from dispatcher.services.starting import Starting, to_entry
 from dispatcher.services.step_jobs import StepJobs
 from dispatcher.services.topology import Topology
 
@@ -38,11 +40,13 @@ NOT_STARTED = "it could not be started: see the log"
 class Steps:
     """Moves run books on, and ends jobs. Every method works inside the caller's transaction."""
 
-    def __init__(self, ports: Ports, plans: Plans, topology: Topology, starting: Starting) -> None:
+    def __init__(self, ports: Ports, plans: Plans, topology: Topology, starting: Starting, inputs: JobInputs) -> None:
         self._ports = ports
         self._plans = plans
         self._starting = starting
-        self._step_jobs = StepJobs(ports, plans, topology)
+        self._inputs = inputs
+        self._topology = topology
+        self._step_jobs = StepJobs(ports, plans, topology, inputs)
         self._runbook_who = RunBookWho(plans, topology)
 
     def begin(self, session: Session, job: Row) -> State | None:
@@ -51,9 +55,17 @@ class Steps:
             taken = self._runbook_who.taken(session, job)
         except InvalidValue as error:
             return self._end(session, job, State.CANCELLED, error.message)
-        changes = {**self._starting.started(job), **taken}
+        changes = {**self._starting.started(job), **taken, **self._present_who(session, job)}
         self._set(session, job["id"], **changes, open_runs=len(self._steps(session, job)))
         return self._go_on(session, {**job, **changes}, 0)
+
+    def _present_who(self, session: Session, job: Row) -> dict[str, Any]:
+        """Return what changes in the run book *job* that has waited for its time: those that it has inputs for now."""
+        inputs = (job["options"] or {}).get("inputs")
+        if inputs is None or job["immediate"] or job["parent_id"] is not None or job["recurring_id"] is not None:
+            return {}
+        choices = [WhoChoice([agent], WhoKind.AGENT) for agent in self._inputs.agents(session, inputs)]
+        return {"who": [to_entry(who) for who in self._topology.resolve(session, choices)]} if choices else {}
 
     def finish(self, session: Session, job: Row, state: State, reason: str = "") -> None:
         """End *job*; the run books above it go on from there. The caller has locked the job and all above it."""

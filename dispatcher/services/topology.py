@@ -193,12 +193,14 @@ class Topology:
 
     def targets(self, session: Session, agent_ids: Collection[UUID]) -> dict[UUID, Target]:
         """Return those of *agent_ids* that there are, by their ids."""
-        kept = self._current(session).targets
-        unknown = [agent_id for agent_id in agent_ids if agent_id not in kept]
+        kept = self._current(session)
+        unknown = [agent_id for agent_id in agent_ids if agent_id not in kept.targets]
         for start in range(0, len(unknown), 1_000):
-            rows = session.execute(_TARGETS.where(_AGENTS.c.id.in_(unknown[start : start + 1_000]))).tuples()
-            kept.update((row[0], Target(*row)) for row in rows)
-        return {agent_id: kept[agent_id] for agent_id in agent_ids if agent_id in kept}
+            rows = session.execute(_TARGETS.where(_AGENTS.c.id.in_(unknown[start : start + 1_000]))).tuples().all()
+            kept.targets.update((row[0], Target(*row)) for row in rows)
+            # Whoever names hundreds of them by their ids does not look for each.
+            kept.resolved.update(((WhoKind.AGENT, row[0]), Who(row[0], row[1], WhoKind.AGENT)) for row in rows)
+        return {agent_id: kept.targets[agent_id] for agent_id in agent_ids if agent_id in kept.targets}
 
     def _members(self, session: Session, team_ids: Sequence[UUID]) -> set[UUID]:
         members = set(session.scalars(select(TeamMember.agent_id).where(TeamMember.team_id.in_(team_ids))))

@@ -1,29 +1,52 @@
 """Ansible playbook: runs a playbook on the agent's own computer, through ansible-runner.
 
 It needs the extra ``dispatcher[ansible]`` beside the agent. The playbook's text is never changed: values come in as
-extra variables, and are plain texts there, whatever braces they hold.
+extra variables, and are plain texts there, whatever braces they hold. So do the inputs of the run, which go before
+variables of the same name; of a file that is the path where it lies while the task runs.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
 from dispatcher.core import references
+from dispatcher.core.file_names import is_file_name
 from dispatcher.core.references import Reference
 from dispatcher.tasks.types import TaskSettings, Text, VariableName
 from dispatcher.tasks.work import TaskFailed, Tools, WorkType
 
 #: The largest playbook or archive of one that is unpacked, in bytes.
 _MAX_BYTES = 1 << 30
+#: How deep the parts of a playbook may lie in each other.
+_MAX_DEPTH = 100
+#: What Ansible takes for the name of a variable; inputs with another name cannot be referred to anyhow.
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 
 Tag = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[\w.:-]+$")]
+
+
+def yaml_problem(text: str) -> str:
+    """Return why *text* is no YAML that a playbook may be; "" if it is such."""
+    import yaml
+
+    depth = 0
+    try:
+        for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > _MAX_DEPTH:  # parsers need longer for each part the deeper it lies
+                return f"nested deeper than {_MAX_DEPTH}"
+    except yaml.YAMLError as error:
+        return str(error)
+    return ""
 
 
 class AnsiblePlaybookSettings(TaskSettings):
@@ -39,13 +62,9 @@ class AnsiblePlaybookSettings(TaskSettings):
     @field_validator("playbook")
     @classmethod
     def _is_yaml(cls, value: str | None) -> str | None:
-        import yaml
-
-        try:
-            for _ in yaml.parse(value or "", Loader=yaml.SafeLoader):
-                pass
-        except (yaml.YAMLError, RecursionError) as error:
-            raise ValueError(f"is no YAML: {error}") from None
+        problem = yaml_problem(value or "")
+        if problem:
+            raise ValueError(f"is no YAML: {problem}")
         return value
 
     @model_validator(mode="after")
@@ -62,6 +81,7 @@ class AnsiblePlaybook(WorkType[AnsiblePlaybookSettings]):
 
     name = "ansible_playbook"
     Settings = AnsiblePlaybookSettings
+    takes_inputs = True
 
     def references(self, settings: AnsiblePlaybookSettings, platforms: Sequence[str] = ()) -> list[Reference]:  # noqa: ARG002
         """Return what the variables and the name of the resource refer to."""
@@ -110,12 +130,33 @@ def _prepare(settings: AnsiblePlaybookSettings, tools: Tools, home: Path) -> str
     for folder in (project, home / "inventory", home / "tmp"):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     (home / "inventory" / "hosts").write_text("localhost ansible_connection=local\n", "utf-8")
-    filled = {name: tools.fill(text) for name, text in settings.variables.items()}
-    (home / "variables.yml").write_text(_unsafe_yaml(filled), "utf-8")
+    variables: dict[str, Any] = {name: tools.fill(text) for name, text in settings.variables.items()}
+    variables |= _inputs(tools, home / "files")
+    file = home / "variables.yml"
+    file.touch(mode=0o600)
+    file.write_text(_unsafe_yaml(variables), "utf-8")
     if settings.playbook is not None:
         (project / "playbook.yml").write_text(settings.playbook, "utf-8")
         return "playbook.yml"
     return _fetch(tools.fill(settings.resource or ""), settings.entry, tools, project)
+
+
+def _inputs(tools: Tools, folder: Path) -> dict[str, Any]:
+    """Return the inputs of the run as variables; their files are put into *folder*, each below the name of its own."""
+    import shutil
+
+    found: dict[str, Any] = {}
+    for one in tools.inputs:
+        if not _VARIABLE.fullmatch(one.name):
+            continue
+        found[one.name] = one.value
+        if one.sha256:
+            file = folder / one.name / (one.value if is_file_name(one.value) else "file")
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with tools.contents.open(one.sha256) as stream, file.open("wb") as copy:
+                shutil.copyfileobj(stream, copy)
+            found[one.name] = str(file)
+    return found
 
 
 def _fetch(resource: str, entry: str, tools: Tools, project: Path) -> str:
@@ -137,8 +178,8 @@ def _fetch(resource: str, entry: str, tools: Tools, project: Path) -> str:
     return entry
 
 
-def _unsafe_yaml(variables: dict[str, str]) -> str:
-    """Return *variables* as YAML that Ansible takes for plain texts: no value is ever a template."""
+def _unsafe_yaml(variables: Mapping[str, Any]) -> str:
+    """Return *variables* as YAML that Ansible takes for plain values: no text in them is ever a template."""
     import yaml
 
     class Unsafe(str):
@@ -148,7 +189,15 @@ def _unsafe_yaml(variables: dict[str, str]) -> str:
         """Writes texts with Ansible's tag."""
 
     Dumper.add_representer(Unsafe, lambda dumper, text: dumper.represent_scalar("!unsafe", str(text), style='"'))
-    tagged = {name: Unsafe(value) for name, value in variables.items()}
+
+    def tag(value: Any) -> Any:
+        if isinstance(value, str):
+            return Unsafe(value)
+        if isinstance(value, Mapping):
+            return {name: tag(one) for name, one in value.items()}
+        return [tag(one) for one in value] if isinstance(value, list) else value
+
+    tagged = {name: tag(value) for name, value in variables.items()}
     text: str = yaml.dump(tagged, Dumper=Dumper, width=10**9)
     return text
 

@@ -98,6 +98,8 @@ class TaskType(ABC, Generic[SettingsT]):
     Settings: type[SettingsT]
     #: Its settings may have a ``keep``: what it fetches is kept then as a version of a configuration.
     keeps: ClassVar[bool] = False
+    #: It sees the inputs of its run (``core.inputs``).
+    takes_inputs: ClassVar[bool] = False
 
     @abstractmethod
     def references(self, settings: SettingsT, platforms: Sequence[str] = ()) -> list[Reference]:

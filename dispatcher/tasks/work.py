@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, Protocol, TypeVar
 from dispatcher.core import references
 from dispatcher.core.accounts import Account
 from dispatcher.core.errors import DispatcherError, InvalidValue
+from dispatcher.core.inputs import Input
 from dispatcher.core.networks import Networks
 from dispatcher.core.references import Reference
 from dispatcher.tasks.types import TaskContext, TaskEnding, TaskSettings, TaskType
@@ -76,6 +77,7 @@ class Tools:
     allows_power: bool  #: whether tasks may restart this computer or switch it off
     home: Path  #: of the agent; tasks keep there what they know of other computers
     account: Account | None = None  #: as whom to log in where the settings do not say
+    inputs: Sequence[Input] = ()  #: of the run, for types that take them
 
     def fill(self, text: str) -> str:
         """Return *text* with its references filled in.

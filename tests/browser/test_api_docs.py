@@ -12,7 +12,7 @@ import requests
 DRAWN = "--virtual-time-budget=20000"
 
 
-@pytest.mark.parametrize("dialect", ["opsramp", "symantec_ccs"])
+@pytest.mark.parametrize("dialect", ["exastro_ita", "opsramp", "symantec_ccs"])
 def test_the_page_of_a_dialect_shows_every_operation(
     start_server: Callable[..., Any], browse: Callable[..., Any], dialect: str
 ) -> None:

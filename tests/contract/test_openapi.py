@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from typing import Annotated, Any, get_args, get_origin
 
 import pytest
@@ -21,9 +22,15 @@ from dispatcher.wire.quotas import Quotas
 
 
 class Anything:
-    """Services that are not there: nothing is carried out."""
+    """Services that are not there: nothing is carried out, and no time passes."""
+
+    def now(self) -> datetime:
+        return datetime(2031, 4, 5, 6, 7, 8, 901_000, tzinfo=UTC)
 
     def __getattr__(self, name: str) -> Any:
+        return Anything()
+
+    def __call__(self, *_: object, **__: object) -> Any:
         return Anything()
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 from job_world import GREET, LIBRARY, RINGS, a_request, lease, on, report, work_off
+from runbook_world import World, a_book, a_library, a_step
 
 from dispatcher.core.errors import Forbidden, InvalidValue, JobNotFound
 from dispatcher.core.jobs import Options, WhatKind, When
@@ -70,6 +71,19 @@ def test_a_run_book_waits_before_its_first_step(hall: Hall, enrol: Callable[...,
     assert lease(hall, one, 5) == []
     hall.approvals.approve(book.id, SYSTEM)
     assert len(work_off(hall, one, clock())) == len(work_off(hall, two, clock())) == 1
+    assert hall.jobs.get(book.id, SYSTEM).state is State.COMPLETED
+
+
+def test_a_run_book_waits_where_a_step_says_so(
+    hall: Hall, enrol: Callable[..., UUID], load_library: Callable[[str], None], clock: Any
+) -> None:
+    load_library(a_library(a_book(a_step("a"), a_step("b", "wait_for_approval: true"))))
+    world = World(hall, clock, [enrol("one"), enrol("two")])
+    book = world.start(*world.agents)
+    world.end("a")
+    assert world.running() == set()
+    hall.approvals.approve(book.id, SYSTEM)
+    world.end("b")
     assert hall.jobs.get(book.id, SYSTEM).state is State.COMPLETED
 
 

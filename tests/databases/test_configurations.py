@@ -25,9 +25,9 @@ from dispatcher.services import alerts as alerts_of
 from dispatcher.services.alerts import Alerts
 from dispatcher.services.configuration_keeping import MAX_BYTES, FetchedText
 from dispatcher.services.hall import Hall, build_hall
-from dispatcher.services.leasing import LeasedRun
 from dispatcher.services.library.importing import import_texts
 from dispatcher.services.reporting import Fetched, News, RunFinished, RunStarted, TaskFinished, TaskStarted
+from dispatcher.services.run_orders import LeasedRun
 from dispatcher.services.secrets import Secrets, SecretUnreadable
 
 BACKUP, ONE, TWO, PLAIN = (UUID(f"00000000-0000-4000-8000-{number:012}") for number in range(1, 5))

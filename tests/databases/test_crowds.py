@@ -20,8 +20,9 @@ from dispatcher.datastore.agents import Agent
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.enrolment import Facts
 from dispatcher.services.hall import Hall
-from dispatcher.services.leasing import Ask, LeasedRun
+from dispatcher.services.leasing import Ask
 from dispatcher.services.reporting import News, Output, Report, RunFinished, RunStarted, TaskFinished, TaskStarted
+from dispatcher.services.run_orders import LeasedRun
 
 
 @pytest.fixture(autouse=True)
@@ -195,7 +196,7 @@ def test_a_run_that_cannot_be_failed_keeps_nobody_from_what_was_lent(
     hall: Hall, agents: list[UUID], clock: Any, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     submit(hall, *agents)
-    usual = hall.leasing._plans.run
+    usual = hall.leasing._run_orders._plans.run
 
     def only_linux(session: Any, what: Any, parameters: Any, os: str) -> Any:
         if os == "windows":
@@ -206,7 +207,7 @@ def test_a_run_that_cannot_be_failed_keeps_nobody_from_what_was_lent(
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(hall.leasing._plans, "run", only_linux)
+        patch.setattr(hall.leasing._run_orders._plans, "run", only_linux)
         patch.setattr(hall.leasing._activation, "run_ended", broken)
         assert len(lend(hall, agents)) == 3
     assert lend(hall, agents) == []

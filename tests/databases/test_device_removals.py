@@ -23,10 +23,10 @@ from dispatcher.datastore.credential_sets import CredentialUse
 from dispatcher.datastore.runs import CHUNKS, RUNS
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.hall import Hall
-from dispatcher.services.leasing import LeasedRun
 from dispatcher.services.removals import SETTLING, AgentBusy
 from dispatcher.services.reporting import Output, RunFinished, RunStarted, TaskFinished, TaskStarted
 from dispatcher.services.retention import REST
+from dispatcher.services.run_orders import LeasedRun
 
 USES: Any = CredentialUse.__table__
 SETS = "credential_sets: [{name: One, user: backup, password: o-pass, agents: [sw-1, sw-2]}]"

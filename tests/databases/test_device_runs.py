@@ -22,9 +22,9 @@ from dispatcher.datastore.runs import RUNS
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services import relief
 from dispatcher.services.hall import Hall
-from dispatcher.services.leasing import LeasedRun
 from dispatcher.services.locking import lock_agents
 from dispatcher.services.reporting import RunFinished, RunStarted, TaskFinished, TaskStarted
+from dispatcher.services.run_orders import LeasedRun
 
 #: The clock of the tests stands at noon.
 NIGHT = "launch_window: 'Mon-Sun 03:00-03:30'"

@@ -13,8 +13,8 @@ from job_world import LIBRARY, a_request, lapse, lease, on, orders, reclaim, rep
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.core.states import Event, State
 from dispatcher.services.hall import Hall
-from dispatcher.services.leasing import LeasedRun
 from dispatcher.services.reporting import RunFinished, RunStarted, TaskFinished, TaskStarted
+from dispatcher.services.run_orders import LeasedRun
 
 OVER = timedelta(seconds=31)
 

@@ -18,8 +18,8 @@ from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.runs import CHUNKS, RUNS, TASK_RESULTS
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.hall import Hall
-from dispatcher.services.leasing import LeasedRun
 from dispatcher.services.reporting import News, Output, RunFinished, RunStarted, TaskFinished, TaskStarted
+from dispatcher.services.run_orders import LeasedRun
 
 
 def story(now: Any) -> list[Any]:

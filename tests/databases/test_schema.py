@@ -145,6 +145,30 @@ def test_upgrade_that_was_cut_off_between_two_statements_goes_on(database_url: s
     engine.dispose()
 
 
+@pytest.mark.parametrize("cut", [5, 14])
+def test_upgrade_that_failed_between_two_changes_goes_on(database_url: str, cut: int) -> None:
+    """Of MariaDB, which commits each of them, what was done before stays."""
+    engine = open_engine(parse_url(database_url))
+    with engine.connect() as connection:
+        alembic.command.upgrade(schema._config(connection), "0013")
+        connection.commit()
+    changes = 0
+
+    @sa.event.listens_for(engine, "before_cursor_execute")
+    def fail(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        nonlocal changes
+        changes += statement.lstrip().upper().startswith("CREATE")
+        if changes == cut + 1:
+            raise sa.exc.OperationalError(statement, None, Exception("cut off"))
+
+    with pytest.raises(sa.exc.OperationalError):
+        schema.upgrade(engine)
+    sa.event.remove(engine, "before_cursor_execute", fail)
+    schema.upgrade(engine)
+    assert schema.differences(engine) == []
+    engine.dispose()
+
+
 def fill(connection: sa.Connection) -> dict[str, dict[str, Any]]:
     """Put a row into every table that there is; return the rows by table."""
     inspector, rows = sa.inspect(connection), {}

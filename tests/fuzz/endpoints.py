@@ -11,12 +11,16 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 from urllib.parse import unquote_to_bytes
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from letters_api import ERRORS, letters_api
 from lxml import etree
 
+from dispatcher.bindings.exastro_ita import binding as exastro_ita
+from dispatcher.bindings.exastro_ita.door import Door
 from dispatcher.bindings.ivanti_automation.faults import STATUSES
 from dispatcher.bindings.ivanti_automation.soap import NAMES, SchedulingService
 from dispatcher.bindings.opsramp import binding as opsramp
@@ -24,6 +28,8 @@ from dispatcher.bindings.symantec_ccs import binding as symantec_ccs
 from dispatcher.core.errors import Conflict, NotAuthenticated
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.services.access_tokens import Lifetimes
+from dispatcher.services.exastro_ita.rights import Privilege
+from dispatcher.services.exastro_ita.workspaces import Workspace
 from dispatcher.wire.http import Request, Response
 from dispatcher.wire.json_api.forms import FormStyle
 from dispatcher.wire.operations import operations_of
@@ -124,10 +130,29 @@ class _Hall(_Nothing):
 
     access_tokens = _Doors()
     ports = SimpleNamespace(now=lambda: datetime(2026, 3, 1, 12, tzinfo=UTC))
-    settings = SimpleNamespace(site_zone=lambda: ZoneInfo("Europe/Berlin"))
+    settings = SimpleNamespace(
+        site_zone=lambda: ZoneInfo("Europe/Berlin"),
+        current=lambda: SimpleNamespace(text=lambda _: "OFF", get=lambda _: "OFF", number=lambda _: 1_000),
+    )
+    #: Those who are told of something when the suites are built.
+    firing = SimpleNamespace(attend=lambda *_: None)
+    job_inputs = SimpleNamespace(provide=lambda *_: None)
 
 
-_DIALECTS = [build(_Hall(), log=_fail, quotas=Quotas()) for build in (opsramp.build, symantec_ccs.build)]
+class _OpenDoor(Door):
+    """Lets everybody in."""
+
+    def enter(self, *_: object, **__: object) -> Workspace:
+        return Workspace(UUID(int=1), "org1", "ws1", UUID(int=2))
+
+    def open(self, *_: object, **__: object) -> Privilege:
+        return Privilege.DELETE
+
+
+with mock.patch.object(exastro_ita, "Door", _OpenDoor):
+    _DIALECTS = [
+        build(_Hall(), log=_fail, quotas=Quotas()) for build in (opsramp.build, symantec_ccs.build, exastro_ita.build)
+    ]
 
 
 def send_to_dialects(data: bytes) -> list[bytes]:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
+from fuzz import exastro_seeds
 from golden_messages import read_request
 from pysnmp.proto import api
 from snmp_messages import CHANGED, v1, v2c
@@ -94,7 +95,18 @@ HEADER_WORDS = (*UPLOAD_HEADERS, "=?utf-8?B?", "=?utf-8?Q?", "?=", "%2F", "..", 
 MEDIA_WORDS = ("application/json", "text/xml", "; q=", "; charset=", "*=utf-8''", "*/*", "; soap", '"', "\\", ",")
 YAML_WORDS = ("modules:", "- ", ": ", "&a ", "*a", "!!python/object:x", "|\n", ">-\n", "---\n", "? ", "<<: ", "\t", "{")
 AGENT_WORDS = ('"run_id":', '"fence":', '"kind":', '"output"', '"at":', '"data":', "1e400", "\\u0000", "null", "[]")
-RECURRENCE_WORDS = ("DTSTART:", ";TZID=", "RRULE:FREQ=", "YEARLY", ";COUNT=", ";BYDAY=", "EXDATE:", "RDATE:", ";UNTIL=")
+RECURRENCE_WORDS = (
+    "DTSTART:",
+    ";TZID=",
+    "RRULE:FREQ=",
+    "YEARLY",
+    ";COUNT=",
+    ";BYDAY=",
+    "EXDATE:",
+    "RDATE:",
+    ";UNTIL=",
+    ";VALUE=PERIOD",
+)
 SNMP_WORDS = ("\x30\x00", "\x02\x01\x00", "\x02\x01\x01", "\x04\x00", "\x06\x0a+\x06\x01\x06\x03\x01\x01\x04\x01\x00")
 RULE_WORDS = (" and ", " or ", "not ", "(", ")", "==", " in ", " contains ", "fact.", "name", '"', "'", "\\", "[", "]")
 
@@ -148,7 +160,7 @@ def json_requests() -> Iterable[bytes]:
 
 def dialect_requests() -> Iterator[bytes]:
     """Give requests to the JSON dialects: the examples of their models, golden ones, and some by hand."""
-    opsramp, ccs = "/api/v2/tenants/client_1", "/ccs/api/v1"
+    opsramp, ccs, ita = "/api/v2/tenants/client_1", "/ccs/api/v1", "/api/org1/workspaces/ws1/ita"
     for path in sorted((TESTS / "contract" / "opsramp" / "golden").glob("*.request")):
         yield f"POST\n{opsramp}/jobs\n\napplication/json\n".encode() + path.read_bytes()
     key = "2a221e47-f38a-4a6b-af20-43d650e6d56b"
@@ -166,11 +178,14 @@ def dialect_requests() -> Iterator[bytes]:
         ("POST", f"{opsramp}/rba/categories", "", {"name": "a", "parent": {"id": 1}}),
         ("GET", f"{opsramp}/jobs/search", "pageNo=2&pageSize=10&queryString=name:a+type:custom", None),
         ("GET", f"{opsramp}/jobs/1/run", "", {"reason": "now"}),
+        *exastro_seeds.requests(ita, key),
         ("POST", f"{opsramp}/resources", "", {"hostName": "a", "type": "DEVICE", "resourceType": "Linux"}),
     ):
         body = b"" if message is None else json.dumps(message).encode()
         yield f"{verb}\n{place}\n{query}\napplication/json\n".encode() + body
     yield f"POST\n{ccs}/oauth/tokens\n\napplication/json\n".encode() + b"grant_type=password&username=a&password=b%3D"
+    kind = "multipart/form-data; boundary=B"
+    yield f"POST\n{ita}/menu/sheet_a/maintenance/all/\n\n{kind}\n".encode() + exastro_seeds.FORM
     yield b"POST\n/auth/oauth/token\n\n\ngrant_type=client_credentials&client_id=a&client_secret=b"
 
 
@@ -279,6 +294,7 @@ def agent_messages() -> Iterable[bytes]:
 def recurrences() -> Iterable[bytes]:
     return [
         b"DTSTART;TZID=Europe/Berlin:20260301T080000\nRRULE:FREQ=DAILY;INTERVAL=2;COUNT=10",
+        b"DTSTART:20260301T080000Z\nRRULE:FREQ=MINUTELY\nEXDATE;VALUE=PERIOD:20260301T090000Z/20270301T090000Z",
         b"DTSTART:20260301T080000Z\nRRULE:FREQ=MONTHLY;BYDAY=-1FR,1MO;BYSETPOS=-1;UNTIL=20300101\nEXDATE:20260327T080000Z",
         b"DTSTART;TZID=Asia/Tokyo:20260301T080000\nRRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29;WKST=SU\nRDATE:20260401T080000",
         b"DTSTART:20260301T080000Z\nRRULE:FREQ=MINUTELY;INTERVAL=15",

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, quote
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from fuzz import endpoints, seeds
+from fuzz import endpoints, exastro, exastro_seeds, seeds
 from pydantic import ValidationError
 from wire_values import plain
 
@@ -379,6 +379,9 @@ TARGETS = {
         Target("json_dialects", json_dialects, seeds.dialect_requests, seeds.DIALECT_WORDS),
         Target("ccs_queries", ccs_queries, seeds.ccs_queries, seeds.CCS_WORDS),
         Target("ccs_log_ins", ccs_log_ins, seeds.ccs_log_ins, ("%", "%25", "%00", "\\", "%5C", "=", "\n")),
+        Target("exastro_records", exastro.records, exastro_seeds.records, exastro_seeds.WORDS),
+        Target("exastro_filters", exastro.filters, exastro_seeds.filters, exastro_seeds.WORDS),
+        Target("exastro_orders", exastro.orders, exastro_seeds.orders, exastro_seeds.WORDS),
         Target("opsramp_queries", opsramp_queries, seeds.opsramp_queries, seeds.OPSRAMP_WORDS),
         Target("resource_headers", resource_headers, seeds.resource_headers, seeds.HEADER_WORDS),
         Target("media_types", media_types, seeds.media_types, seeds.MEDIA_WORDS),

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
-from hostile_world import LIBRARY
+from hostile_world import LIBRARY, VALUES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
@@ -37,13 +37,17 @@ from dispatcher.wire.json_api.operations import Operation, Route
 from dispatcher.wire.quotas import Quotas
 
 #: What variables of paths are, unless they are under attack: things that are there, where a path leads through them.
-PLACES = {"tenant": "client_1"}
+PLACES = {"tenant": "client_1", "organization": "org1", "workspace": "ws1", "menu": "sheet_a", "realm": "org1"}
 TEAMS = """
 teams: [{name: Pilot, agents: [PC-042], aliases: {opsramp: {tenant: client_1}}}]
+workspaces: [{name: ws1, organization: org1, team: Pilot}]
+menus:
+  - name: sheet_a
+    columns: [{name: column_1, max_bytes: 8}, {name: column_2, kind: file}]
 """
 NOBODY = "00000000-0000-4000-8000-000000000001"
 COUNTS = " UNION ALL ".join(f'SELECT count(*) FROM "{table.name}"' for table in Base.metadata.sorted_tables)
-REFUSALS = {400, 401, 403, 404, 405, 409, 413, 422}
+REFUSALS = {400, 401, 403, 404, 405, 409, 413, 422, 499}
 
 
 @dataclass
@@ -122,7 +126,13 @@ def _declared() -> list[tuple[str, Operation]]:
 
 
 class _Anything:
+    def now(self) -> datetime:
+        return datetime(2026, 3, 1, tzinfo=UTC)
+
     def __getattr__(self, name: str) -> Any:
+        return _Anything()
+
+    def __call__(self, *_: object, **__: object) -> Any:
         return _Anything()
 
 
@@ -166,7 +176,7 @@ SHAPES = {
 @pytest.mark.parametrize("shape", SHAPES)
 def test_shapes_of_messages(world: World, dialect: str, operation: Operation, shape: str) -> None:
     for route in operation.declared.routes:
-        assert world.ask(world.apis[dialect], route, SHAPES[shape]).status in (400, 404, 422)
+        assert world.ask(world.apis[dialect], route, SHAPES[shape]).status in (400, 404, 422, 499)
 
 
 @at_each("form")
@@ -174,39 +184,6 @@ def test_shapes_of_messages(world: World, dialect: str, operation: Operation, sh
 def test_shapes_of_forms(world: World, dialect: str, operation: Operation, shape: str) -> None:
     for route in operation.declared.routes:
         assert world.ask(world.apis[dialect], route, SHAPES[shape]).status in (400, 401)
-
-
-VALUES: list[Any] = [
-    None,
-    True,
-    0,
-    -1,
-    10**18,
-    10**30,
-    1.5,
-    "",
-    " ",
-    "true",
-    "9" * 5_000,
-    "x" * 100_000,
-    "'; DROP TABLE job; --",
-    "../../../etc/passwd",
-    "\r\nSet-Cookie: evil=1",
-    "<script>alert(1)</script>",
-    "${jndi:ldap://127.0.0.1/x}",
-    "\N{ARABIC-INDIC DIGIT ONE}",
-    "\N{RIGHT-TO-LEFT OVERRIDE}gnp.exe",
-    NOBODY,
-    "9999-12-31T23:59:59-1400",
-    "0001-01-01T00:00:00+1400",
-    "2026-02-30T00:00:00+0000",
-    [],
-    {},
-    [None],
-    [[]],
-    {"": {}},
-    [{"id": {}}] * 3,
-]
 
 
 def _nodes(document: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -231,8 +208,9 @@ def _changed(document: Any, path: tuple[Any, ...], value: Any) -> Any:
 
 def _sample(schema: dict[str, Any], definitions: dict[str, Any], depth: int = 0) -> Any:
     """Return a message in which every member of *schema* is, as far as that shows what it is."""
-    if "example" in schema:
-        return schema["example"]
+    for examples in ([schema["example"]] if "example" in schema else [], schema.get("examples", [])):
+        for example in examples:
+            return example
     if "$ref" in schema:
         schema = definitions[schema["$ref"].rpartition("/")[2]]
         return _sample(schema, definitions, depth)
@@ -333,7 +311,7 @@ def test_messages_with_a_few_other_bytes(world: World, dialect: str, operation: 
     schema = TypeAdapter(operation.body).json_schema()
     body = bytearray(json.dumps(_sample(schema, schema.get("$defs", {}))).encode())
     for _ in range(data.draw(st.integers(1, 4))):
-        place = data.draw(st.integers(0, len(body) - 1))
+        place = data.draw(st.integers(0, max(len(body) - 1, 0)))
         body[place : place + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
     (route, *_) = operation.declared.routes
     world.ask(world.apis[dialect], route, bytes(body))

@@ -51,7 +51,7 @@ class CredentialSetSection:
         importing.claimed.add(item.row.id)
         names.put(item.row.id, "", entry.name)
         if item.assign(name=entry.name):
-            item.changed(importing.now)
+            item.changed(importing.now, importing.caller.name)
 
     def fill(self, importing: Importing, item: Item[CredentialSetEntry]) -> None:
         """Make the row what the entry says; agents and teams that are not given stay."""
@@ -62,11 +62,11 @@ class CredentialSetSection:
         for member in _SECRETS:
             changed |= _set_secret(importing, item, member, getattr(entry, member))
         if changed or item.outcome is Outcome.CREATED:
-            item.changed(importing.now)
+            item.changed(importing.now, importing.caller.name)
         importing.session.add(item.row)
         importing.session.flush()
         if _assign(importing, item):
-            item.changed(importing.now)
+            item.changed(importing.now, importing.caller.name)
 
     def dump(self, exporting: Exporting, key: UUID) -> dict[str, Any]:
         """Return the stored set *key* as a member of the section, without its secrets."""

@@ -210,8 +210,10 @@ class StepEntry(Entry):
     select_one_agent: bool = False
     offline_agents_next_boot: bool = False
     launch_window: Literal["fail", "continue", "wait"] | None = None
+    wait_for_approval: bool = False
     batch: BatchEntry | None = None
     stop_at_share: Share | None = None
+    operation: Name | None = None  #: with which other inputs it is run
     condition: Condition | None = None
     parameters: Links = {}
     get: Takers = {}

@@ -6,9 +6,12 @@ ids included. Secrets are left out: they are empty after that and must be set ag
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
+from uuid import UUID
 
 import yaml
+from sqlalchemy.orm import Session
 
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.library import aliases
@@ -53,11 +56,22 @@ def export(datastore: Datastore) -> str:
             name: [_tidied(section.dump(exporting, key)) for key in names[name].sorted()]
             for name, section in sections().items()
         }
-    parts = [_to_yaml({name: entries}) for name, entries in data.items() if entries]
+    parts = [to_yaml({name: entries}) for name, entries in data.items() if entries]
     return "\n".join(parts)
 
 
-def _to_yaml(data: dict[str, Any]) -> str:
+def entries(session: Session, section: str, ids: Collection[UUID]) -> dict[UUID, dict[str, Any]]:
+    """Return those stored objects of *section* as a library file has them, to be changed and imported again.
+
+    Without their aliases, and with secrets empty: both stay then as they are.
+    """
+    names = {name: one.names(session) for name, one in sections().items()}
+    exporting = Exporting(session, names, {})
+    return {key: _tidied(sections()[section].dump(exporting, key)) for key in ids}
+
+
+def to_yaml(data: dict[str, Any]) -> str:
+    """Return *data*, sections with their members, as a library file."""
     text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH)
     return text
 

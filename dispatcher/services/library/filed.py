@@ -50,7 +50,7 @@ def claim(importing: Importing, item: Item[Any], row: Any, folder: str) -> None:
         item.note("folder", names.folder_of(item.row.id), folder)
         names.put(item.row.id, folder, entry.name)
         if item.assign(folder_id=importing.folder(item.section, folder), name=entry.name):
-            item.changed(importing.now)
+            item.changed(importing.now, importing.caller.name)
         importing.session.add(item.row)
         # At once, because another entry of these files may get the name that this one had.
         importing.session.flush()
@@ -99,7 +99,7 @@ class WhatSection(ABC):
         if entry.enabled is not None:
             changed |= item.assign(enabled=entry.enabled)
         if item.assign(description=entry.description) or changed:
-            item.changed(importing.now)
+            item.changed(importing.now, importing.caller.name)
         importing.aliases.want(item, item.row.id, entry.aliases)
         parameters.want_aliases(importing, item, self.kind, item.entry.parameters)
 

@@ -168,7 +168,7 @@ def _store(importing: Importing, items: Sequence[Item[Any]], broken: Sequence[It
     for item in broken:
         mentions.check(importing, item)
     for item in importing.aliases.store():
-        item.changed(importing.now)
+        item.changed(importing.now, importing.caller.name)
     if problems.count:
         return  # nothing of this will be kept
     changed = [item for item in items if item.outcome is not Outcome.UNCHANGED]

@@ -7,7 +7,6 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
-from dispatcher.core.permissions import SYSTEM
 from dispatcher.services.library.entries import NamedEntry
 from dispatcher.services.library.source import Path, Source
 
@@ -54,8 +53,8 @@ class Item(Generic[E]):
         self.old.setdefault(member, old)
         self.new[member] = new
 
-    def changed(self, now: datetime) -> None:
-        """Note that the stored object is not what it was."""
+    def changed(self, now: datetime, by: str) -> None:
+        """Note that the stored object is not what it was, since *now* and because of the login *by*."""
         if self.outcome is Outcome.UNCHANGED:
             self.outcome = Outcome.UPDATED
-        self.row.updated_at, self.row.updated_by = now, SYSTEM.name
+        self.row.updated_at, self.row.updated_by = now, by[:255]

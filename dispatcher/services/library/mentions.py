@@ -23,6 +23,7 @@ _PLACES: Mapping[str, Sequence[tuple[Path, str]]] = {
     ],
     "agents": [(("primary_team",), "teams")],
     "teams": [(("agents", "*"), "agents")],
+    "workspaces": [(("team",), "teams")],
 }
 
 

@@ -110,7 +110,7 @@ class ResourceSection:
             item.problem("is needed: the name of the resource is no name of a file", "file_name")
         flags = {flag: getattr(entry, flag) for flag in _FLAGS}
         if item.assign(description=entry.description, file_name=name, sha256=sha256, **flags):
-            item.changed(importing.now)
+            item.changed(importing.now, importing.caller.name)
         if item.row.updated_at == importing.now:
             revisions.bump(importing.session, revisions.LIBRARY)
 

@@ -28,7 +28,9 @@ _OPTIONS = (
     "select_one_agent",
     "offline_agents_next_boot",
     "launch_window",
+    "wait_for_approval",
     "stop_at_share",
+    "operation",
 )
 _KINDS = {"module": WhatKind.MODULE, "project": WhatKind.PROJECT, "runbook": WhatKind.RUNBOOK}
 

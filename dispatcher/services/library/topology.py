@@ -55,7 +55,7 @@ class AgentSection:
         importing.claimed.add(item.row.id)
         names.put(item.row.id, "", entry.name)
         if item.assign(name=entry.name):
-            item.changed(importing.now)
+            item.changed(importing.now, importing.caller.name)
         importing.session.add(item.row)
 
     def fill(self, importing: Importing, item: Item[AgentEntry]) -> None:
@@ -74,7 +74,7 @@ class AgentSection:
         if "primary_team_id" in known:
             item.note("primary_team", *(_team(importing, key) for key in (windows[1], known["primary_team_id"])))
         if item.assign(**known):
-            item.changed(importing.now)
+            item.changed(importing.now, importing.caller.name)
         if windows != (item.row.launch_window, item.row.primary_team_id):
             holds.look_again(importing.session, importing.now, select(Agent.id).where(Agent.id == item.row.id))
         importing.aliases.want(item, item.row.id, entry.aliases)
@@ -148,7 +148,7 @@ class TeamSection:
         if entry.agents is not None:
             changed |= _set_members(importing, item, entry.agents)
         if changed:
-            item.changed(importing.now)
+            item.changed(importing.now, importing.caller.name)
         importing.aliases.want(item, item.row.id, entry.aliases)
 
     def dump(self, exporting: Exporting, key: UUID) -> dict[str, Any]:

@@ -48,10 +48,12 @@ class JsonApi:
     :param any_case: whether the words of paths and the names in queries match in any letter case.
     :param latin_1: whether bodies of undeclared encoding that are not UTF-8 are Latin-1.
     :param statuses: of errors, where they differ from the usual ones.
+    :param schemes: how clients say who they are.
+    :param to_example: how descriptions tell a failure, if answers have in them what is another each time.
+    :param samples: failures that operations behind a log-in may have beside the usual ones.
     """
 
     port = 0
-    schemes: tuple[str, ...] = (BEARER,)
 
     def __init__(
         self,
@@ -69,7 +71,13 @@ class JsonApi:
         latin_1: bool = False,
         form_style: FormStyle = FormStyle.STANDARD,
         statuses: Mapping[type[DispatcherError], int] | None = None,
+        schemes: tuple[str, ...] = (BEARER,),
+        to_example: Callable[[Failure], Reply] | None = None,
+        samples: Sequence[DispatcherError] = (),
     ) -> None:
+        self.schemes = schemes
+        self.to_example = to_example or to_error
+        self.samples = samples
         self.dialect = dialect
         self.title = title
         self.version = version
@@ -122,7 +130,7 @@ class JsonApi:
 
     def unauthenticated(self, request: Request) -> Response:
         """Return the answer to a missing, wrong or expired token."""
-        return self._failed(request, NotAuthenticated())
+        return self.failed(request, NotAuthenticated())
 
     def refused(self, request: Request, status: int, reason: str) -> Response:
         """Return the answer to a request that the web layer refuses."""
@@ -132,18 +140,24 @@ class JsonApi:
         """Answer *request*; whatever is wrong with it is told as the dialect tells failures."""
         found = self._routes.find(request.method, request.path)
         if found is None:
-            return self._failed(request, NoSuchPath(request.path[:200].encode("utf-8", "replace").decode()))
+            return self.failed(request, NoSuchPath(request.path[:200].encode("utf-8", "replace").decode()))
         if isinstance(found, WrongMethod):
             return self._wrong_method(request, found)
         request.key = key_of(request)
         if request.key:
-            request.asked = f"{request.method} {request.path}?{request.query}\n".encode() + request.body
+            told = request.body if request.content is None else request.content.sha256
+            request.asked = f"{request.method} {request.path}?{request.query}\n".encode() + told
         try:
             return found.target(request, found.variables)
         except DispatcherError as error:
-            return self._failed(request, error)
+            return self.failed(request, error)
         except Exception:
-            return self._failed(request, unexpected(self._log, request))
+            return self.failed(request, unexpected(self._log, request))
+
+    def asked_for(self, request: Request) -> tuple[Operation, Mapping[str, str]] | None:
+        """Return the operation that *request* is for, and the variables in its path; None if it is for none."""
+        found = self._routes.find(request.method, request.path)
+        return (found.target.operation, found.variables) if isinstance(found, Found) else None
 
     def _wrong_method(self, request: Request, found: WrongMethod) -> Response:
         reason = f"{request.method[:20]} is not possible here, but {', '.join(found.allowed)}"
@@ -155,7 +169,8 @@ class JsonApi:
         """Return why *request* is not obeyed, by the statuses of the dialect."""
         return Failure(request, status_of(self._statuses, error), told(error), error, problems_of(error))
 
-    def _failed(self, request: Request, error: DispatcherError) -> Response:
+    def failed(self, request: Request, error: DispatcherError) -> Response:
+        """Return the answer to *request*, which fails with *error*."""
         return self._told(self.failure_of(request, error))
 
     def _told(self, failure: Failure) -> Response:

@@ -39,7 +39,7 @@ class Messages:
         self._operation = operation
         self._omit_none = omit_none
         self._readers: dict[str, _Read] = {}
-        if operation.body is not None:
+        if operation.body is not None and not operation.is_read_late:
             self._readers["body"] = _body(
                 operation.body, quotas, is_optional=operation.is_body_optional, latin_1=latin_1
             )
@@ -114,25 +114,25 @@ def _words_of(query: str) -> Mapping[str, str]:
 
 
 def _validated(adapter: TypeAdapter[Any], document: Any) -> Any:
-    _refuse_nul(document)
+    refuse_nul(document)
     try:
         return adapter.validate_python(document)
     except ValidationError as error:
         raise invalid_message(error) from None
 
 
-def _refuse_nul(document: Any) -> None:
+def refuse_nul(document: Any) -> None:
     """Refuse texts that not every database can hold. The document is not deep."""
     if isinstance(document, str):
         if "\0" in document:
             raise BadRequest("a text may not hold a NUL character")
     elif isinstance(document, dict):
         for name, value in document.items():
-            _refuse_nul(name)
-            _refuse_nul(value)
+            refuse_nul(name)
+            refuse_nul(value)
     elif isinstance(document, list):
         for value in document:
-            _refuse_nul(value)
+            refuse_nul(value)
 
 
 def _charset(request: Request) -> str | None:

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from dispatcher.core.errors import Conflict, Forbidden, InvalidValue, NotAuthenticated, NotFound, Unavailable
 from dispatcher.wire.faults import Unexpected
-from dispatcher.wire.http import Request
+from dispatcher.wire.http import BASIC, BEARER, Request
 from dispatcher.wire.json_api.endpoint import JsonApi
 from dispatcher.wire.json_api.failures import Failure
 from dispatcher.wire.json_api.models import names_of
@@ -18,12 +18,14 @@ from dispatcher.wire.json_api.operations import Operation, Route
 
 OPENAPI = "3.1.0"
 _REF = "#/components/schemas/{model}"
-_SCHEME = "token"
+#: How clients say who they are: the name of it, and what it is by HTTP.
+_SCHEMES = {BEARER: ("token", "bearer"), BASIC: ("login", "basic")}
 _Mode = Literal["validation", "serialization"]
 _FORM = "application/x-www-form-urlencoded"
 _JSON = "application/json"
 #: What bodies are sent as: forms are read from JSON, too.
 _KINDS = {"body": (_JSON,), "form": (_FORM, _JSON)}
+_MULTIPART = "multipart/form-data"
 #: What names a request.
 _KEY = {
     "name": "Idempotency-Key",
@@ -31,6 +33,13 @@ _KEY = {
     "required": False,
     "description": "Names the request for a day: sent again with the same content, it is not done once more.",
     "schema": {"type": "string"},
+}
+#: A form with files: the message as a text, and the files beside it.
+_FILES = {
+    "type": "object",
+    "properties": {"json_parameters": {"type": "string"}},
+    "required": ["json_parameters"],
+    "additionalProperties": {"type": "string", "format": "binary"},
 }
 #: What nobody has.
 _NOBODY = "00000000-0000-4000-8000-000000000001"
@@ -47,6 +56,8 @@ def document(api: JsonApi) -> dict[str, Any]:
             name = operation.name if number == 0 else f"{operation.name}_{number + 1}"
             path = route.path.replace("<", "{").replace(">", "}")
             described = _described(operation, route, name, schemas, definitions)
+            if not operation.declared.is_public:
+                described["security"] = [{_SCHEMES[scheme][0]: []} for scheme in api.schemes]
             described["responses"] |= failures.of(operation, route)
             paths.setdefault(path, {})[route.verb.lower()] = described
     return {
@@ -57,7 +68,9 @@ def document(api: JsonApi) -> dict[str, Any]:
         "components": {
             "schemas": definitions,
             "responses": failures.named,
-            "securitySchemes": {_SCHEME: {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                name: {"type": "http", "scheme": scheme} for name, scheme in map(_SCHEMES.__getitem__, api.schemes)
+            },
         },
     }
 
@@ -94,10 +107,12 @@ def _described(
     for part, kinds in _KINDS.items():
         # Browsers send none with a GET, so that whoever fills one in there could not send the request at all.
         if (operation.name, part) in schemas and route.verb != "GET":
-            content = {kind: {"schema": schemas[operation.name, part]} for kind in kinds}
+            content: dict[str, Any] = {kind: {"schema": schemas[operation.name, part]} for kind in kinds}
+            if declared.has_files:
+                content[_MULTIPART] = {"schema": _FILES}
             described["requestBody"] = {"required": not operation.is_body_optional, "content": content}
     described["responses"] = _responses(operation, schemas)
-    described["security"] = [] if declared.is_public else [{_SCHEME: []}]
+    described["security"] = []
     return described
 
 
@@ -137,7 +152,7 @@ class _Failures:
         request = Request(route.verb, route.path)
         responses: dict[str, Any] = {}
         for failure in _failures(self._api, request, operation, route):
-            reply = self._api.reply(failure)
+            reply = self._api.to_example(failure)
             if str(reply.status) not in responses:
                 content = {} if reply.body is None else {"content": {_JSON: {"example": reply.body}}}
                 name = self._name({"description": _phrase(reply.status), **content})
@@ -161,6 +176,7 @@ def _failures(api: JsonApi, request: Request, operation: Operation, route: Route
     yield api.failure_of(request, NotAuthenticated())
     if not operation.declared.is_public:
         yield api.failure_of(request, Forbidden("ann", "Modify", "Jobs/Scheduling"))
+        yield from (api.failure_of(request, sample) for sample in api.samples)
         if route.variables:
             yield api.failure_of(request, _Missing(route.variables[-1]))
         if any(one.verb != "GET" for one in operation.declared.routes):
@@ -180,4 +196,7 @@ class _Missing(NotFound):
 
 
 def _phrase(status: int) -> str:
-    return HTTPStatus(status).phrase
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:  # it is none of HTTP's
+        return f"Status {status}"

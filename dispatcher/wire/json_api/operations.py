@@ -48,6 +48,8 @@ class Declaration:
     is_submit: bool
     takes_key: bool
     tag: str
+    takes: Any = None
+    has_files: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class Operation:
     """An operation of a dialect, bound to the object that carries it out.
 
     ``body``, ``query`` and ``form`` are the annotated types of these parameters, None where there is none; ``returns``
-    is that of the answer, None for an empty one.
+    is that of the answer, None for an empty one. A body that ``is_read_late`` is read by the method itself.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Operation:
     form: Any = None
     returns: Any = None
     is_body_optional: bool = False
+    is_read_late: bool = False
     is_answer_optional: bool = False
     tag: str = ""  #: under which heading it is described; empty: none
 
@@ -84,6 +87,8 @@ def operation(
     is_submit: bool = False,
     takes_key: bool = False,
     tag: str = "",
+    takes: Any = None,
+    has_files: bool = False,
 ) -> Callable[[_Method], _Method]:
     """Declare a method as an operation at *routes*, such as ``GET /jobs/<job>``.
 
@@ -93,6 +98,9 @@ def operation(
     :param is_submit: whether it only stores something small, and is answered as soon as that is on the disk.
     :param takes_key: whether it heeds an ``Idempotency-Key``.
     :param tag: under which heading it is described, if that is not the ``TAG`` of its class.
+    :param takes: the type of the body, if the method reads that of the request by itself: after it knows who may send
+        one.
+    :param has_files: whether such a body may come as a multipart form, with files.
     """
     pairs = [route.partition(" ") for route in routes]
     declared = Declaration(
@@ -104,6 +112,8 @@ def operation(
         is_submit,
         takes_key,
         tag,
+        takes,
+        has_files,
     )
 
     def decorate(method: _Method) -> _Method:
@@ -133,9 +143,9 @@ def _compiled(name: str, method: Callable[..., Any], declared: Declaration, tag:
     for route in declared.routes:
         if unserved := set(parameters) ^ {"request", *route.variables, *({"body", "query", "form"} & set(parameters))}:
             raise TypeError(f"{name}: {route.path} and the signature differ in {', '.join(sorted(unserved))}")
-    if "body" in parameters and "form" in parameters:
+    if len([*({"body", "form"} & set(parameters)), *([] if declared.takes is None else ["takes"])]) > 1:
         raise TypeError(f"{name}: a request has one body")
-    body, is_body_optional = _without_none(hints.get("body"))
+    body, is_body_optional = _without_none(declared.takes or hints.get("body"))
     returns, is_answer_optional = _without_none(hints["return"])
     return Operation(
         name,
@@ -145,7 +155,8 @@ def _compiled(name: str, method: Callable[..., Any], declared: Declaration, tag:
         query=hints.get("query"),
         form=hints.get("form"),
         returns=returns,
-        is_body_optional="body" in parameters and is_body_optional,
+        is_body_optional=body is not None and is_body_optional,
+        is_read_late=declared.takes is not None,
         is_answer_optional=is_answer_optional,
         tag=tag,
     )

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,3 +70,11 @@ def test_text_and_empty_secrets() -> None:
     assert Masker(["", "geheim"]).text("no file /tmp/geheim") == "no file /tmp/********"
     assert Masker([]).text("plain") == "plain"
     assert Masker(["größe"]).feed("die größe".encode()) == b"die ********"
+
+
+@pytest.mark.parametrize("write", [json.dumps, repr, lambda text: json.dumps(text, ensure_ascii=False)])
+def test_secrets_are_found_as_programs_quote_them(write: Callable[[str], str]) -> None:
+    secret = "p\\w\"d'é\n\t😀"
+    assert masked([secret], [f"ok: {write(secret)[1:-1]}!".encode()]) == b"ok: ********!"
+    assert masked(["one\ntwo"], [b"one\r\n", b"two"]) == MASK
+    assert Masker([secret]).text(f"[{write(secret)[1:-1]}]") == "[********]"

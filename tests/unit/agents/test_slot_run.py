@@ -13,6 +13,7 @@ import pytest
 
 from dispatcher.agents.protocol import Condition, Retry, Value
 from dispatcher.agents.slot_messages import Abort, Do, Go
+from dispatcher.core.inputs import Input
 from dispatcher.core.parameters import ParameterType
 
 PASSWORD, CREDENTIALS, LIST = ParameterType.PASSWORD, ParameterType.CREDENTIALS, ParameterType.LIST
@@ -374,3 +375,20 @@ def test_only_what_tasks_have_fetched_goes_beside_the_output(done, gateway, an_o
     assert (first.state, second.state) == ("completed", "failed")
     assert end.fetched == []
     assert gateway.of(order.run_id, "fetched") == []
+
+
+def test_secret_inputs_are_masked_and_known_to_no_task_that_takes_none(gateway, done, an_order) -> None:
+    secret = 'to"p\nthe second line is long'
+    inputs = [Input("a", secret, is_secret=True), Input("b", "shown")]
+    said = task(r"""printf '%s\n' 'to\"p\nthe second line is long' 'the second line is long, shown'""")
+    order = an_order(said, task("env; cat ../scratch/*/* 2> /dev/null; true"), inputs=inputs)
+    end, _ = done(order)
+    first, second = (gateway.output(order.run_id, position) for position in range(2))
+    assert (end.state, first) == ("completed", b"********\n********, shown\n")
+    assert b"shown" not in second
+
+
+def test_inputs_say_what_must_not_show() -> None:
+    key = "{\n0123456789abcdef\n}"
+    assert list(Input("a", key, is_secret=True).secrets()) == [key, "0123456789abcdef"]
+    assert list(Input("a", key).secrets()) == []

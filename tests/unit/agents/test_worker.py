@@ -17,6 +17,7 @@ import pytest
 from dispatcher.agents import premises, worker, worker_order
 from dispatcher.agents.protocol import Value
 from dispatcher.core.accounts import Account
+from dispatcher.core.inputs import Input
 from dispatcher.core.parameters import ParameterType
 from dispatcher.tasks import outputs
 from dispatcher.tasks.ssh_fetch import TYPE as FETCH
@@ -57,14 +58,15 @@ def test_nothing_of_an_order_is_on_the_disk_while_it_is_done(tmp_path: Path, mon
     premises.save(tmp_path, premises.Premises(dispatchers=["http://127.0.0.1"]))
     account = Account("me", "hush-hush")
     settings = FETCH.Settings.model_validate({"command": "show"})
-    process = worker_order.prepare("ssh_fetch", settings, tmp_path, tmp_path, tmp_path / "work", account)
+    inputs = [Input("a", "hush-hush", is_secret=True), Input("b", [1, {"c": None}])]
+    process = worker_order.prepare("ssh_fetch", settings, tmp_path, tmp_path, tmp_path / "work", account, inputs)
     seen: list[bool] = []
 
     def on_disk() -> bool:
         return any(b"hush-hush" in file.read_bytes() for file in tmp_path.iterdir() if file.is_file())
 
     def do(_settings: Any, tools: Any) -> str:
-        seen.append(tools.account == account and not on_disk())
+        seen.append(tools.account == account and tools.inputs == inputs and not on_disk())
         return ""
 
     monkeypatch.setattr(type(FETCH), "do", lambda _self, settings, tools: do(settings, tools))

@@ -134,6 +134,29 @@ def test_until_is_the_last_moment_of_all(until: str, count: int) -> None:
     assert len(local(rule(f"FREQ=DAILY;UNTIL={until}", "20260301T023000"), "2020-01-01", 9)) == count
 
 
+def test_periods_can_be_left_out() -> None:
+    text = f"DTSTART;TZID={BERLIN}:20260301T080000\nRRULE:FREQ=MINUTELY\n"
+    text += f"EXDATE;value=period;TZID={BERLIN}:20260301T080100/20310301T090000,20310301T090200/20310301T090300\n"
+    text += "EXDATE;VALUE=PERIOD:20310301T080300Z/20310301T080500Z"
+    found = parse(text)
+    due = found.between(datetime(2026, 1, 1, tzinfo=UTC), END, 5)
+    assert [f"{one:%Y %H:%M}" for one in due] == [
+        "2026 07:00",
+        "2031 08:00",
+        "2031 08:01",
+        "2031 08:05",
+        "2031 08:06",
+    ]
+    assert parse(str(found)) == found
+    assert found.after(datetime(2026, 3, 1, 8, 0, tzinfo=UTC)) == datetime(2031, 3, 1, 8, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("period", ["20260301", "20260302/20260301", "20260301/20260302T000000Z", "1/2/3", "/"])
+def test_what_is_no_period_is_refused(period: str) -> None:
+    with pytest.raises(InvalidValue, match="EXDATE"):
+        parse(f"DTSTART;TZID={BERLIN}:20260301T080000\nRRULE:FREQ=DAILY\nEXDATE;VALUE=PERIOD:{period}")
+
+
 def test_dates_can_be_left_out_and_added() -> None:
     text = rule("FREQ=DAILY;COUNT=3", "20260301T080000")
     text += f"\nEXDATE;TZID={BERLIN}:20260302T080000\nRDATE:20260302T090000Z,20260310T070000Z"

@@ -14,7 +14,7 @@ from dispatcher.core.permissions import ANONYMOUS, SYSTEM, Caller, Node, Right
 from dispatcher.core.ports import Ports
 from dispatcher.datastore.tokens import AccessToken
 from dispatcher.datastore.transactions import Datastore
-from dispatcher.services.access_tokens import REPEAT, AccessTokens, Lifetimes, Pair
+from dispatcher.services.access_tokens import REPEAT, AccessTokens, FirstLoginPending, Lifetimes, Pair
 from dispatcher.services.audit import Audit
 from dispatcher.services.lockout import FAILURES
 from dispatcher.services.logins import Logins
@@ -381,3 +381,41 @@ def test_lifetimes_are_settings(tokens: AccessTokens, datastore: Datastore, port
     assert tokens.lifetimes("symantec_ccs") == Lifetimes(HOUR, 1.5 * HOUR)
     Settings(datastore, ports).set("symantec_ccs.refresh_token_minutes", "5", SYSTEM)
     assert tokens.lifetimes("symantec_ccs") == Lifetimes(HOUR, timedelta(minutes=5))
+
+
+def test_a_refresh_token_that_is_kept_renews_as_often_as_it_comes(
+    tokens: AccessTokens, logins: Logins, clock: Any
+) -> None:
+    first = issue(tokens)
+    assert first.refresh is not None
+    for minutes in (0, 61, 30):
+        clock.turn(timedelta(minutes=minutes))
+        pair = tokens.renew("letters", first.refresh, BOTH, HERE)
+        assert tokens.authenticate("letters", pair.access, HERE).name == "Ann"
+        assert (pair.refresh, pair.login, pair.expires_in) == (first.refresh, "Ann", 3600)
+    assert pair.refresh_expires_in == 29 * 60
+    logins.set_password("ann", "other", SYSTEM)
+    for token in (first.refresh, pair.access, "nothing"):
+        with pytest.raises(NotAuthenticated):
+            tokens.renew("letters", token, BOTH, HERE)
+
+
+def test_a_kept_refresh_token_ends_with_its_time(tokens: AccessTokens, logins: Logins, clock: Any) -> None:
+    token = issue(tokens).refresh
+    clock.turn(2 * HOUR)
+    with pytest.raises(NotAuthenticated):
+        tokens.renew("letters", str(token), BOTH, HERE)
+
+
+def test_who_has_not_logged_in_yet_gets_none_where_that_is_asked_for(
+    tokens: AccessTokens, logins: Logins, datastore: Datastore
+) -> None:
+    logins.add("new", "pw", SYSTEM, first_login_pending=True)
+    with pytest.raises(FirstLoginPending):
+        tokens.issue("letters", "new", "pw", BOTH, HERE, asks_first_login=True)
+    with pytest.raises(NotAuthenticated) as wrong:
+        tokens.issue("letters", "new", "other", BOTH, HERE, asks_first_login=True)
+    assert not isinstance(wrong.value, FirstLoginPending)
+    with datastore.read() as session:
+        assert session.scalars(select(AccessToken)).all() == []
+    assert issue(tokens, "new").login == "new"

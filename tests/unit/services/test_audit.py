@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import dialect_changes
+import exastro_changes
 import pytest
 from audit_world import ANN, LIBRARY, World
 from audit_world import CHANGES as CORE_CHANGES
@@ -27,7 +28,7 @@ from dispatcher.services import audit
 from dispatcher.services.audit import Audit, Subject
 from dispatcher.services.hall import Hall
 
-CHANGES = CORE_CHANGES | dialect_changes.CHANGES
+CHANGES = CORE_CHANGES | dialect_changes.CHANGES | exastro_changes.CHANGES
 #: What callers may ask for that changes nothing.
 READING = {
     *("Categories.find", "Categories.numbered", "Categories.tree", "CcsJobs.all", "CcsJobs.get"),
@@ -42,17 +43,34 @@ READING = {
     *("Logins.list", "Output.read", "Results.collect", "Roles.explain", "Roles.list", "Roles.show", "RunBookJobs.get"),
     *("RunBookWho.require", "RunBookWho.require_job", "Schedules.get", "Schedules.ledger", "TeamReports.teams"),
     *("Topology.who", "Uploads.admit", "UsageReports.jobs", "Use.user"),
+    *("MenuInfo.candidates", "MenuInfo.columns", "MenuInfo.info", "MenuInfo.pulldown", "RecordQueries.count"),
+    *("RecordQueries.filter", "RecordQueries.journal", "Rights.check", "Rights.readable", "RunViews.info"),
+    *("RunViews.state", "UserMenus.groups", "Workspaces.enter"),
 }
 #: What makes new jobs: each of these says itself who made it, and when.
 SUBMITTING = {
-    *("CcsJobs.create", "CcsRuns.execute", "OnDemand.run", "OpsRampJobs.create", "OpsRampJobs.run", "Rerun.rerun"),
+    *(
+        "Apply.apply",
+        "Apply.execute",
+        "CcsJobs.create",
+        "CcsRuns.execute",
+        "OnDemand.run",
+        "OpsRampJobs.create",
+        "OpsRampJobs.run",
+        "Rerun.rerun",
+    ),
     *("Scheduling.submit", "Submits.once", "Submits.once_id"),
 }
 #: What changes something without a caller, and is recorded.
 WITHOUT_CALLER = {"Enrolment.enrol"}
+#: What is recorded of things that have no id: settings, and menus.
+WITHOUT_ID = {"Settings.set", "Maintenance.change", "Maintenance.change privileges"}
 #: Modules that change what others keep by heart, where others record it or nobody does: an import records what its
 #: sections do, and what is too old goes by a setting that is recorded.
-UNRECORDED = {"library/resources.py", "library/versions.py", "library/importing.py", "retention.py"}
+UNRECORDED = {
+    *("library/resources.py", "library/versions.py", "library/importing.py", "retention.py"),
+    *("exastro_ita/menu_section.py", "exastro_ita/workspace_section.py"),
+}
 
 
 @pytest.fixture
@@ -99,7 +117,7 @@ def test_a_change_is_recorded_with_old_and_new_values(world: World, name: str) -
     entry = world.entries()[-1]
     by = ("enrolment", "") if name == "Enrolment.enrol" else (ANN.name, ANN.address)
     assert (entry.login, entry.address, entry.at) == (*by, NOON)
-    assert (entry.subject.kind, entry.subject.id is None) == (entry.action.partition(".")[0], name == "Settings.set")
+    assert (entry.subject.kind, entry.subject.id is None) == (entry.action.partition(".")[0], name in WITHOUT_ID)
 
 
 @pytest.mark.parametrize("name", sorted(CHANGES))

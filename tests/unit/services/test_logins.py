@@ -15,7 +15,8 @@ from dispatcher.core.spelling import name_key
 from dispatcher.datastore import revisions
 from dispatcher.datastore.logins import Login, LoginRole, Role
 from dispatcher.datastore.transactions import Datastore
-from dispatcher.services.logins import LoginExists, Logins, RoleNotFound, roles_of
+from dispatcher.services.logins import LoginExists, Logins, RoleNotFound, caller_of, find, roles_of
+from dispatcher.services.settings import Settings
 
 
 @pytest.fixture
@@ -150,3 +151,20 @@ def test_rights_are_checked(logins: Logins) -> None:
     ):
         with pytest.raises(Forbidden):
             refused()
+
+
+def test_callers_know_their_language_and_whether_they_have_to_log_in_first(
+    datastore: Datastore, ports: Ports, logins: Logins
+) -> None:
+    def caller() -> Caller:
+        with datastore.read() as session:
+            login = find(session, "new")
+            assert login is not None
+            return caller_of(session, login, Settings(datastore, ports).current())
+
+    logins.add("new", "pw", SYSTEM, language="en", first_login_pending=True)
+    assert (caller().language, caller().is_first_login_pending) == ("en", True)
+    logins.disable("new", SYSTEM)
+    assert caller().is_first_login_pending
+    logins.set_password("new", "own", SYSTEM)
+    assert not caller().is_first_login_pending

@@ -13,6 +13,7 @@ import pytest
 
 from dispatcher.agents.content import Cache
 from dispatcher.core.accounts import Account
+from dispatcher.core.inputs import Input
 from dispatcher.core.networks import Networks
 from dispatcher.tasks import outputs
 from dispatcher.tasks.types import Process, TaskEnding, TaskSettings
@@ -62,6 +63,7 @@ class Workshop:
         self.allowed = ["127.0.0.0/8", "::1"]
         self.allows_power = False
         self.account: Account | None = None
+        self.inputs: list[Input] = []
 
     def do(self, kind: Any, settings: dict[str, Any], **values: str) -> str:
         self.output_file.unlink(missing_ok=True)
@@ -75,6 +77,7 @@ class Workshop:
             allows_power=self.allows_power,
             home=self.work.parent,
             account=self.account,
+            inputs=self.inputs,
         )
         return kind.do(kind.Settings.model_validate(settings), tools)
 

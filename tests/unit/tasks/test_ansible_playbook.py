@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from dispatcher.core.inputs import Input
 from dispatcher.tasks.ansible_playbook import TYPE
 from dispatcher.tasks.work import TaskFailed
 
@@ -53,6 +54,32 @@ def test_playbook_is_run_and_values_are_no_templates(workshop: Any, capfd: Any) 
 
 @needs_ansible
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_inputs_are_variables_and_files_are_paths(workshop: Any) -> None:
+    digest = hashlib.sha256(b"content").hexdigest()
+    workshop.contents[digest] = b"content"
+    workshop.inputs = [
+        Input("text", HOSTILE),
+        Input("count", 3),
+        Input("many", [HOSTILE, {"a": None}]),
+        Input("key", "s3cret", is_secret=True),
+        Input("motd", "message of the day.txt", sha256=digest),
+        Input("odd", "../../odd", sha256=digest),
+        Input("no-variable", "x"),
+    ]
+    template = "{{ [text, count + 1, many, key, motd, lookup('file', motd), lookup('file', odd)] | to_json }}"
+    task = {"ansible.builtin.copy": {"content": template, "dest": f"{workshop.work}/written"}}
+    playbook = json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [task]}])
+    workshop.do(TYPE, {"playbook": playbook, "variables": {"text": "less", "count": "0"}})
+    text, count, many, key, motd, *contents = json.loads((workshop.work / "written").read_text())
+    assert (text, count, many, key, contents) == (HOSTILE, 4, [HOSTILE, {"a": None}], "s3cret", ["content"] * 2)
+    home = workshop.work.parent / "ansible"
+    assert motd == str(home / "files" / "motd" / "message of the day.txt")
+    assert (home / "files" / "odd" / "file").exists()
+    assert (home / "variables.yml").stat().st_mode & 0o777 == 0o600
+
+
+@needs_ansible
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_failed_playbook_fails_the_task(workshop: Any) -> None:
     playbook = "- hosts: localhost\n  gather_facts: false\n  tasks: [{ansible.builtin.command: 'false'}]\n"
     with pytest.raises(TaskFailed, match="the playbook has failed: failed=1"):
@@ -88,6 +115,7 @@ def test_without_ansible_the_task_says_what_to_install(workshop: Any, monkeypatc
         ({}, "exactly one"),
         ({"playbook": "a", "resource": "b"}, "exactly one"),
         ({"playbook": "- {"}, "is no YAML"),
+        ({"playbook": "[" * 100_000}, "nested deeper"),
         ({"resource": "a", "entry": "../x"}, "should match"),
         ({"resource": "a", "entry": "a/../../x"}, "inside the archive"),
         ({"resource": "a", "variables": {"a-b": "c"}}, "should match"),

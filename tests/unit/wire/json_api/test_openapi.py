@@ -6,12 +6,12 @@ import json
 from typing import Any
 
 import pytest
-from letters_api import letters_api
+from letters_api import Letter, letters_api
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 from pydantic import Field
 
 from dispatcher.core.errors import NotFound
-from dispatcher.wire.http import Request
+from dispatcher.wire.http import BASIC, BEARER, Request
 from dispatcher.wire.json_api.failures import Failure, Reply
 from dispatcher.wire.json_api.models import AnyCase
 from dispatcher.wire.json_api.openapi import document
@@ -116,3 +116,27 @@ def test_a_token_is_needed_but_where_it_is_not() -> None:
     assert of("post", "keys")["security"] == []
     assert of("delete", "of/{owner}/letters/{letter}")["security"] == [{"token": []}]
     assert DOCUMENT["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+
+
+class Parcels:
+    """Takes what comes with files."""
+
+    @operation("POST /letters/v1/parcels", summary="Send a parcel", takes=Letter, has_files=True)
+    def send(self, request: Request) -> None:
+        """Send what is in the body."""
+
+
+def test_a_body_with_files_and_names_with_passwords_are_described() -> None:
+    api = letters_api(handlers=[Parcels()], schemes=(BASIC, BEARER))
+    described = document(api)
+    validate(described, cls=OpenAPIV31SpecValidator)
+    send = described["paths"]["/letters/v1/parcels"]["post"]
+    assert send["requestBody"]["required"]
+    assert send["requestBody"]["content"].keys() == {"application/json", "multipart/form-data"}
+    assert send["security"] == [{"login": []}, {"token": []}]
+    assert described["components"]["securitySchemes"] == {
+        "login": {"type": "http", "scheme": "basic"},
+        "token": {"type": "http", "scheme": "bearer"},
+    }
+    # Nothing of the body is looked at before the method is called.
+    assert api(Request("POST", "/letters/v1/parcels", body=b"{")).status == 204

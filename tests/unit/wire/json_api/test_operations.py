@@ -46,3 +46,18 @@ def test_two_bodies() -> None:
 
     with pytest.raises(TypeError, match="one body"):
         operations_of([Wrong()])
+
+
+def test_a_body_that_is_read_by_the_method_itself() -> None:
+    class Late:
+        @operation("POST /of", summary="", takes=Letter | None, has_files=True)
+        def send(self, request: Request) -> None: ...
+
+    class Twice:
+        @operation("POST /of", summary="", takes=Letter)
+        def send(self, request: Request, body: Letter) -> None: ...
+
+    [found] = operations_of([Late()])
+    assert (found.body, found.is_body_optional, found.is_read_late) == (Letter, True, True)
+    with pytest.raises(TypeError, match="one body"):
+        operations_of([Twice()])

@@ -1,0 +1,1 @@
+"""OpsRamp v2: tenants' jobs, scripts and resources, as JSON."""

@@ -1,0 +1,83 @@
+"""A dispatcher with the front door of Exastro IT Automation, a workspace with two hosts, and a client of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from uuid import UUID
+
+import pytest
+from cheap_passwords import cheap_passwords
+from exastro_client import Ita
+from exastro_manual import BASE, EXISTING, a_row, change
+from exastro_server import LIBRARY, Site, a_site
+from exastro_world import a_workspace
+
+from dispatcher import bootstrap
+from dispatcher.core.permissions import SYSTEM
+from dispatcher.core.ports import Ports
+from dispatcher.datastore.transactions import Datastore
+from dispatcher.services.exastro_ita.workspaces import Workspace
+from dispatcher.services.hall import Hall
+from dispatcher.services.logins import Logins
+from dispatcher.web.app import Limits, WebApp
+from dispatcher.web.health import Health
+from dispatcher.wire.quotas import Quotas
+
+
+@pytest.fixture(scope="session")
+def real_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A real server, for those tests that need one; each uses a workspace that no other does."""
+    with a_site(tmp_path_factory.mktemp("site")) as site:
+        yield site
+
+
+@pytest.fixture
+def workspace(datastore: Datastore) -> Workspace:
+    return a_workspace(datastore)
+
+
+@pytest.fixture
+def web(
+    hall: Hall, new_id: Callable[[], UUID], workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[WebApp]:
+    """All dialects, as a server has them."""
+    logged: list[object] = []
+    monkeypatch.setattr(bootstrap, "log", SimpleNamespace(exception=lambda *what, **_: logged.append(what)))
+    limits = Limits(any_host=True)
+    bindings = bootstrap.build_bindings(hall, Quotas(), limits)
+    app = WebApp(bindings, hall.security, hall.access_tokens, Health(hall), new_id, limits)
+    yield app
+    app.close()
+    assert logged == []  # each would be a defect
+
+
+@pytest.fixture
+def ita(web: WebApp) -> Ita:
+    """A client of an environment without logins."""
+    return Ita(web)
+
+
+@pytest.fixture
+def site(web: WebApp, load_library: Callable[[str], None]) -> Ita:
+    """A client of the workspace of the manual, with its two hosts, its sheets and its conductors."""
+    load_library(LIBRARY)
+    return Ita(web, base=BASE)
+
+
+@pytest.fixture
+def manual(site: Ita) -> Ita:
+    """The same with the operation of the manual, and a record for it."""
+    parameter = {"operation_name": "sample_operation", "scheduled_date_for_execution": "2024/01/01 00:00"}
+    change(site, "operation_list", parameter=parameter)
+    change(site, "sample_menu_001", parameter=a_row("sample_host2", operation_name_select=EXISTING))
+    return site
+
+
+@pytest.fixture
+def clients(site: Ita, web: WebApp, datastore: Datastore, ports: Ports) -> dict[str, Ita]:
+    """Clients with all rights by their languages."""
+    logins = Logins(datastore, ports, cheap_passwords())
+    for language in ("ja", "en"):
+        logins.add(language, "pw", SYSTEM, roles=["Full Access"], language=language)
+    return {language: Ita(web, language, "pw", base=BASE) for language in ("ja", "en")}

@@ -1,0 +1,129 @@
+"""Records that come as forms, with files beside them, word for word as the seed's curl lines send them."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from typing import Any
+
+import requests
+from exastro_client import BASE, Ita, refusal, told
+from werkzeug.test import Client
+
+from dispatcher.core.permissions import SYSTEM
+from dispatcher.core.ports import Ports
+from dispatcher.datastore.transactions import Datastore
+from dispatcher.services.logins import Logins
+from dispatcher.web.app import WebApp
+from dispatcher.web.wsgi import wsgi_application
+
+MENU = "menu/playbook_files"
+PLAYBOOK = b'- name: run "echo"\n  command: echo {{ VAR_STR_1 }}'
+#: Seed, list 2.56, the message of the form; the blank at its end is there.
+SAMPLE = (
+    '[{"parameter":{"discard":"0","item_no":null,"playbook_name":"echo","playbook_file":"echo.yml","remarks":null,'
+    '"last_update_date_time":null,"last_updated_user":null},"type":"Register"}] '
+)
+
+
+def send(ita: Ita, message: str, path: str = "maintenance/all/", **files: bytes) -> requests.Response:
+    """Send a form as curl does; names of files have a dot where these have two underscores."""
+    parts: list[tuple[str, Any]] = [("json_parameters", (None, message))]
+    parts += [(name.replace("__", "."), ("echo.yml", data)) for name, data in files.items()]
+    return ita.session.post(f"{BASE}/{MENU}/{path}", files=parts)
+
+
+def stored(ita: Ita) -> Any:
+    [found] = ita.get(f"{MENU}/filter/")
+    return found["parameter"]["playbook_file"], base64.b64decode(found["file"]["playbook_file"])
+
+
+def test_the_sample_is_stored_with_its_file(ita: Ita) -> None:
+    done = told(send(ita, SAMPLE, **{"0__playbook_file": PLAYBOOK}))
+    assert (done["Register"], len(done["IdList"])) == (1, 1)
+    assert stored(ita) == ("echo.yml", PLAYBOOK)
+    [found] = ita.get(f"{MENU}/filter/?file=no")
+    assert found["file"] == {"playbook_file": ""}
+
+
+def test_the_sample_in_json_is_stored_alike(ita: Ita) -> None:
+    content = "LSBuYW1lOiBydW4gImVjaG8iCiAgY29tbWFuZDogZWNobyB7eyBWQVJfU1RSXzEgfX0="
+    [record] = json.loads(SAMPLE)
+    ita.post(f"{MENU}/maintenance/all/", [{"file": {"playbook_file": content}, **record}])
+    assert stored(ita) == ("echo.yml", PLAYBOOK)
+
+
+def test_the_sample_with_quotes_around_it_is_refused(ita: Ita) -> None:
+    quoted = f'"{SAMPLE.strip()}"'
+    answer = send(ita, quoted, **{"0__playbook_file": PLAYBOOK})
+    kind = (answer.request.headers["Content-Type"] or "").lower()
+    assert refusal(answer) == (
+        400,
+        "400-00003",
+        f"リクエストボディのパラメータが不正です (Content-Type:{kind})",
+    )
+    assert ita.get(f"{MENU}/filter/count/") == 0
+
+
+def test_one_record_by_itself_may_have_files_as_well(ita: Ita) -> None:
+    [record] = json.loads(SAMPLE)
+    told(send(ita, json.dumps(record), "maintenance/", playbook_file=PLAYBOOK))
+    assert stored(ita) == ("echo.yml", PLAYBOOK)
+
+
+def test_large_messages_wait_in_a_file_until_they_are_there(
+    web: WebApp, ita: Ita, datastore: Datastore, ports: Ports
+) -> None:
+    curl, base = Client(wsgi_application(web)), BASE.removeprefix("https://ita.example.com")
+    padded = f"{SAMPLE}{' ' * (5 << 20)}"
+    message = json.dumps([{**json.loads(SAMPLE)[0], "file": {"playbook_file": base64.b64encode(PLAYBOOK).decode()}}])
+    answer = curl.post(
+        f"{base}/{MENU}/maintenance/all/", data=message + " " * (5 << 20), content_type="application/json"
+    )
+    assert answer.status_code == 200, answer.text
+    assert stored(ita) == ("echo.yml", PLAYBOOK)
+    form = requests.Request("POST", "http://h/", files={"json_parameters": (None, padded)}).prepare()
+    answer = curl.post(f"{base}/{MENU}/maintenance/all/", data=form.body, headers=dict(form.headers))
+    assert (answer.status_code, answer.json["result"]) == (499, "499-00201")  # it is there already, and has no file
+
+    # What is no message with records stays within the limit of all others.
+    answer = curl.post(f"{base}/{MENU}/filter/", data=b" " * (5 << 20), content_type="application/json")
+    assert (answer.status_code, answer.json["result"]) == (413, "413-00001")
+    kind = {"content_type": "application/json"}
+    answer = curl.post(f"{base}/{MENU}/maintenance/all/", input_stream=Untouched(65 << 20), **kind)
+    assert (answer.status_code, answer.json["result"]) == (413, "413-00001")
+
+    # Of whoever may not change anything none of it is taken.
+    logins = Logins(datastore, ports)
+    logins.add("root", "root", SYSTEM)
+    logins.add("ann", "pw", SYSTEM, roles=["Read Only"])
+    for user, path, status, result in (
+        ("ann", f"{MENU}/maintenance/all/", 401, "401-00001"),
+        ("ann", "menu/none/maintenance/all/", 499, "499-00002"),
+        ("ann", "apply/", 401, "401-00001"),
+        ("eve", f"{MENU}/maintenance/all/", 401, "401-00002"),
+    ):
+        answer = curl.post(f"{base}/{path}", input_stream=Untouched(5 << 20), auth=(user, "pw"), **kind)
+        assert (answer.status_code, answer.json["result"]) == (status, result)
+
+
+class Untouched(io.RawIOBase):
+    """A body of *size* bytes that nobody reads."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self._size, self._at = size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        self._at = self._size if whence == 2 else offset
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, _: Any) -> int:
+        raise AssertionError("it was read")

@@ -1,0 +1,218 @@
+"""Conductor runs as records, and each by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from exastro_runs import EN, RunWorld, a_run_world
+from exastro_world import a_scope, a_workspace, an_operation
+from runbook_world import BOOK, a_book, a_library, a_step
+from statements import statements
+
+from dispatcher.core.errors import Forbidden
+from dispatcher.core.permissions import SYSTEM, Caller
+from dispatcher.core.states import Event
+from dispatcher.services.exastro_ita.messages import ItaError
+from dispatcher.services.exastro_ita.records import Record
+from dispatcher.services.exastro_ita.runs import RunRecords
+from dispatcher.services.hall import Hall
+
+Load = Callable[[str], None]
+INNER = a_book(a_step("x"), a_step("y"), name="Inner", key=UUID(int=7))
+
+
+@pytest.fixture
+def world(hall: Hall, clock: Any, enrol: Callable[..., UUID]) -> RunWorld:
+    return a_run_world(hall, clock, enrol)
+
+
+def records(world: RunWorld, *ids: str, caller: Caller = SYSTEM) -> list[Record]:
+    source = RunRecords(world.hall.plans)
+    with world.hall.datastore.read() as session:
+        wanted = [UUID(one) for one in ids] or None
+        return list(source.read(a_scope(session, world.workspace, caller), wanted))
+
+
+def test_a_run_is_a_record(world: RunWorld, load_library: Load, clock: Any) -> None:
+    load_library(a_library(a_book(a_step("a"))))
+    booked_for = clock() + timedelta(hours=2)
+    run = world.run(booked_for=booked_for)
+    [booked] = records(world)
+    assert booked.id == UUID(run)
+    assert booked.values["status_id"] == "2"
+    assert booked.values["time_book"] == booked_for.isoformat()
+    assert (booked.values["time_start"], booked.values["time_end"]) == (None, None)
+    clock.turn(timedelta(hours=2))
+    world.hall.clockwork.activate_due()
+    world.end("a")
+    [ended] = records(world)
+    assert ended.values == {
+        "conductor_instance_id": run,
+        "conductor_instance_name": "R",
+        "instance_source_class_id": str(BOOK),
+        "instance_source_class_name": "R",
+        "instance_source_remarks": None,
+        "status_id": "6",
+        "operation_id": str(world.operation),
+        "operation_name": "op-1",
+        "execution_user": "system",
+        "parent_conductor_instance_id": None,
+        "parent_conductor_instance_name": None,
+        "top_conductor_instance_id": None,
+        "top_conductor_instance_name": None,
+        "abort_execute_flag": "0",
+        "time_register": (booked_for - timedelta(hours=2)).isoformat(),
+        "time_book": booked_for.isoformat(),
+        "time_start": booked_for.isoformat(),
+        "time_end": booked_for.isoformat(),
+        "notification_log": None,
+        "remarks": None,
+    }
+    assert ended.changed_at > booked.changed_at
+
+
+def test_called_conductors_are_runs_of_their_own(world: RunWorld, load_library: Load) -> None:
+    other = an_operation(world.hall.datastore, world.workspace, "op-2")
+    middle = a_book(a_step("deep", what="runbook: Inner"), name="Middle", key=UUID(int=8))
+    own = a_step("own", "operation: op-2", what="runbook: Inner")
+    load_library(a_library(INNER, middle, a_book(a_step("call", what="runbook: Middle"), own)))
+    run = world.run()
+    world.end("x")
+    world.end("y")
+    jobs = {name: str(job.id) for name, job in world.jobs().items()}
+    found = {str(one.id): one.values for one in records(world)}
+    assert found.keys() == {run, jobs["call"], jobs["deep"], jobs["own"]}
+    deep, called = found[jobs["deep"]], found[jobs["own"]]
+    assert deep["parent_conductor_instance_id"] == jobs["call"]
+    assert deep["parent_conductor_instance_name"] == "Middle"
+    assert (deep["top_conductor_instance_id"], deep["top_conductor_instance_name"]) == (run, "R")
+    assert (deep["operation_id"], deep["operation_name"]) == (str(world.operation), "op-1")
+    assert (called["operation_id"], called["operation_name"]) == (str(other), "op-2")
+    assert deep["status_id"] == "6"
+
+    [alone] = records(world, jobs["deep"])
+    assert alone.values == deep
+    shown = world.state(jobs["own"])["conductor"]
+    assert (shown["conductor_name"], shown["operation_name"]) == ("Inner", "op-2")
+    node = world.state(run)["node"]["node-3"]
+    assert (node["operation_id"], node["operation_name"]) == (str(other), "op-2")
+
+
+def test_what_is_called_is_a_run_when_it_begins(world: RunWorld, load_library: Load) -> None:
+    left_out = a_step("l", "condition: 'previous == \"failed\"'", what="runbook: Inner")
+    held = a_step("h", "wait_for_approval: true", what="runbook: Inner")
+    load_library(a_library(INNER, a_book(a_step("a"), left_out, held)))
+    run = world.run()
+    world.end("a")
+    assert [str(one.id) for one in records(world)] == [run]
+    jobs = {name: str(job.id) for name, job in world.jobs().items()}
+    for name in "lh":
+        assert records(world, jobs[name]) == []
+        with pytest.raises(ItaError, match="499-00806"):
+            world.state(jobs[name])
+    assert [
+        node["jump"]["execution_id"] for node in world.state(run)["node"].values() if node["node_type"] == "call"
+    ] == [
+        None,
+        None,
+    ]
+    world.release(run, "node-4")
+    assert {str(one.id) for one in records(world)} == {run, jobs["h"]}
+    assert world.nodes(run) == [
+        ("start", "5"),
+        ("movement", "5"),
+        ("call", "13"),
+        ("pause", "5"),
+        ("call", "3"),
+        ("end", "1"),
+    ]
+
+
+def test_a_workspace_sees_no_runs_of_another(world: RunWorld, load_library: Load) -> None:
+    load_library(a_library(a_book(a_step("a"))))
+    run = world.run(workspace=a_workspace(world.hall.datastore, "ws3", hosts=()))
+    assert records(world) == records(world, run) == []
+    with pytest.raises(ItaError, match="499-00806"):
+        world.state(run)
+    world.run()
+    assert records(world, caller=Caller("anna")) == []
+    with pytest.raises(Forbidden):
+        world.ita.runs.state(world.workspace, run, Caller("anna"))
+
+
+@pytest.mark.parametrize("run", ["", "x", "node-1", "987219c8-28b3-4a6b-af94-f6de4cafcee9", "0" * 32, "é"])
+def test_what_is_no_run_is_told_so(world: RunWorld, load_library: Load, run: str) -> None:
+    load_library(a_library(a_book(a_step("a"))))
+    world.run()
+    with pytest.raises(ItaError, match="499-00806"):
+        world.state(run)
+    info = world.ita.runs.info(world.workspace, run, SYSTEM)
+    assert info["dict"]["conductor"] == {}
+
+
+def test_a_step_is_no_run(world: RunWorld, load_library: Load) -> None:
+    load_library(a_library(a_book(a_step("a"))))
+    world.run()
+    with pytest.raises(ItaError, match="499-00806"):
+        world.state(str(world.jobs()["a"].id))
+
+
+def test_the_latest_come_first_and_are_not_asked_for_one_by_one(
+    world: RunWorld, load_library: Load, clock: Any
+) -> None:
+    load_library(a_library(INNER, a_book(a_step("a"), a_step("b", what="runbook: Inner"))))
+    runs = []
+    for _ in range(4):
+        clock.turn(timedelta(seconds=1))
+        runs.append(world.run())
+        world.end("a")
+    with statements(world.hall.datastore) as before:
+        few = [str(one.id) for one in records(world)]
+    assert [one for one in few if one in runs] == runs[::-1]
+    for _ in range(20):
+        runs.append(world.run())
+        world.end("a", Event.FAIL)
+    with statements(world.hall.datastore) as after:
+        assert len(records(world)) == 28
+    assert len(after) == len(before)
+
+
+def test_the_answer_for_a_run(world: RunWorld, load_library: Load, clock: Any) -> None:
+    load_library(a_library(a_book(a_step("a"))))
+    world.hall.settings.set("webapi.site_time_zone", "Asia/Tokyo", SYSTEM)
+    run = world.run(booked_for=clock() + timedelta(hours=2))
+    shown = world.state(run)
+    assert shown.keys() == {"conductor_class", "conductor", "node"}
+    assert shown["conductor"] == {
+        "conductor_instance_id": run,
+        "conductor_name": "R",
+        "status": "未実行(予約)",
+        "status_id": "2",
+        "execution_user": "system",
+        "abort_execute_flag": "False",
+        "operation_id": str(world.operation),
+        "operation_name": "op-1",
+        "time_book": "2026/03/01 23:00:00",
+        "time_start": None,
+        "time_end": None,
+        "execution_log": [],
+        "remarks": None,
+    }
+    assert [status for _, status in world.nodes(run)] == ["1", "1", "1"]
+    assert world.state(run, EN)["conductor"]["status"] == "Unexecuted (schedule)"
+    assert world.state(run, EN)["node"]["node-2"]["status"] == "Unexecuted"
+
+
+def test_the_names_that_go_with_a_run(world: RunWorld, load_library: Load) -> None:
+    load_library(a_library(INNER, a_book(a_step("a"), a_step("b", what="runbook: Inner"))))
+    info = world.ita.runs.info(world.workspace, world.run(), SYSTEM, EN)
+    assert info["dict"]["conductor"] == {str(BOOK): "R", str(UUID(int=7)): "Inner"}
+    assert info["dict"]["operation"] == {str(world.operation): "op-1"}
+    assert [one["name"] for one in info["list"]["movement"]] == ["M"]
+    assert info["list"]["conductor_status"][1] == {"id": "2", "name": "Unexecuted (schedule)"}
+    assert info["dict_name"]["node_status"]["On hold"] == "11"
+    assert info["dict"]["node_type"]["parallel-branch"] == "parallel-branch"
