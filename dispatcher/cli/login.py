@@ -31,7 +31,13 @@ def login() -> None:
 )
 @click.option("--password-stdin", is_flag=True, help="Read the password from the first line of standard input.")
 @click.option("--no-password", is_flag=True, help="Give it no password: it exists, but cannot log in.")
-@click.option("--language", type=click.Choice(LANGUAGES), default="en", show_default=True)
+@click.option(
+    "--language",
+    type=click.Choice(LANGUAGES),
+    default="ja",
+    show_default=True,
+    help="Of what it is told where a dialect has both.",
+)
 @click.option(
     "--kind", type=click.Choice(KINDS), default=DISPATCHER, show_default=True, help="Who checks its password."
 )

@@ -82,7 +82,7 @@ class Logins:
         caller: Caller,
         *,
         roles: Collection[str] = (),
-        language: str = "en",
+        language: str = "ja",
         kind: str = DISPATCHER,
         first_login_pending: bool = False,
     ) -> LoginView:

@@ -27,15 +27,15 @@ def test_interrupted_question_adds_nothing_and_is_no_failed_job(run) -> None:
 
 def test_list_shows_what_there_is(run) -> None:
     run("login", "add", "admin", "--password-stdin", stdin="pw\n")
-    run("login", "add", "Ops", "--no-password", "--role", "Read Only", "--language", "ja")
+    run("login", "add", "Ops", "--no-password", "--role", "Read Only", "--language", "en")
     run("login", "add", "win", "--no-password", "--kind", "windows")
     run("login", "disable", "OPS")
     lines = [line.split() for line in run("login", "list").stdout.splitlines()]
     assert lines == [
         ["NAME", "ROLES", "PASSWORD", "ENABLED", "KIND", "LANGUAGE"],
-        ["admin", "Full", "Access", "yes", "yes", "dispatcher", "en"],
-        ["Ops", "Read", "Only", "no", "no", "dispatcher", "ja"],
-        ["win", "no", "yes", "windows", "en"],
+        ["admin", "Full", "Access", "yes", "yes", "dispatcher", "ja"],
+        ["Ops", "Read", "Only", "no", "no", "dispatcher", "en"],
+        ["win", "no", "yes", "windows", "ja"],
     ]
     run("login", "enable", "ops")
     assert run("login", "list").stdout.splitlines()[2].split()[4] == "yes"
