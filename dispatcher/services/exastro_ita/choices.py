@@ -144,6 +144,16 @@ class Lists:
                 whole.setdefault(known, []).append(key)
         return self._whole[name].get(text, ())
 
+    def after_sheet(self) -> Lists:
+        """Return the lists as they are once records of a sheet have changed: those of hosts and operations, as before.
+
+        What sheets take from columns is read again.
+        """
+        kept = {name: texts for name, texts in self._known.items() if name.partition(" ")[0] != sheets.FROM_MENU}
+        whole = {name: ids for name, ids in self._whole.items() if name in kept}
+        some = {name: ids for name, ids in self._some.items() if name.partition(" ")[0] != sheets.FROM_MENU}
+        return Lists(self._choices, self.scope, kept, some, whole)
+
     def text_of(self, name: str, key: str) -> str:
         """Return the text of an id; of one that is in the list no more, that it is not."""
         text = self.of(name).get(key)

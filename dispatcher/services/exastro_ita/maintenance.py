@@ -26,6 +26,7 @@ from dispatcher.services.exastro_ita.files import Contents
 from dispatcher.services.exastro_ita.menus import Menu
 from dispatcher.services.exastro_ita.messages import NO_COLUMN, InvalidRecords, ItaError, Message
 from dispatcher.services.exastro_ita.records import Action, Change, Scope
+from dispatcher.services.exastro_ita.values import Forms
 from dispatcher.services.exastro_ita.workspaces import Workspace
 from dispatcher.services.resources import brought_by
 from dispatcher.services.settings import Settings
@@ -137,6 +138,10 @@ class Maintenance:
             raise ItaError("499-00223", limit)
         return self.change_within(scope, menu, records, contents=contents, is_dated=True)
 
+    def forms(self, scope: Scope) -> Forms:
+        """Return what brings values into their other forms, with the lists of choices as they are now."""
+        return self._choices.forms(scope)
+
     def lock(self, scope: Scope) -> None:
         """Let nobody else change records of the workspace until the transaction ends."""
         mine = select(ItaWorkspace.id).where(ItaWorkspace.id == scope.workspace.id)
@@ -150,18 +155,19 @@ class Maintenance:
         *,
         contents: Contents | None = None,
         is_dated: bool = False,
+        forms: Forms | None = None,
     ) -> Changed:
         """Change *records* as ``change`` does, inside the transaction of *scope*, without asking for privileges.
 
         Unless *is_dated* they need not say when they were last changed. *contents* are those of ``files.receive``, if
-        that has been called before the transaction.
+        that has been called before the transaction, *forms* those of ``forms``, if nothing has changed since.
 
         :raises InvalidRecords: with all that is wrong: the transaction has to be rolled back then.
         """
         self.lock(scope)
         contents = files.receive(records) if contents is None else contents
         sent = [drafts.read(menu, index, one, contents.get(index, {})) for index, one in enumerate(records)]
-        changing = Changing(scope, menu, self._choices.forms(scope), self._ports.new_id, is_dated)
+        changing = Changing(scope, menu, forms or self.forms(scope), self._ports.new_id, is_dated)
         changing.judge(sent)
         self._store(scope, _contents(changing.changes))
         # Even if some are wrong already: the others may have faults that only the source finds.

@@ -67,14 +67,17 @@ class Parameters:
         :raises InvalidRecords: if some are wrong: those of the first such part, counted within their menu.
         """
         done: Counter[str] = Counter()
+        forms = self._maintenance.forms(scope)
         for part in parts:
             menu = find_menu(scope.session, self._catalogue, part.menu, _CHANGED)
             try:
-                self._maintenance.change_within(scope, menu, [*self._filled(scope, menu, part.records, new)])
+                records = [*self._filled(scope, menu, part.records, new)]
+                self._maintenance.change_within(scope, menu, records, forms=forms)
             except InvalidRecords as error:
                 faults = {done[part.menu] + index: found for index, found in error.faults.items()}
                 raise InvalidRecords(faults, part.menu) from None
             done[part.menu] += len(part.records)
+            forms = forms.after_sheet() if menu.is_sheet else self._maintenance.forms(scope)
 
     def _filled(self, scope: Scope, menu: Menu, records: Iterable[Sent], new: Operation | None) -> Iterator[Sent]:
         """Give *records* with the *new* operation where they name none (seed section 3.3.4)."""

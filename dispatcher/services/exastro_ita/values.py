@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,10 @@ class Forms:
     zone: tzinfo
     secrets: Secrets
     language: str
+
+    def after_sheet(self) -> Forms:
+        """Return this with the lists as they are once records of a sheet have changed."""
+        return replace(self, lists=self.lists.after_sheet())
 
     def stored(self, column: Column, sent: Any) -> Any:
         """Return *sent* as it is stored; None, which is nothing, stays that. What is required is not asked for.

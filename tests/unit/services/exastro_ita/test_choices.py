@@ -135,3 +135,22 @@ def test_menus_are_called_with_their_heading(datastore: Datastore, choices: Choi
     with datastore.read() as session:
         found = choices.of(a_scope(session, workspace), "menus")
     assert found["device_list"] == "Ansible共通:機器一覧"
+
+
+def test_once_a_sheet_has_changed_only_what_sheets_have_is_read_again(
+    datastore: Datastore, choices: Choices, workspace: Workspace, load_library: Callable[[str], None]
+) -> None:
+    load_library("menus: [{name: t, columns: [{name: label}]}]")
+    an_operation(datastore, workspace, "a")
+    with datastore.read() as session:
+        lists = choices.within(a_scope(session, workspace))
+        operations = lists.of("operations")
+        assert lists.of("menu t label") == {}
+    key = a_record(datastore, workspace, "t", label="L")
+    with datastore.read() as session:
+        lists.scope = a_scope(session, workspace)
+        after = lists.after_sheet()
+        with statements(datastore) as sent:
+            assert after.of("operations") is operations
+        assert sent == []
+        assert after.id_of("menu t label", "L") == str(key)
