@@ -158,7 +158,7 @@ def test_run_whose_secrets_cannot_be_opened_fails(
     def broken(*_: Any) -> None:
         raise Unavailable("another key")
 
-    monkeypatch.setattr(hall.leasing._plans, "run", broken)
+    monkeypatch.setattr(hall.leasing._run_orders._plans, "run", broken)
     assert hall.leasing.lent(handed(wakeup)) == {}
     assert hall.jobs.get(job.id, SYSTEM).state is State.FAILED
 
