@@ -96,7 +96,7 @@ class World:
 
 def _login_added(world: World) -> Told:
     world.logins.add("Ann", "pass word", ANN, roles=["Read Only"])
-    rest = {"kind": "dispatcher", "language": "en", "enabled": True, "first_login_pending": False, "password": "set"}
+    rest = {"kind": "dispatcher", "language": "ja", "enabled": True, "first_login_pending": False, "password": "set"}
     return "login.added", "Ann", None, {"roles": ["Read Only"], **rest}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import requests
@@ -13,6 +14,9 @@ from dispatcher.web.app import WebApp
 HOST = "https://ita.example.com"
 BASE = f"{HOST}/api/org9/workspaces/ws2/ita"
 TOKENS = f"{HOST}/auth/realms/org9/protocol/openid-connect/token"
+OPERATIONS = "menu/operation_list"
+#: The parameter of a record of it.
+OPERATION = {"operation_name": "op-77", "scheduled_date_for_execution": "2031/06/01 02:00"}
 
 
 class Ita:
@@ -50,6 +54,10 @@ class Ita:
         session = requests.Session()
         session.mount("https://", self.session.adapters["https://"])
         return session
+
+
+AddLogin = Callable[..., Ita]
+"""Adds a login and returns a client of it: see the fixture ``add``."""
 
 
 def told(answer: requests.Response) -> Any:

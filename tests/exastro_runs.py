@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from exastro_world import a_workspace, an_operation
+from exastro_world import a_record, a_workspace, an_operation
 from runbook_world import BOOK, World
 from sqlalchemy import insert
 
@@ -16,6 +16,7 @@ from dispatcher.core.jobs import When
 from dispatcher.core.permissions import SYSTEM, Caller
 from dispatcher.datastore.exastro_ita import ITA_RUNS
 from dispatcher.datastore.teams import TeamMember
+from dispatcher.services.exastro_ita.rows import HOST, OPERATION
 from dispatcher.services.exastro_ita.run_values import inputs_of
 from dispatcher.services.exastro_ita.suite import ExastroIta, build_exastro_ita
 from dispatcher.services.exastro_ita.workspaces import Workspace
@@ -72,10 +73,12 @@ class RunWorld(World):
 
 
 def a_run_world(hall: Hall, now: Callable[[], Any], enrol: Callable[..., UUID], hosts: int = 1) -> RunWorld:
-    """Return a workspace with as many *hosts*, and an operation ``op-1``."""
+    """Return a workspace with as many *hosts*, and an operation ``op-1`` that has a record for each of them."""
     workspace = a_workspace(hall.datastore, hosts=())
     agents = [enrol(f"h{number + 1}") for number in range(hosts)]
     with hall.datastore.begin() as session:
         session.add_all(TeamMember(team_id=workspace.team_id, agent_id=agent) for agent in agents)
     operation = an_operation(hall.datastore, workspace)
+    for agent in agents:
+        a_record(hall.datastore, workspace, "sheet_a", **{OPERATION: str(operation), HOST: str(agent)})
     return RunWorld(hall, now, agents, workspace=workspace, ita=build_exastro_ita(hall), operation=operation)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, UniqueConstraint, delete, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from dispatcher.datastore.base import Base, Digest, KeyId, Name, Updated
 
@@ -172,3 +173,11 @@ ITA_RUNS: Any = ItaRun.__table__
 def owner_of_detail(workspace_id: UUID, object_id: UUID) -> UUID:
     """Return what holds on to the files (``ItaFile.record_id``) in a detail: other workspaces have others."""
     return uuid5(workspace_id, object_id.hex)
+
+
+def forget_journal(session: Session, record_ids: Collection[UUID]) -> None:
+    """Remove the history of records that are gone from all workspaces, with its files; at most some thousands."""
+    theirs = ITA_JOURNAL.c.record_id.in_(record_ids)
+    entries = select(ITA_JOURNAL.c.id).where(theirs)
+    session.execute(delete(ITA_FILES).where(ITA_FILES.c.record_id.in_(entries)))
+    session.execute(delete(ITA_JOURNAL).where(theirs))

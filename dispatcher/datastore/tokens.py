@@ -12,7 +12,11 @@ from dispatcher.datastore.base import Base, Digest, KeyId
 
 
 class Token(Base):
-    """A token. ``kind`` is ``enrol``; ``once`` ones are spent by their first use."""
+    """A token. ``kind`` is ``enrol``; ``once`` ones are spent by their first use.
+
+    With ``team_id`` it is one of that team: who enrols by it is looked for there, and becomes a member. It refers to
+    nothing: where there is no such team any more, the token is worth nothing.
+    """
 
     __tablename__ = "token"
 
@@ -22,6 +26,7 @@ class Token(Base):
     once: Mapped[bool]
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+    team_id: Mapped[UUID | None]
 
 
 class AccessToken(Base):

@@ -25,11 +25,12 @@ from dispatcher.datastore import revisions
 from dispatcher.datastore.agents import Agent
 from dispatcher.datastore.base import Row
 from dispatcher.datastore.transactions import Datastore
-from dispatcher.services import audit
+from dispatcher.services import audit, team_entries
 from dispatcher.services.audit import Subject
 from dispatcher.services.boots import Boots
 from dispatcher.services.locking import lock_free_agents
 from dispatcher.services.tokens import Tokens
+from dispatcher.services.topology import Topology
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,25 +60,27 @@ class _Proven:
 class Enrolment:
     """Gives agents their identities and checks them. May be used by many threads."""
 
-    def __init__(self, datastore: Datastore, ports: Ports, tokens: Tokens, boots: Boots) -> None:
+    def __init__(self, datastore: Datastore, ports: Ports, tokens: Tokens, boots: Boots, topology: Topology) -> None:
         self._datastore = datastore
         self._ports = ports
         self._tokens = tokens
         self._boots = boots
+        self._topology = topology
         self._proven = _Proven(-1)
 
     def enrol(self, token: str, name: str, agent_id: UUID | None, facts: Facts) -> tuple[UUID, str]:
         """Return the id and the secret of a new identity; the secret is stored hashed and never shown again.
 
         An entry that is known but never enrolled is taken over when *agent_id* names it or it is the only one
-        called *name*.
+        called *name*. By a token of a team only those of the team count, and a new entry becomes a member of it.
 
         :raises NotAuthenticated: if the token is unknown, spent or expired.
         """
         secret = randomness.token_urlsafe(32)
         with self._datastore.begin() as session:
-            token_id = self._tokens.spend_enrol_token(session, token)
-            agent = self._known(session, name, agent_id) or self._new(session, name)
+            spent = self._tokens.spend_enrol_token(session, token)
+            known = self._known(session, name, agent_id, spent.team_id)
+            agent = known or self._new(session, name)
             agent.secret_hash = _hash(secret)
             agent.enrolled_at = self._ports.now()
             for column, value in (_columns(facts) | console.note({}, facts.console, self._ports.now())).items():
@@ -86,9 +89,11 @@ class Enrolment:
             revisions.bump(session, revisions.TOPOLOGY)
             session.flush()
             self._note_boot(session, agent.id, agent.boot_id, facts.boot_id)
-            new = {"token": token_id, **{name: getattr(agent, name) for name in _AUDITED}}
+            new = {"token": spent.id, **{name: getattr(agent, name) for name in _AUDITED}}
             subject = Subject("agent", agent.name, agent.id)
             audit.record(session, agent.updated_at, _ENROLMENT, "agent.enrolled", subject, new=new)
+            if known is None and spent.team_id is not None:
+                team_entries.join(session, agent.updated_at, _ENROLMENT, agent, spent.team_id)
             return agent.id, secret
 
     def authenticate(self, agent_id: UUID, secret: str) -> None:
@@ -175,14 +180,15 @@ class Enrolment:
         if session.connection().execute(update(_TABLE).where(same).values(boot_id=said)).rowcount:
             self._boots.booted(session, agent_id, is_first=not known)
 
-    def _known(self, session: Session, name: str, agent_id: UUID | None) -> Agent | None:
+    def _known(self, session: Session, name: str, agent_id: UUID | None, team_id: UUID | None) -> Agent | None:
         # Locked: nobody else takes the entry over, or removes it, before this transaction has ended.
         entries = select(Agent).where(Agent.enrolled_at.is_(None), Agent.removed_at.is_(None))
         entries = entries.order_by(Agent.id).with_for_update(key_share=True)
-        if agent_id is not None:
-            return session.scalar(entries.where(Agent.id == agent_id))
-        named = session.scalars(entries.where(Agent.name == name).limit(2)).all()
-        return named[0] if len(named) == 1 else None
+        entries = entries.where(Agent.name == name if agent_id is None else Agent.id == agent_id)
+        found = session.scalars(entries if team_id else entries.limit(2)).all()
+        if team_id is not None:
+            found = team_entries.members_among(session, self._topology, found, team_id)
+        return found[0] if len(found) == 1 else None
 
     def _new(self, session: Session, name: str) -> Agent:
         agent = Agent(id=self._ports.new_id(), name=name)

@@ -36,17 +36,45 @@ class Wanted:
     invoker: Invoker = Invoker.RECURRENCE
 
 
-class Attendant(Protocol):
-    """Looks after the occurrences of recurring jobs that a dialect knows more of. Works in the caller's transaction."""
+class Attention(Protocol):
+    """What an attendant knows of some recurring jobs, in one transaction."""
 
-    def objections(self, session: Session, patterns: Sequence[Row]) -> Mapping[UUID, str]:
-        """Return why some of the recurring jobs *patterns* (their columns) must not occur now, by their ids."""
+    def objections(self, session: Session) -> Mapping[UUID, str]:
+        """Return why some of the recurring jobs must not occur now, by their ids."""
 
     def complete(self, session: Session, jobs: Sequence[dict[str, Any]]) -> None:
         """Complete new occurrences (their columns), which are not stored yet."""
 
     def note(self, session: Session, jobs: Sequence[Row]) -> None:
         """Note the new occurrences *jobs* (their columns), which are stored now."""
+
+
+class Attendant(Protocol):
+    """Looks after the occurrences of recurring jobs that a dialect knows more of. Works in the caller's transaction."""
+
+    def attend(self, session: Session, patterns: Sequence[Row]) -> Attention:
+        """Return what is known of the recurring jobs *patterns* (their columns), by one query at most."""
+
+
+class _All:
+    """What several attendants know, as one ``Attention``."""
+
+    def __init__(self, attentions: Sequence[Attention]) -> None:
+        self._attentions = attentions
+
+    def objections(self, session: Session) -> dict[UUID, str]:
+        found: dict[UUID, str] = {}
+        for one in self._attentions:
+            found |= one.objections(session)
+        return found
+
+    def complete(self, session: Session, jobs: Sequence[dict[str, Any]]) -> None:
+        for one in self._attentions:
+            one.complete(session, jobs)
+
+    def note(self, session: Session, jobs: Sequence[Row]) -> None:
+        for one in self._attentions:
+            one.note(session, jobs)
 
 
 class Firing:
@@ -62,21 +90,20 @@ class Firing:
         """Ask *attendant* from now on about every occurrence, in place of the one that was given under this name."""
         self._attendants[name] = attendant
 
-    def objections(self, session: Session, patterns: Sequence[Row]) -> dict[UUID, str]:
-        """Return why some of the recurring jobs *patterns* (their columns) must not occur now, by their ids."""
-        found: dict[UUID, str] = {}
-        for attendant in self._attendants.values():
-            found |= attendant.objections(session, patterns)
-        return found
+    def attention(self, session: Session, patterns: Sequence[Row]) -> Attention:
+        """Return what all attendants know of the recurring jobs *patterns* (their columns), for this transaction."""
+        return _All([attendant.attend(session, patterns) for attendant in self._attendants.values()])
 
-    def fire(self, session: Session, wanted: Sequence[Wanted]) -> list[UUID]:
+    def fire(self, session: Session, wanted: Sequence[Wanted], attention: Attention | None = None) -> list[UUID]:
         """Insert a job for each of *wanted*, started, and return their ids in order.
 
-        One that cannot be started is there all the same: it has failed, and says why.
+        One that cannot be started is there all the same: it has failed, and says why. *attention* is that for the
+        recurring jobs, if the caller has asked for it already.
         """
+        if attention is None:
+            attention = self.attention(session, [one.pattern for one in wanted])
         jobs = [self._job(one) for one in wanted]
-        for attendant in self._attendants.values():
-            attendant.complete(session, jobs)
+        attention.complete(session, jobs)
         plain: list[dict[str, Any]] = []
         runs: list[dict[str, Any]] = []
         for job in jobs:
@@ -90,8 +117,7 @@ class Firing:
             self._starting.insert_runs(session, runs)
         if any(job["options"] for job in plain):
             after_commit(session, self._ports.wakeup.engine)  # some of them end by themselves
-        for attendant in self._attendants.values():
-            attendant.note(session, jobs)
+        attention.note(session, jobs)
         return [job["id"] for job in jobs]
 
     def _job(self, wanted: Wanted) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def build_hall(datastore: Datastore, ports: Ports, secrets: Secrets, *, lease: t
         approvals=_approvals(ground),
         clockwork=Clockwork(datastore, ports, activation=activation, aborting=aborting, settings=settings),
         configurations=Configurations(datastore, secrets),
-        enrolment=Enrolment(datastore, ports, ground.tokens, Boots(ports, ground.topology, firing)),
+        enrolment=Enrolment(datastore, ports, ground.tokens, Boots(ports, ground.topology, firing), ground.topology),
         holds=Holds(datastore, ports),
         leasing=leasing,
         memberships=Memberships(datastore, ports, ground.topology),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from traceback import extract_tb
 from typing import Protocol
 from uuid import UUID
 
@@ -90,34 +91,53 @@ class JobInputs:
     ) -> dict[UUID, Sequence[Input] | Unavailable]:
         """Return the inputs of *runs* (each with where they come from and the id of its agent), secrets sealed.
 
-        Each provider is asked once. Where there is none, or it fails, that is said instead.
+        Each provider is asked once, unless it fails: then again for fewer, so that nobody else's runs go with those
+        whose inputs it fails over. Where there is none, or it fails, that is said instead.
         """
         by_provider: defaultdict[str, dict[UUID, Wanted]] = defaultdict(dict)
         for run_id, source, agent_id in runs:
             by_provider[source["provider"]][run_id] = Wanted(source["of"], agent_id)
         found: dict[UUID, Sequence[Input] | Unavailable] = {}
         for name, wanted in by_provider.items():
-            try:
-                given = self._provider(name).inputs(session, set(wanted.values()))
-            except ProviderUnknown as error:
-                found |= dict.fromkeys(wanted, error)
-            except (DispatcherError, SQLAlchemyError):
-                raise
-            except Exception:  # it must not keep agents from the runs of others
-                log.exception("inputs.failed", provider=name)
-                found |= dict.fromkeys(wanted, InputsFailed())
-            else:
-                found |= {run_id: given.get(one, ()) for run_id, one in wanted.items()}
+            if name not in self._providers:
+                found |= dict.fromkeys(wanted, ProviderUnknown(name))
+                continue
+            given = self._given(session, name, list(dict.fromkeys(wanted.values())))
+            found |= {run_id: given.get(one, ()) for run_id, one in wanted.items()}
         return found
+
+    def _given(
+        self, session: Session, name: str, wanted: Sequence[Wanted]
+    ) -> Mapping[Wanted, Sequence[Input] | Unavailable]:
+        """Return what the provider *name* has of *wanted*, and for which of them it fails."""
+        try:
+            return self._providers[name].inputs(session, set(wanted))
+        except (DispatcherError, SQLAlchemyError):
+            raise
+        except Exception as error:  # it must not keep agents from the runs of others
+            if len(wanted) == 1:
+                _log_defect(error, provider=name, of=wanted[0].of, agent_id=str(wanted[0].agent_id))
+                return {wanted[0]: InputsFailed()}
+        half = len(wanted) // 2
+        return {**self._given(session, name, wanted[:half]), **self._given(session, name, wanted[half:])}
 
     def open(self, found: Sequence[Input] | Unavailable) -> list[Input]:
         """Return what was *found* for a run, secrets open.
 
-        :raises Unavailable: if a secret cannot be opened, or nothing could be found.
+        :raises Unavailable: if a secret cannot be opened, whatever it is, or nothing could be found.
         """
         if isinstance(found, Unavailable):
             raise found
-        return [replace(one, value=self._secrets.open(one.value)) if one.is_secret else one for one in found]
+        return [replace(one, value=self._open(one)) if one.is_secret else one for one in found]
+
+    def _open(self, one: Input) -> str:
+        try:
+            return self._secrets.open(one.value)
+        except Unavailable:
+            raise
+        except Exception as error:  # such as of a number, which was never sealed; as above
+            _log_defect(error, name=one.name)
+            raise InputsFailed from None
 
     def called(self, session: Session, source: InputsFrom, name: str) -> tuple[InputsFrom, Sequence[UUID]]:
         """Return where the inputs come from that a step calls *name*, and the agents that there are some for.
@@ -130,12 +150,18 @@ class JobInputs:
         found = self._provider(source["provider"]).called(session, source["of"], name)
         return {"provider": source["provider"], "of": found.of}, found.agents
 
-    def agents(self, session: Session, source: InputsFrom) -> Sequence[UUID]:
-        """Return the agents that there are inputs from *source* for now; none if nobody can be asked."""
+    def agents(self, session: Session, source: InputsFrom) -> Sequence[UUID] | None:
+        """Return the agents that there are inputs from *source* for now; None if nobody can be asked."""
         provider = self._providers.get(source["provider"])
-        return () if provider is None else provider.agents(session, source["of"])
+        return None if provider is None else provider.agents(session, source["of"])
 
     def _provider(self, name: str) -> InputProvider:
         if name not in self._providers:
             raise ProviderUnknown(name)
         return self._providers[name]
+
+
+def _log_defect(error: Exception, **of: str) -> None:
+    """Log where *error* is from, but not its message, which may have values in it."""
+    frames = [f"{frame.filename}:{frame.lineno}" for frame in extract_tb(error.__traceback__)]
+    log.error("inputs.failed", error=type(error).__name__, frames=frames, **of)

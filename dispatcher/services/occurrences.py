@@ -24,7 +24,7 @@ from dispatcher.datastore.schedules import OCCURRENCES, SCHEDULES
 from dispatcher.datastore.transactions import Datastore, after_commit
 from dispatcher.services.aborting import Aborting
 from dispatcher.services.activation import Activation
-from dispatcher.services.firing import Firing, Wanted
+from dispatcher.services.firing import Attention, Firing, Wanted
 from dispatcher.services.recurring import ends_as_last, new_entry, stays, to_request
 
 log = structlog.get_logger(__name__)
@@ -213,13 +213,14 @@ class Occurrences:
         with self._datastore.begin() as session:
             turn = _Turn(self._ports.now())
             rows = self._lock(session, job_ids, turn.now)
-            judged = list(_judged(rows, turn.now, self._firing.objections(session, rows), against))
+            attention = self._firing.attention(session, rows)
+            judged = list(_judged(rows, turn.now, attention.objections(session), against))
             careful = [one.row["id"] for one in judged if one.request.overlap is not Overlap.ALLOW]
             active = self._active(session, careful)
             held = self._held(session) if careful else {}
             for one in judged:
                 _add(turn, one, active.get(one.row["id"]), held.get(one.row["id"], 0))
-            self._write(session, turn)
+            self._write(session, turn, attention)
             return len(judged)
 
     def _lock(self, session: Session, job_ids: Sequence[UUID], due_by: datetime | None = None) -> Sequence[Row]:
@@ -256,20 +257,19 @@ class Occurrences:
         query = select(OCCURRENCES.c.schedule_id, func.count()).where(OCCURRENCES.c.held_since.is_not(None))
         return dict(session.execute(query.group_by(OCCURRENCES.c.schedule_id)).tuples().all())
 
-    def _write(self, session: Session, turn: _Turn) -> None:
-        connection = session.connection()
+    def _write(self, session: Session, turn: _Turn, attention: Attention) -> None:
         if turn.aborted:
             self._aborting.abort_in(session, turn.aborted, "the next occurrence was due")
-        jobs = self._firing.fire(session, [wanted for _, wanted in turn.fired])
+        jobs = self._firing.fire(session, [wanted for _, wanted in turn.fired], attention)
         for (entry, _), job_id in zip(turn.fired, jobs, strict=True):
             entry["job_id"] = job_id
         if turn.entries:
-            connection.execute(insert(OCCURRENCES), turn.entries)
+            session.connection().execute(insert(OCCURRENCES), turn.entries)
             self._is_holding |= any(entry["held_since"] is not None for entry in turn.entries)
         if turn.noted:
-            connection.execute(_NOTE, turn.noted)
+            session.connection().execute(_NOTE, turn.noted)
         if turn.moved:
-            connection.execute(_MOVE_ON, turn.moved)
+            session.connection().execute(_MOVE_ON, turn.moved)
         self._complete(session, turn.over, turn.now)
 
     def _complete(self, session: Session, rows: Sequence[Row], now: datetime) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy import and_, delete, exists, or_, select, update
 from sqlalchemy.orm import Session
 
+from dispatcher.core import team_rules
 from dispatcher.core.errors import AgentNotFound, Busy, Conflict, Deadlock, Unavailable
 from dispatcher.core.jobs import Who, WhoChoice
 from dispatcher.core.permissions import Caller, Node, Right
@@ -21,13 +22,13 @@ from dispatcher.datastore import revisions
 from dispatcher.datastore.agents import AGENTS, Agent
 from dispatcher.datastore.configurations import CONFIGURATIONS
 from dispatcher.datastore.credential_sets import CredentialUse
-from dispatcher.datastore.exastro_ita import ITA_DETAILS, ITA_FILES, owner_of_detail
+from dispatcher.datastore.exastro_ita import ITA_DETAILS, ITA_FILES, forget_journal, owner_of_detail
 from dispatcher.datastore.runs import RUNS
 from dispatcher.datastore.settings import Alias
 from dispatcher.datastore.targets import runs_with
 from dispatcher.datastore.teams import Team, TeamMember
 from dispatcher.datastore.transactions import Datastore
-from dispatcher.services import audit
+from dispatcher.services import agent_uses, audit
 from dispatcher.services.activation import Activation
 from dispatcher.services.audit import Change, Subject
 from dispatcher.services.chosen import chosen
@@ -45,7 +46,7 @@ _WAITS = (RUNS.c.state == State.PENDING) & RUNS.c.leased_until.is_(None)
 _HELD = RUNS.c.state.in_(sorted(set(State) - FINISHED)) & ~_WAITS
 _NUMBERED = select(AGENTS.c.id, AGENTS.c.number, AGENTS.c.name)
 _OTHERS: Any = AGENTS.alias("other")
-#: What holds of an agent that nobody needs.
+#: What holds of an agent that nobody needs, as far as the database can be asked.
 _UNUSED = (
     Agent.removed_at.is_(None),
     Agent.enrolled_at.is_(None),
@@ -109,12 +110,13 @@ class Removals:
     def remove_unused(self, agent_ids: Collection[UUID], caller: Caller) -> set[UUID]:
         """Remove those of the agents that nobody needs, and return them, as ``remove`` does, without their history.
 
-        Those have never enrolled and had no runs; no team lists them, no alias, credential set or other agent names
-        them. The caller's rights are not asked. At most some thousands of agents.
+        Those have never enrolled and had no runs; no team lists them or has a rule that they fit, no alias, credential
+        set, other agent, run book or open job names them. The caller's rights are not asked. At most some thousands of
+        agents.
         """
         with self._datastore.begin() as session:
             unused = select(Agent).where(Agent.id.in_(agent_ids), *_UNUSED).order_by(Agent.id).with_for_update()
-            agents = session.scalars(unused).all()
+            agents = self._needless(session, session.scalars(unused).all())
             if not agents:
                 return set()
             now = self._ports.now()
@@ -130,6 +132,16 @@ class Removals:
             revisions.bump(session, revisions.TOPOLOGY)
         log.info("agents.removed_unused", count=len(agents), by=caller.name)
         return {agent.id for agent in agents}
+
+    def _needless(self, session: Session, agents: Sequence[Agent]) -> list[Agent]:
+        """Return those of *agents*, which have no primary team, that no team's rule fits, and no work names."""
+        if not agents:
+            return []
+        texts = session.scalars(select(Team.rule).where(Team.rule.is_not(None)))
+        rules = [team_rules.parse(text) for text in texts if text]
+        in_use = agent_uses.used(session, [agent.id for agent in agents])
+        in_use |= {agent.id for agent in agents if any(rule.fits(self._topology.facts_of(agent, {})) for rule in rules)}
+        return [agent for agent in agents if agent.id not in in_use]
 
     def settle(self) -> int:
         """Cancel runs that were being made for agents while these were removed; return how many there were."""
@@ -226,9 +238,10 @@ def _waiting(session: Session, agent: Any, *, lock: bool = False) -> list[Any]:
 
 
 def _forget_details(session: Session, agent_id: UUID) -> None:
-    """Remove what workspaces know of the agent as a device: there are passwords and keys in it."""
+    """Remove what workspaces know of the agent as a device, and knew: there are passwords and keys in it."""
     mine = ITA_DETAILS.c.object_id == agent_id
     workspaces = session.scalars(select(ITA_DETAILS.c.workspace_id).where(mine)).all()
     owners = [agent_id, *(owner_of_detail(workspace, agent_id) for workspace in workspaces)]
     session.execute(delete(ITA_FILES).where(ITA_FILES.c.record_id.in_(owners)))
     session.execute(delete(ITA_DETAILS).where(mine))
+    forget_journal(session, [agent_id])

@@ -273,10 +273,14 @@ class Retention:
             .limit(AT_ONCE)
         )
         found = session.scalars(self._locking(query)).all()
-        _clear(session, SCHEDULES, SCHEDULES.c.job_id.in_(found), budget)
-        _clear(session, ITA_DETAILS, ITA_DETAILS.c.object_id.in_(found), budget)
-        _clear(session, JOBS, JOBS.c.id.in_(found), budget)
-        return len(found) == AT_ONCE
+        parts = (
+            (ITA_JOURNAL, ITA_JOURNAL.c.record_id),  # of regular executions: there are no files in it
+            (ITA_DETAILS, ITA_DETAILS.c.object_id),
+            (SCHEDULES, SCHEDULES.c.job_id),
+            (JOBS, JOBS.c.id),
+        )
+        are_gone = all(_clear(session, table, key.in_(found), budget) for table, key in parts)
+        return not are_gone or len(found) == AT_ONCE
 
     def _locking(self, query: Any, table: Any = JOBS) -> Any:
         """Return *query* so that another dispatcher that cleans at the same time takes other rows of *table*."""

@@ -40,6 +40,10 @@ _INHERITED = (
 _INHERITED_BY_FIRST = (*_INHERITED, "boot", "approval")
 #: Options of a step that its job has under the same name.
 _OWN = ("timeout_s", "offline_agents_next_boot", "batch_size", "batch_share", "stop_at_share")
+#: What a step says that names nobody.
+_ASKING: Sequence[dict[str, Any]] = [{"ask": True}]
+#: Why a step failed that asks, and for which no agent has inputs any more, or yet.
+NOBODY_HAS_INPUTS = "no agent: none has values for it now"
 
 
 class StepJobs:
@@ -81,6 +85,8 @@ class StepJobs:
         child["who"] = [to_entry(who) for who in self._targets(session, asked, step, values)]
         if len(child["what"][0]["path"]) > MAX_DEPTH:
             self._end(child, State.FAILED, f"run books are nested deeper than {MAX_DEPTH}")
+        elif "inputs" in (child["options"] or {}) and not asked and _asks(step) and not child["is_runbook"]:
+            self._end(child, State.FAILED, NOBODY_HAS_INPUTS)
         elif not child["who"] and not child["is_runbook"]:
             self._end(child, State.SKIPPED, "no agent: nobody is named")
 
@@ -148,7 +154,7 @@ class StepJobs:
         """
         by_name = {parameter.name: parameter.value1 for parameter in values}
         targets: list[Who] = []
-        for entry in step["who"] or [{"ask": True}]:
+        for entry in step["who"] or _ASKING:
             if "parameter" in entry:
                 name = entry["parameter"]
                 by = By(entry.get("by", By.COMPUTER))
@@ -160,6 +166,10 @@ class StepJobs:
                 target = UUID(entry["agent"] if kind is WhoKind.AGENT else entry["team"])
                 targets += self._topology.resolve(session, [WhoChoice([target], kind)])
         return targets
+
+
+def _asks(step: StepDocument) -> bool:
+    return any("ask" in entry for entry in step["who"] or _ASKING)
 
 
 def _options(outer: Mapping[str, Any], inherited: Sequence[str], step: StepOptions) -> Options:

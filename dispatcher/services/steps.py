@@ -60,12 +60,18 @@ class Steps:
         return self._go_on(session, {**job, **changes}, 0)
 
     def _present_who(self, session: Session, job: Row) -> dict[str, Any]:
-        """Return what changes in the run book *job* that has waited for its time: those that it has inputs for now."""
+        """Return what changes in the run book *job* that has waited for its time: those that it has inputs for now.
+
+        That may be nobody: steps that ask fail then (``StepJobs``). If nobody can be asked it stays as it is.
+        """
         inputs = (job["options"] or {}).get("inputs")
         if inputs is None or job["immediate"] or job["parent_id"] is not None or job["recurring_id"] is not None:
             return {}
-        choices = [WhoChoice([agent], WhoKind.AGENT) for agent in self._inputs.agents(session, inputs)]
-        return {"who": [to_entry(who) for who in self._topology.resolve(session, choices)]} if choices else {}
+        agents = self._inputs.agents(session, inputs)
+        if agents is None:
+            return {}
+        choices = [WhoChoice([agent], WhoKind.AGENT) for agent in agents]
+        return {"who": [to_entry(who) for who in self._topology.resolve(session, choices)]}
 
     def finish(self, session: Session, job: Row, state: State, reason: str = "") -> None:
         """End *job*; the run books above it go on from there. The caller has locked the job and all above it."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from datetime import timedelta
 from secrets import token_urlsafe
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
@@ -13,12 +14,16 @@ from sqlalchemy import CursorResult, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from dispatcher.core.errors import InvalidValue, NotAuthenticated
+from dispatcher.core.jobs import Who, WhoChoice, WhoKind
 from dispatcher.core.permissions import Caller, Node, Right
 from dispatcher.core.ports import Ports
+from dispatcher.datastore.teams import Team
 from dispatcher.datastore.tokens import Token
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services import audit
 from dispatcher.services.audit import Subject
+from dispatcher.services.chosen import chosen
+from dispatcher.services.topology import Topology
 
 #: The kind of token by which agents enrol.
 ENROL = "enrol"
@@ -28,6 +33,13 @@ MAX_HOURS = 8784
 _log = structlog.stdlib.get_logger(__name__)
 
 
+class Spent(NamedTuple):
+    """A token by which an agent enrols."""
+
+    id: UUID
+    team_id: UUID | None  #: of the team that it enrols into, if it is one's
+
+
 class Tokens:
     """Makes tokens and lets them be spent."""
 
@@ -35,12 +47,13 @@ class Tokens:
         self._datastore = datastore
         self._ports = ports
 
-    def create_enrol_token(self, caller: Caller, *, once: bool = False, hours: int = 24) -> str:
+    def create_enrol_token(self, caller: Caller, *, once: bool = False, hours: int = 24, team: str = "") -> str:
         """Return a new token by which agents enrol, valid for *hours*; it cannot be shown again.
 
-        Any number of agents may use it, or only the first one if *once*. Needs Modify on Agents.
+        Any number of agents may use it, or only the first one if *once*. With *team*, an id or a name, they enrol as
+        members of that team. Needs Modify on Agents, and on the team.
 
-        :raises InvalidValue: if *hours* is not between 1 and 8784.
+        :raises InvalidValue: if *hours* is not between 1 and 8784, or there is no such team.
         """
         caller.require(Right.MODIFY, Node.AGENTS)
         if not 1 <= hours <= MAX_HOURS:
@@ -51,18 +64,26 @@ class Tokens:
         with self._datastore.begin() as session:
             session.execute(delete(Token).where(Token.expires_at <= now))
             token_id = self._ports.new_id()
-            values = {"once": once, "expires_at": expires_at}
-            session.add(Token(id=token_id, kind=ENROL, hash=hashed(text), used_at=None, **values))
-            audit.record(session, now, caller, "token.created", Subject("token", ENROL, token_id), new=values)
-        _log.info("agent.enrolment_allowed", once=once, expires_at=expires_at.isoformat(), by=caller.name)
+            values: dict[str, Any] = {"once": once, "expires_at": expires_at}
+            found = self._team(session, team, caller) if team else None
+            team_id = found and found.id
+            session.add(Token(id=token_id, kind=ENROL, hash=hashed(text), used_at=None, team_id=team_id, **values))
+            told = values if found is None else {**values, "team": audit.named(found.name, found.id)}
+            audit.record(session, now, caller, "token.created", Subject("token", ENROL, token_id), new=told)
+        _log.info("agent.enrolment_allowed", once=once, expires_at=expires_at.isoformat(), by=caller.name, team=team)
         return text
 
-    def spend_enrol_token(self, session: Session, token: str) -> UUID:
-        """Use *token* in the transaction of *session*: if that fails, a ``once`` token stays unspent. Return its id.
+    def _team(self, session: Session, text: str, caller: Caller) -> Who:
+        topology = Topology(self._datastore, self._ports)
+        [found] = chosen(session, topology, Right.MODIFY, [(_choice(text), "team")], caller)
+        return found
+
+    def spend_enrol_token(self, session: Session, token: str) -> Spent:
+        """Use *token* in the transaction of *session*: if that fails, a ``once`` token stays unspent.
 
         Looking the hash up tells nothing by its time: who knows no token cannot choose the hash's first bytes.
 
-        :raises NotAuthenticated: if it is unknown, spent or expired.
+        :raises NotAuthenticated: if it is unknown, spent or expired, or of a team that is no more.
         """
         now = self._ports.now()
         # The condition stands in the update, so that two agents cannot both spend a ``once`` token.
@@ -79,7 +100,16 @@ class Tokens:
         result: CursorResult[Any] = session.connection().execute(spend)
         if result.rowcount != 1:
             raise NotAuthenticated
-        return session.scalars(select(Token.id).where(Token.hash == hashed(token))).one()
+        spent = Spent(*session.execute(select(Token.id, Token.team_id).where(Token.hash == hashed(token))).one())
+        if spent.team_id is not None and session.scalar(select(Team.id).where(Team.id == spent.team_id)) is None:
+            raise NotAuthenticated
+        return spent
+
+
+def _choice(team: str) -> WhoChoice:
+    with suppress(ValueError):  # what is no id is a name
+        return WhoChoice([UUID(team), team], WhoKind.TEAM)
+    return WhoChoice([team], WhoKind.TEAM)
 
 
 def hashed(token: str) -> bytes:

@@ -22,31 +22,16 @@ from dispatcher.core.file_names import is_file_name
 from dispatcher.core.references import Reference
 from dispatcher.tasks.types import TaskSettings, Text, VariableName
 from dispatcher.tasks.work import TaskFailed, Tools, WorkType
+from dispatcher.tasks.yaml_texts import yaml_problem
 
 #: The largest playbook or archive of one that is unpacked, in bytes.
 _MAX_BYTES = 1 << 30
 #: How deep the parts of a playbook may lie in each other.
-_MAX_DEPTH = 100
+MAX_DEPTH = 100
 #: What Ansible takes for the name of a variable; inputs with another name cannot be referred to anyhow.
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 
 Tag = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[\w.:-]+$")]
-
-
-def yaml_problem(text: str) -> str:
-    """Return why *text* is no YAML that a playbook may be; "" if it is such."""
-    import yaml
-
-    depth = 0
-    try:
-        for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-            depth += isinstance(event, yaml.CollectionStartEvent)
-            depth -= isinstance(event, yaml.CollectionEndEvent)
-            if depth > _MAX_DEPTH:  # parsers need longer for each part the deeper it lies
-                return f"nested deeper than {_MAX_DEPTH}"
-    except yaml.YAMLError as error:
-        return str(error)
-    return ""
 
 
 class AnsiblePlaybookSettings(TaskSettings):
@@ -62,7 +47,7 @@ class AnsiblePlaybookSettings(TaskSettings):
     @field_validator("playbook")
     @classmethod
     def _is_yaml(cls, value: str | None) -> str | None:
-        problem = yaml_problem(value or "")
+        problem = yaml_problem(value or "", MAX_DEPTH)
         if problem:
             raise ValueError(f"is no YAML: {problem}")
         return value

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from exastro_world import a_scope, a_workspace, changing
+from exastro_world import NOW, a_scope, a_workspace, changing
 from sqlalchemy import select
 from statements import statements
 
@@ -18,7 +18,7 @@ from dispatcher.core.jobs import WhoChoice, WhoKind
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.core.ports import Ports
 from dispatcher.datastore.agents import AGENTS
-from dispatcher.datastore.exastro_ita import ItaDetail, ItaFile
+from dispatcher.datastore.exastro_ita import ItaDetail, ItaFile, ItaJournal
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.exastro_ita.device_changes import DeviceChanges
 from dispatcher.services.exastro_ita.devices import Devices
@@ -192,7 +192,7 @@ def test_only_agents_that_nobody_needs_are_removed(
 def test_nothing_is_left_of_a_device_whose_agent_is_removed(
     datastore: Datastore, hall: Hall, devices: Devices, workspace: Workspace
 ) -> None:
-    """Nor of its keys, which another workspace of the team has others of until then."""
+    """Nor of what it was, or of its keys, which another workspace of the team has others of until then."""
     key, file = uuid4(), {"name": "id_rsa", "sha256": "ab" * 32, "size": 3}
     with changing(datastore, workspace) as scope:
         devices.write(scope, [Change(0, Action.REGISTER, key, {"host_name": "web", "ssh_private_key_file": file})])
@@ -202,6 +202,11 @@ def test_nothing_is_left_of_a_device_whose_agent_is_removed(
         devices.write(scope, each(scope, devices, Action.UPDATE, [key], **other))
     with datastore.read() as session:
         assert sorted(session.scalars(select(ItaFile.sha256))) == [bytes.fromhex("ab" * 32), bytes.fromhex("cd" * 32)]
+    with datastore.begin() as session:
+        place = {"workspace_id": twin.id, "menu": "device_list", "record_id": key, "at": NOW, "by": "x"}
+        entry = ItaJournal(id=uuid4(), action="Update", values={"login_user": "root"}, is_discarded=False, **place)
+        session.add_all([entry, ItaFile(record_id=entry.id, column="ssh_private_key_file", sha256=b"x" * 32)])
     hall.removals.remove(WhoChoice([key], WhoKind.AGENT), False, SYSTEM)
     with datastore.read() as session:
         assert session.scalars(select(ItaFile.sha256)).all() == session.scalars(select(ItaDetail.values)).all() == []
+        assert session.scalars(select(ItaJournal.values)).all() == []

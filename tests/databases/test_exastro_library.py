@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -25,17 +26,22 @@ from sqlalchemy import func, select
 
 from dispatcher.core.jobs import JobRequest, WhatChoice, WhatKind, When, WhoChoice, WhoKind
 from dispatcher.core.permissions import SYSTEM
+from dispatcher.datastore import revisions
+from dispatcher.datastore.exastro_ita import ItaWorkspace
 from dispatcher.datastore.modules import Module
+from dispatcher.datastore.revisions import Revision
+from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.exastro_ita.columns_of.conductors import conductor_class_list
 from dispatcher.services.exastro_ita.columns_of.playbooks import playbook_files
 from dispatcher.services.exastro_ita.conductors import Conductors
-from dispatcher.services.exastro_ita.messages import InvalidRecords
+from dispatcher.services.exastro_ita.messages import InvalidRecords, ItaError
 from dispatcher.services.exastro_ita.playbooks import Playbooks
 from dispatcher.services.exastro_ita.run_values import inputs_of
 from dispatcher.services.exastro_ita.suite import build_exastro_ita
 from dispatcher.services.hall import Hall
 from dispatcher.services.secrets import Secrets
 
+PLAYBOOKS = "playbook_files"
 TEXT = "- hosts: localhost # Ä \N{PARTY POPPER}\n".encode()
 
 
@@ -113,3 +119,34 @@ def submit(hall: Hall, playbook: UUID, operation: UUID, hosts: list[UUID]) -> No
         options={"inputs": inputs_of(operation)},
     )
     hall.scheduling.submit(request, SYSTEM)
+
+
+@pytest.mark.parametrize("is_apply", [False, True])
+def test_whoever_changes_playbooks_waits_for_an_import_before_the_workspace_is_locked(
+    datastore: Datastore, hall: Hall, is_apply: bool
+) -> None:
+    """An import locks workspaces when it has the library: it must not find them locked by who waits for that."""
+    ita, workspace = build_exastro_ita(hall), a_workspace(datastore)
+    told: list[str] = []
+
+    def change() -> None:
+        if not is_apply:
+            told.extend(
+                action.value for action in ita.maintenance.change(workspace, PLAYBOOKS, [record], SYSTEM).counts
+            )
+            return
+        with pytest.raises(ItaError) as refused:  # when all records were changed
+            order = {"conductor_class_name": "none", "parameter_info": [{PLAYBOOKS: [record]}]}
+            ita.apply.apply(workspace, order, SYSTEM)
+        told.append(refused.value.result)
+
+    record, thread = uploading("deploy"), threading.Thread(target=change)
+    with datastore.begin() as session:
+        session.execute(select(Revision.value).where(Revision.name == revisions.LIBRARY).with_for_update())
+        thread.start()
+        thread.join(0.3)
+        before = [*told]
+        free = session.scalars(select(ItaWorkspace.id).with_for_update(key_share=True, skip_locked=True)).all()
+    thread.join(10)
+    assert (before, free) == ([], [workspace.id])
+    assert told == (["499-00804"] if is_apply else ["Register"])

@@ -9,6 +9,7 @@ from http import HTTPStatus
 
 from dispatcher.bindings.exastro_ita.envelope import failure as told
 from dispatcher.bindings.exastro_ita.envelope import to_status
+from dispatcher.bindings.exastro_ita.reasons import reason
 from dispatcher.bindings.exastro_ita.texts import JAPANESE, NO_COLUMN, text, text_of_apply
 from dispatcher.bindings.exastro_ita.tokens import Refused
 from dispatcher.core.errors import (
@@ -38,7 +39,6 @@ _REFUSALS = {
     HTTPStatus.BAD_REQUEST: "400-00001",
     HTTPStatus.FORBIDDEN: "web-403-00001",
     HTTPStatus.NOT_FOUND: "404-00001",
-    HTTPStatus.METHOD_NOT_ALLOWED: "405-00001",
     HTTPStatus.REQUEST_TIMEOUT: "408-00001",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "413-00001",
     HTTPStatus.SERVICE_UNAVAILABLE: "503-00001",
@@ -48,7 +48,10 @@ _INVALID, _SERVER_ERROR = "invalid_request", "unknown_error"
 
 
 class Errors:
-    """Tells failures: in the language of the caller's login, in Japanese to whoever is not known."""
+    """Tells failures: in the language of the caller's login, in Japanese to whoever is not known.
+
+    So wrong credentials do not tell in which language, and by that whether, there is a login of their name.
+    """
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
@@ -57,7 +60,9 @@ class Errors:
         """Return how *failure* is told."""
         if failure.path.startswith("/auth/"):
             return _of_tokens(failure)
-        language = JAPANESE if isinstance(failure.error, NotAuthenticated) else failure.request.caller.language
+        caller = failure.request.caller
+        is_nobody = isinstance(failure.error, NotAuthenticated) and not caller.is_first_login_pending
+        language = JAPANESE if is_nobody else caller.language
         message = to_message(failure)
         result = message.id[-_LENGTH:]
         words = _words(failure, message, language)
@@ -71,8 +76,10 @@ def to_message(failure: Failure) -> Message:
     """Return the result code of *failure*, with what is put into its text."""
     error = failure.error
     match error:
+        case None if failure.status == HTTPStatus.METHOD_NOT_ALLOWED:  # which ones are is told by the header Allow
+            return Message("405-00001", (failure.request.method[:20],))
         case None:
-            return Message(_REFUSALS.get(HTTPStatus(failure.status), SYSTEM_ERROR.id), (failure.message,))
+            return Message(_REFUSALS.get(HTTPStatus(failure.status), SYSTEM_ERROR.id), (reason(failure.message),))
         case ItaError():
             return Message(error.result, error.values)
         case NotAuthenticated():
@@ -80,7 +87,7 @@ def to_message(failure: Failure) -> Message:
         case Forbidden():
             return _forbidden(failure)
         case QuotaExceeded():
-            return Message("400-00002", (failure.message,))
+            return Message("400-00002", (reason(failure.message),))
         case InvalidValue():
             return Message("400-00002", (error.member,))
         case InvalidMessage():
@@ -93,7 +100,7 @@ def to_message(failure: Failure) -> Message:
 def _of_core(failure: Failure, error: DispatcherError) -> Message:
     for kind, result in ((NotFound, "404-00001"), (Conflict, "409-00001"), (Unavailable, "503-00001")):
         if isinstance(error, kind):
-            return Message(result, (failure.message,))
+            return Message(result, (reason(failure.message),))
     return SYSTEM_ERROR
 
 

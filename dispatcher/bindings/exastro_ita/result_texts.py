@@ -183,5 +183,6 @@ RESULTS: Mapping[str, tuple[str, str]] = {
     "408-00001": ("リクエストの受信がタイムアウトしました。({})", "The request has not arrived in time. ({})"),
     "409-00001": ("現在の状態では処理できません。({})", "This contradicts what is stored. ({})"),
     "413-00001": ("リクエストが大きすぎます。({})", "The request is too large. ({})"),
+    "reason": ("{1}", "{0}"),  # see ``reasons``
     "503-00001": ("現在利用できません。({})", "This is not available for now. ({})"),
 }

@@ -5,7 +5,7 @@ The order of the checks, and the codes, are those of the vendor's ``common_libs/
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -180,15 +180,18 @@ class Apply:
         return read_moment(text, self._settings.site_zone())
 
     def _conductor(self, scope: Scope, name: Any) -> Conductor | None:
-        """Return the live conductor of this name."""
+        """Return the live conductor of this name, or else of this name in another case; None if several have it."""
         if not isinstance(name, str):
             return None
-        found = self._conductors.taken(scope, "conductor_name", [name])
-        return Conductor(found[name], name) if name in found else None
+        found = [one for one in self._live(scope) if one.name.casefold() == name.casefold()]
+        found = [one for one in found if one.name == name] or found
+        return found[0] if len(found) == 1 else None
 
     def _conductor_with_id(self, scope: Scope, text: Any) -> Conductor | None:
         """Return the live conductor with this id."""
         key = to_id(text)
-        found = () if key is None else self._conductors.read(scope, [key])
-        live = (Conductor(record.id, record.values["conductor_name"]) for record in found if not record.is_discarded)
-        return next(live, None)
+        return None if key is None else next(self._live(scope, [key]), None)
+
+    def _live(self, scope: Scope, ids: Collection[UUID] | None = None) -> Iterator[Conductor]:
+        found = self._conductors.read(scope, ids)
+        return (Conductor(record.id, record.values["conductor_name"]) for record in found if not record.is_discarded)

@@ -57,6 +57,7 @@ class Changing:
         self._required = drafts.required(self.menu)
         ids = {key for draft in sent if draft.action and (key := draft.id) is not None}
         self._now = dict(self.menu.source.lock(self.scope, ids)) if ids else {}
+        self._forget_columns()
         self._read_lists(sent)
         read = [self._read(draft) for draft in sent]
         unique = Uniqueness(self.scope, self.menu)
@@ -65,6 +66,11 @@ class Changing:
         for draft, one in zip(sent, read, strict=True):
             if found := self._judge(draft, one, unique):
                 self.faults[draft.index] = found
+
+    def _forget_columns(self) -> None:
+        """Drop what records have in columns that the sheet has no more: it is not stored again."""
+        for record in self._now.values() if self.menu.is_sheet else ():
+            record.values = {name: value for name, value in record.values.items() if name in self.menu.by_name}
 
     def _read_lists(self, sent: Sequence[Draft]) -> None:
         """Read the lists of choices of which many texts were sent: to look for each of these takes longer."""

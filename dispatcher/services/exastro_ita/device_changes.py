@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -13,12 +13,13 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from dispatcher.core.jobs import WhoChoice, WhoKind
 from dispatcher.datastore import revisions
 from dispatcher.datastore.agents import AGENTS, Agent
-from dispatcher.datastore.exastro_ita import ITA_DETAILS, owner_of_detail
+from dispatcher.datastore.exastro_ita import ITA_DETAILS, ITA_RECORDS, ItaWorkspace, owner_of_detail
 from dispatcher.datastore.inserting import Inserting
 from dispatcher.datastore.teams import Team, TeamMember
 from dispatcher.services import audit
 from dispatcher.services.audit import Subject
 from dispatcher.services.exastro_ita import files
+from dispatcher.services.exastro_ita.host_groups import HOST_LINKS, to_key
 from dispatcher.services.exastro_ita.hosts import DEVICE_LIST
 from dispatcher.services.exastro_ita.portions import portions
 from dispatcher.services.exastro_ita.records import Action, Change, Scope
@@ -93,9 +94,19 @@ class DeviceChanges:
             mine = (ITA_DETAILS.c.workspace_id == scope.workspace.id) & ITA_DETAILS.c.object_id.in_(some)
             scope.session.connection().execute(delete(ITA_DETAILS).where(mine))
             files.let_go(scope.session, [owner_of_detail(scope.workspace.id, key) for key in some])
-            known = select(ITA_DETAILS.c.object_id).where(ITA_DETAILS.c.object_id.in_(some))
-            elsewhere = set(scope.session.connection().execute(known).scalars())
+            elsewhere = _named(scope, some)
             self._removals.remove_unused([key for key in some if key not in elsewhere], scope.caller)
+
+
+def _named(scope: Scope, ids: Collection[UUID]) -> set[UUID]:
+    """Return those of the agents that a workspace knows something of, or has records for, discarded ones too."""
+    connection = scope.session.connection()
+    details = select(ITA_DETAILS.c.object_id).where(ITA_DETAILS.c.object_id.in_(ids))
+    records = select(ITA_RECORDS.c.agent_id).where(ITA_RECORDS.c.agent_id.in_(ids)).distinct()
+    of_workspaces = ITA_RECORDS.c.workspace_id.in_(select(ItaWorkspace.id))  # there is an index for that
+    links = select(ITA_RECORDS.c["values"]).where(of_workspaces, ITA_RECORDS.c.menu == HOST_LINKS)
+    linked = {to_key(values.get("hostname")) for values in connection.execute(links).scalars()}
+    return {*connection.execute(details).scalars(), *connection.execute(records).scalars(), *(linked & {*ids})}
 
 
 def _outcomes(changes: Iterable[Change]) -> list[_Outcome]:

@@ -11,10 +11,9 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-import yaml
-
 from dispatcher.services.exastro_ita.messages import NO_COLUMN, Message
 from dispatcher.services.exastro_ita.sent_values import told
+from dispatcher.tasks.yaml_texts import yaml_problem
 
 #: Ways to log in (contract section 3.9, and those that later versions have).
 KEY, PASSWORD, KEY_EXCHANGED, KEY_WITH_PASSPHRASE, WINRM_PASSWORD, WINRM_CERTIFICATE = "123456"
@@ -31,7 +30,6 @@ _LOGIN = ("authentication_method", "login_user", *(column for needs in _NEEDED.v
 _OPTION = "inventory_file_additional_option"
 #: What agents may be called in every dialect: something that can be seen from its first to its last character.
 _NAME = re.compile(r"[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?")
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MAX_DEPTH = 32
 
 
@@ -53,7 +51,7 @@ def _general_faults(changed: AbstractSet[str], after: Mapping[str, Any]) -> list
     # Ansible takes such a name for a part of an address.
     if "host_name" in changed and str(after["host_name"]).isdecimal():
         found.append(Message("MSG-10879"))
-    if _OPTION in changed and (problem := _yaml_problem(after[_OPTION] or "")):
+    if _OPTION in changed and (problem := yaml_problem(after[_OPTION] or "", _MAX_DEPTH)):
         found.append(Message("MSG-10887", (problem,)))
     return found
 
@@ -64,20 +62,3 @@ def _login_faults(values: Mapping[str, Any]) -> Iterator[Message]:
     if method in _WITH_USER and not values.get("login_user") and not needed:
         needed = ["MSG-10239"]  # the vendor says this only where nothing else is missing
     return map(Message, needed)
-
-
-def _yaml_problem(text: str) -> str:
-    """Return why *text* is not YAML; empty if it is."""
-    depth = 0
-    try:
-        for event in yaml.parse(text, Loader=_LOADER):
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > _MAX_DEPTH:
-                return f"nested deeper than {_MAX_DEPTH}"
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        return " ".join(filter(None, (error.context, error.problem))) + where
-    except yaml.reader.ReaderError as error:
-        return f"a character that YAML does not allow, at {error.position}"
-    return ""

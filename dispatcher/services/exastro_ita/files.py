@@ -31,6 +31,7 @@ _CHUNKS: Any = ContentChunk.__table__
 _INSERT = Inserting(ITA_FILES)
 #: What names of files are like, in the vendor's words (``common_libs/column/file_upload_class.py``).
 NAME = Column("", NOTHING, Kind.TEXT, max_bytes=255, pattern=r"^[^,\"\t\/\r\n]*$")
+_WHITE_SPACE = b" \t\r\n"
 #: How many bytes are read by one query.
 _AT_ONCE_BYTES = 16 << 20
 
@@ -65,10 +66,13 @@ def receive(records: Sequence[Mapping[str, Any]], beside: Mapping[int, Mapping[s
 
 
 def _decode(text: str) -> bytes | None:
-    """Return the content that is in BASE64 in *text*; what is no letter of it is passed over, as the vendor does."""
+    """Return the content that is in BASE64 in *text*, with white space anywhere; None if it is no such text.
+
+    The vendor passes over what is no letter of it, and so stores something else than was meant.
+    """
     try:
-        return base64.b64decode(text.encode("ascii", "ignore"))
-    except binascii.Error:
+        return base64.b64decode(text.encode("ascii").translate(None, _WHITE_SPACE), validate=True)
+    except (UnicodeEncodeError, binascii.Error):
         return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -24,6 +25,8 @@ from dispatcher.services.topology import Topology
 #: The REST name of the menu that hosts are the records of.
 DEVICE_LIST = "device_list"
 
+#: What no database keeps: no agent is called so, and some cannot even be asked.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _MEMBERS: Any = TeamMember.__table__
 _COLUMNS = select(
     *(AGENTS.c[name] for name in ("id", "name", "address", "primary_team_id", "updated_at", "updated_by"))
@@ -76,7 +79,7 @@ class Hosts:
 
     def named(self, session: Session, workspace: Workspace, names: Collection[str]) -> list[Host]:
         """Return the agents in the team that have one of *names*, discarded or not, by name."""
-        wanted, candidates = set(names), set()
+        wanted, candidates = {name for name in names if not _UNSTORABLE.search(name)}, set()
         for some in portions({stored_key(name) for name in wanted}):
             query = select(AGENTS.c.id, AGENTS.c.name).where(AGENTS.c.name_key.in_(some), AGENTS.c.removed_at.is_(None))
             # In other words alike are names that differ in case, and more where keys are cut off.

@@ -6,7 +6,7 @@ How long entries stay is the setting ``exastro_ita.journal_days``; those of a re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -34,8 +34,7 @@ class Entry:
 
 
 def write(scope: Scope, menu: Menu, changes: Sequence[Change], new_id: Callable[[], UUID]) -> None:
-    """Note *changes* in order, without passwords; their files are kept with them."""
-    hidden = [column.name for column in menu.columns if column.kind is Kind.PASSWORD]
+    """Note *changes* in order, as far as may be told; their files are kept with them."""
     with_files = [column.name for column in menu.columns if column.kind is Kind.FILE]
     place = {"workspace_id": scope.workspace.id, "menu": menu.name, "at": scope.now, "by": scope.caller.name[:255]}
     rows: list[dict[str, Any]] = []
@@ -43,18 +42,25 @@ def write(scope: Scope, menu: Menu, changes: Sequence[Change], new_id: Callable[
     for change in changes:
         if change.action is Action.DELETE:
             continue
-        key, values = new_id(), change.after
-        for name in hidden:
-            values.pop(name, None)
+        key, values = new_id(), told(menu, change)
         kept += files.named_in(key, values, with_files)
-        told = {"action": change.action, "values": values, "is_discarded": change.is_discarded}
-        rows.append({"id": key, "record_id": change.id, **told, **place})
+        what = {"action": change.action, "values": values, "is_discarded": change.is_discarded}
+        rows.append({"id": key, "record_id": change.id, **what, **place})
     _INSERT.all(scope.session, rows)
     files.keep_all(scope.session, kept)
     _forget(scope, menu.name, [change.id for change in changes if change.action is Action.DELETE])
 
 
-def entries(scope: Scope, menu: Menu, record_id: UUID) -> Iterable[Entry]:
+def told(menu: Menu, change: Change) -> dict[str, Any]:
+    """Return what may be told of the record after *change*: no passwords, and nothing that is no column any more.
+
+    A column that is gone may have been one of passwords.
+    """
+    shown = {column.name for column in menu.columns if column.kind is not Kind.PASSWORD}
+    return {name: value for name, value in change.after.items() if name in shown}
+
+
+def entries(scope: Scope, menu: Menu, record_id: UUID) -> list[Entry]:
     """Return the entries of a record of the menu, newest first."""
     mine = (ITA_JOURNAL.c.workspace_id == scope.workspace.id, ITA_JOURNAL.c.menu == menu.name)
     query = select(ITA_JOURNAL).where(*mine, ITA_JOURNAL.c.record_id == record_id)

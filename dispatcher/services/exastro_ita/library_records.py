@@ -7,6 +7,7 @@ library it is not: when the name is wanted, the disabled object gets another one
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -28,6 +29,7 @@ from dispatcher.services.access import WHAT_NODES
 from dispatcher.services.exastro_ita.messages import NO_COLUMN, Message
 from dispatcher.services.exastro_ita.portions import portions
 from dispatcher.services.exastro_ita.records import Action, Change, Found, Record, Scope
+from dispatcher.services.exastro_ita.sent_values import told
 from dispatcher.services.exastro_ita.workspaces import Workspace
 from dispatcher.services.library.exporting import entries, to_yaml
 from dispatcher.services.library.importing import import_texts
@@ -41,6 +43,10 @@ Entry = dict[str, Any]
 _DUPLICATE = "MSG-00025"
 #: What the library itself has against a record, in its own words.
 _REFUSED = "499-00201"
+
+
+#: What names are in the library (``library.entries``), beside that they may not be blank.
+_PRINTABLE = re.compile(r"^[^\x00-\x1f\x7f]*$")
 
 
 class Place(NamedTuple):
@@ -93,10 +99,14 @@ class LibraryRecords(ABC):
             values = {self.name: name, "remarks": one.description or None, **own[one.id]}
             yield Record(one.id, values, not one.enabled, one.updated_at, one.updated_by)
 
-    def lock(self, scope: Scope, ids: Collection[UUID]) -> Mapping[UUID, Record]:
-        """Return those of the records that are there; nobody else changes the library until the transaction ends."""
+    def lock_first(self, scope: Scope) -> None:
+        """Let nobody else change the library until the transaction ends: an import locks workspaces when it has it."""
         mark = select(Revision.value).where(Revision.name == revisions.LIBRARY)
         scope.session.execute(mark.with_for_update())
+
+    def lock(self, scope: Scope, ids: Collection[UUID]) -> Mapping[UUID, Record]:
+        """Return those of the records that are there; nobody else changes the library until the transaction ends."""
+        self.lock_first(scope)
         return {record.id: record for record in self.read(scope, ids)}
 
     def taken(self, scope: Scope, column: str, values: Collection[str]) -> Mapping[str, UUID]:
@@ -115,7 +125,11 @@ class LibraryRecords(ABC):
 
         :raises Forbidden: without Modify on one of the objects, or on the folder of the workspace.
         """
-        found: Found = {change.index: dict(faults) for change in changes if (faults := self.faults(change))}
+        found: Found = {
+            change.index: faults
+            for change in changes
+            if (faults := {**self._faults_of_name(change), **self.faults(change)})
+        }
         if found:
             return found
         last = _merged(changes)
@@ -130,6 +144,12 @@ class LibraryRecords(ABC):
     def remove(self, scope: Scope, changes: Sequence[Change]) -> Found:  # noqa: ARG002 - not of all kinds
         """Remove what *changes* delete; return what keeps some of it from that."""
         return {}
+
+    def _faults_of_name(self, change: Change) -> dict[str, list[Message]]:
+        if change.action is Action.DELETE or change.values.get(self.name) is None:
+            return {}
+        message = text_fault(change.values[self.name])
+        return {} if message is None else {self.name: [message]}
 
     def _require(self, scope: Scope, last: Iterable[UUID], places: Mapping[UUID, Place]) -> None:
         for key in last:
@@ -247,6 +267,13 @@ def _merged(changes: Iterable[Change]) -> dict[UUID, Change]:
             change = replace(change, values=values, files=files)
         found[change.id] = change
     return found
+
+
+def text_fault(text: str) -> Message | None:
+    """Return why the library takes no object that is called *text*, as the vendor says it; None if it does."""
+    if not text.strip():
+        return Message("MSG-00030")
+    return None if _PRINTABLE.fullmatch(text) else Message("MSG-00009", (_PRINTABLE.pattern, told(text)))
 
 
 def folders_of_others(scope: Scope) -> set[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -20,12 +20,11 @@ from dispatcher.services.exastro_ita import drafts, files, journal, rights
 from dispatcher.services.exastro_ita.catalogue import Catalogue
 from dispatcher.services.exastro_ita.changing import Changing
 from dispatcher.services.exastro_ita.choices import Choices
-from dispatcher.services.exastro_ita.columns import Kind
 from dispatcher.services.exastro_ita.drafts import Sent
 from dispatcher.services.exastro_ita.files import Contents
 from dispatcher.services.exastro_ita.menus import Menu
 from dispatcher.services.exastro_ita.messages import NO_COLUMN, InvalidRecords, ItaError, Message
-from dispatcher.services.exastro_ita.records import Action, Change, Scope
+from dispatcher.services.exastro_ita.records import Action, Change, LockedFirst, Scope
 from dispatcher.services.exastro_ita.values import Forms
 from dispatcher.services.exastro_ita.workspaces import Workspace
 from dispatcher.services.resources import brought_by
@@ -142,8 +141,14 @@ class Maintenance:
         """Return what brings values into their other forms, with the lists of choices as they are now."""
         return self._choices.forms(scope)
 
-    def lock(self, scope: Scope) -> None:
-        """Let nobody else change records of the workspace until the transaction ends."""
+    def lock(self, scope: Scope, menus: Iterable[Menu] = ()) -> None:
+        """Let nobody else change records of the workspace until the transaction ends.
+
+        Whoever is going to change records of several menus names them all before the workspace is locked.
+        """
+        for menu in menus:
+            if isinstance(menu.source, LockedFirst):
+                menu.source.lock_first(scope)
         mine = select(ItaWorkspace.id).where(ItaWorkspace.id == scope.workspace.id)
         scope.session.execute(mine.with_for_update(key_share=True))
 
@@ -164,7 +169,7 @@ class Maintenance:
 
         :raises InvalidRecords: with all that is wrong: the transaction has to be rolled back then.
         """
-        self.lock(scope)
+        self.lock(scope, [menu])
         contents = files.receive(records) if contents is None else contents
         sent = [drafts.read(menu, index, one, contents.get(index, {})) for index, one in enumerate(records)]
         changing = Changing(scope, menu, forms or self.forms(scope), self._ports.new_id, is_dated)
@@ -205,6 +210,4 @@ def _contents(changes: Sequence[Change]) -> list[bytes]:
 
 
 def _removed(menu: Menu, change: Change) -> audit.Change:
-    hidden = {column.name for column in menu.columns if column.kind is Kind.PASSWORD}
-    old = {name: value for name, value in change.after.items() if name not in hidden}
-    return audit.Change("record.removed", Subject("record", menu.name, change.id), old=old)
+    return audit.Change("record.removed", Subject("record", menu.name, change.id), old=journal.told(menu, change))

@@ -16,7 +16,7 @@ from dispatcher.datastore.exastro_ita import ItaMenu
 from dispatcher.services.exastro_ita import sheet_columns, sheets
 from dispatcher.services.exastro_ita.columns_of.built_in import BUILT_IN
 from dispatcher.services.exastro_ita.menu_entries import MenuColumnEntry, MenuEntry
-from dispatcher.services.exastro_ita.redefining import Redefined, redefine
+from dispatcher.services.exastro_ita.redefining import GONE, Redefined, redefine, with_gone
 from dispatcher.services.library import aliases
 from dispatcher.services.library.items import Item, Outcome
 from dispatcher.services.library.names import Names
@@ -61,7 +61,7 @@ class MenuSection:
             item.row, item.outcome = ItaMenu(id=wanted or importing.ports.new_id()), Outcome.CREATED
         importing.claimed.add(item.row.id)
         names.put(item.row.id, "", entry.name)
-        if item.assign(name=entry.name, definition=_definition(entry)):
+        if item.assign(name=entry.name, definition=with_gone(_definition(entry), item.prepared)):
             item.changed(importing.now, importing.caller.name)
         importing.session.add(item.row)
         importing.session.flush()
@@ -81,7 +81,8 @@ class MenuSection:
     def dump(self, exporting: Exporting, key: UUID) -> dict[str, Any]:
         """Return the stored sheet *key* as a member of the section."""
         row = exporting.session.get_one(ItaMenu, key)
-        return {"name": row.name, "id": str(row.id), **row.definition}
+        definition = {name: value for name, value in row.definition.items() if name != GONE}
+        return {"name": row.name, "id": str(row.id), **definition}
 
 
 def _definition(entry: MenuEntry) -> dict[str, Any]:

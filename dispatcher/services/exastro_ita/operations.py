@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 
 from dispatcher.datastore.exastro_ita import ITA_RUNS
 from dispatcher.datastore.jobs import JOBS
+from dispatcher.services.exastro_ita.moments import to_local
 from dispatcher.services.exastro_ita.portions import portions
 from dispatcher.services.exastro_ita.records import Action, Change, Found, Record, Scope
 from dispatcher.services.exastro_ita.rows import PAGE, Rows
@@ -131,7 +132,7 @@ def _last_runs(scope: Scope, operation_ids: Collection[UUID]) -> dict[UUID, date
 
 def select_text(planned: datetime, name: str, zone: tzinfo) -> str:
     """Return how pulldowns show an operation (seed section 3.3.3): ``YYYY/MM/DD HH:MM_<name>`` by the site's clocks."""
-    local = planned.astimezone(zone)
+    local = to_local(planned, zone)
     return f"{local.year:04}/{local:%m/%d %H:%M}_{name}"  # %Y has fewer digits before the year 1000
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, tzinfo
 from typing import Any
 
-from dispatcher.core.wallclock import Fold, Gap, moments_of
 from dispatcher.services.exastro_ita.messages import ItaError
+from dispatcher.services.exastro_ita.moments import from_local
 from dispatcher.services.exastro_ita.records import Action
 
 #: What ``apply`` may do with records: there is no Delete here.
@@ -103,9 +103,8 @@ def read_apply(body: Sent) -> ApplyOrder:
 
 
 def _name(value: Any) -> Any:
-    """Return the name of an operation that *value* is; a number is one, and what is empty is none."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return (str(value) if is_number else value) if value else None
+    """Return the name of an operation that *value* is: numbers and ``true`` are, as texts; what is empty is none."""
+    return (str(value) if isinstance(value, int | float) else value) if value else None
 
 
 def _parts(info: Any) -> list[Part]:
@@ -173,8 +172,4 @@ def read_moment(text: Any, zone: tzinfo) -> datetime | None:
     match = _MOMENT.fullmatch(text) if isinstance(text, str) else None
     if match is None or match[1] < _FIRST_YEAR:
         raise ValueError("it is no moment such as 2031/06/01 02:00")
-    local = datetime.fromisoformat("{}-{}-{} {}:{}:{}".format(*match.groups("00")))
-    try:
-        return moments_of(local, zone, Gap.SHIFT, Fold.FIRST)[0]
-    except OverflowError:  # at the ends of the calendar
-        return local.replace(tzinfo=UTC)
+    return from_local(datetime.fromisoformat("{}-{}-{} {}:{}:{}".format(*match.groups("00"))), zone)

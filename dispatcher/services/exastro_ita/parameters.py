@@ -40,6 +40,8 @@ class Parameters:
     def check(self, scope: Scope, parts: Sequence[Part]) -> None:
         """Check that the records of *parts* may be changed, an operation registered, and a conductor run.
 
+        From then on nobody else changes records of the workspace, if there are any of *parts*.
+
         :raises ItaError: 499-00002, 499-00003, 499-00001 or 401-00001, for the first menu that is not fit; 499-00223 if
             there are too many records for one.
         """
@@ -48,11 +50,15 @@ class Parameters:
         sizes: Counter[str] = Counter()
         for part in parts:
             sizes[part.menu] += len(part.records)
-        for menu in sizes:
-            require_write(scope, find_menu(scope.session, self._catalogue, menu, _CHANGED))
+        menus = []
+        for name in sizes:
+            menus.append(find_menu(scope.session, self._catalogue, name, _CHANGED))
+            require_write(scope, menus[-1])
         limit = self._settings.current().number("exastro_ita.max_records")
         if max(sizes.values(), default=0) > limit:
             raise ItaError("499-00223", limit)
+        if menus:
+            self._maintenance.lock(scope, menus)
 
     def check_execution(self, scope: Scope) -> None:
         """Check that a conductor may be run.

@@ -16,12 +16,13 @@ from dispatcher.core.file_names import is_file_name
 from dispatcher.core.jobs import WhatKind
 from dispatcher.datastore.modules import Module, Task
 from dispatcher.services.exastro_ita.files import named
-from dispatcher.services.exastro_ita.library_records import Entry, LibraryRecords, Place
+from dispatcher.services.exastro_ita.library_records import Entry, LibraryRecords, Place, text_fault
 from dispatcher.services.exastro_ita.messages import Message
 from dispatcher.services.exastro_ita.portions import portions
 from dispatcher.services.exastro_ita.records import Change, Found, Scope
 from dispatcher.services.library.removing import remove_modules, users_of
-from dispatcher.tasks.ansible_playbook import TYPE, yaml_problem
+from dispatcher.tasks.ansible_playbook import MAX_DEPTH, TYPE
+from dispatcher.tasks.yaml_texts import yaml_problem
 
 FILE = "playbook_file"
 #: How much a playbook may hold (``tasks.ansible_playbook``), in characters.
@@ -56,9 +57,9 @@ class Playbooks(LibraryRecords):
         return {key: text.encode() for key, _, text in self._texts(scope, ids)} if column == FILE else {}
 
     def faults(self, change: Change) -> Mapping[str, list[Message]]:
-        """Return what is wrong with the file that was sent, if one was."""
-        data = change.files.get(FILE)
-        message = None if data is None else _fault(data)
+        """Return what is wrong with the file that was sent, or with its name, if one was."""
+        data, file = change.files.get(FILE), change.values.get(FILE)
+        message = (text_fault(file["name"]) if file else None) or (None if data is None else _fault(data))
         return {} if message is None else {FILE: [message]}
 
     def changed(self, change: Change, entry: Entry | None, scope: Scope) -> Entry:
@@ -109,9 +110,11 @@ def _fault(data: bytes) -> Message | None:
         text = data.decode()
     except UnicodeDecodeError:
         return Message("MSG-10638")
+    if not text:
+        return Message("MSG-00030")
     if len(text) > MAX_CHARACTERS:
         return Message("MSG-00010", (MAX_CHARACTERS, len(text)))
-    if problem := yaml_problem(text):
+    if problem := yaml_problem(text, MAX_DEPTH):
         return Message("MSG-10905", (problem,))
     if data.startswith(_BOM):
         return Message("MSG-10640")

@@ -17,7 +17,7 @@ from dispatcher.services.exastro_ita.choices import Choices
 from dispatcher.services.exastro_ita.columns import Kind
 from dispatcher.services.exastro_ita.filters import Filter, compile_filter
 from dispatcher.services.exastro_ita.menus import Menu
-from dispatcher.services.exastro_ita.records import Action, Record, Scope
+from dispatcher.services.exastro_ita.records import Action, Completing, Record, Scope
 from dispatcher.services.exastro_ita.values import Forms, moment_text
 from dispatcher.services.exastro_ita.workspaces import Workspace
 
@@ -81,7 +81,9 @@ class RecordQueries:
         language: str = "ja",
         with_files: bool = True,
     ) -> list[Found]:
-        """Return what the record with the id *key* was after each of its changes, the latest first; none of no record.
+        """Return what the record with the id *key* was after each of its changes, the latest first.
+
+        There is none of a record that is gone, or that the caller does not see in the menu.
 
         :raises ItaError: 499-00002, 499-00003, 499-00001 or 401-00001.
         """
@@ -89,9 +91,14 @@ class RecordQueries:
             found = self._menu(scope, menu)
             forms = self._choices.forms(scope)
             try:
-                entries = journal.entries(scope, found, UUID(key))
+                record_id = UUID(key)
             except ValueError:
                 return []
+            if not any(record.id == record_id for record in found.source.read(scope, [record_id])):
+                return []
+            entries = journal.entries(scope, found, record_id)
+            if isinstance(found.source, Completing):
+                found.source.complete(scope, [entry.record for entry in entries])
             told = ((entry.record, _told_change(entry, forms)) for entry in entries)
             return _told(scope, found, forms, told, with_files)
 

@@ -98,6 +98,22 @@ class Source(Protocol):
 
 
 @runtime_checkable
+class LockedFirst(Protocol):
+    """A source that has something to lock which others have locked already when they lock workspaces."""
+
+    def lock_first(self, scope: Scope) -> None:
+        """Lock it until the transaction ends; nothing of the workspace is locked yet."""
+
+
+@runtime_checkable
+class Completing(Protocol):
+    """A source that shows more of a record than is stored with it, in its history, too."""
+
+    def complete(self, scope: Scope, records: Iterable[Record]) -> None:
+        """Add to the values of *records*, each as it was once, what is shown besides."""
+
+
+@runtime_checkable
 class Keeper(Protocol):
     """A source that has the contents of its files itself, such as the text of a playbook: no ``ItaFile`` has them."""
 

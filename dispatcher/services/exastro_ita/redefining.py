@@ -1,7 +1,8 @@
 """Redefining: what becomes of the records of a sheet when its definition changes: they stay.
 
 Only what no other record may have (``ItaUnique``) follows: it is known for the columns that are unique, in all
-workspaces. A column whose records have values keeps its kind: they would be read as something else.
+workspaces. A column whose records have values keeps its kind: they would be read as something else. So does one that
+is gone and comes back: which kinds such columns had stays in the stored definition (``GONE``).
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from dispatcher.services.exastro_ita.uniqueness import unique_text
 
 _INSERT = Inserting(ITA_UNIQUES)
 _PAGE = 1_000
+#: The member of a stored definition that has the kinds of the columns that are gone, by name; library files have none.
+GONE = "gone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +39,22 @@ class Redefined:
         return {column["name"]: column.get("kind", "text") for column in self.definition["columns"]}
 
     @property
+    def all_kinds(self) -> dict[str, str]:
+        """The kinds of all columns that records may have values of: those that are gone, too."""
+        return {**self.definition.get(GONE, {}), **self.kinds}
+
+    @property
     def unique(self) -> set[str]:
         """The columns that are unique."""
         return {column["name"] for column in self.definition["columns"] if column.get("unique")}
+
+
+def with_gone(definition: Mapping[str, Any], old: Redefined | None) -> dict[str, Any]:
+    """Return the new *definition* of the sheet that was *old*, with the kinds of the columns that are gone."""
+    present = {column["name"] for column in definition["columns"]}
+    before = old.all_kinds if old is not None else {}
+    gone = {name: kind for name, kind in before.items() if name not in present}
+    return {**definition, GONE: gone} if gone else {**definition}
 
 
 def redefine(session: Session, old: Redefined, new: Redefined) -> Iterator[tuple[int, str]]:
@@ -51,7 +67,8 @@ def redefine(session: Session, old: Redefined, new: Redefined) -> Iterator[tuple
     if gone:
         mine = ITA_UNIQUES.c.menu == new.name
         session.connection().execute(delete(ITA_UNIQUES).where(mine, ITA_UNIQUES.c.column.in_(gone)))
-    changed = {name for name, kind in new.kinds.items() if old.kinds.get(name, kind) != kind}
+    before = old.all_kinds
+    changed = {name for name, kind in new.kinds.items() if before.get(name, kind) != kind}
     if not changed and new.unique <= old.unique:
         return
     has_values, repeated = _look(session, new.name, changed, new.unique - old.unique)

@@ -8,6 +8,7 @@ columns say what it is now, as far as a period says the same. Discard is the pau
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -209,9 +210,9 @@ class RegularExecutions:
         kept = row["detail_values"]
         zone = self._settings.site_zone()
         if kept and kept.get("start_date"):
-            rule = to_rule(to_timetable(kept), zone)
-            if row["rule"] in (rule, DEMAND):
-                return {name: kept.get(name) for name in SCHEDULE}
+            with suppress(InvalidValue):  # by the clocks of before it was in a year that rules have
+                if row["rule"] in (to_rule(to_timetable(kept), zone), DEMAND):
+                    return {name: kept.get(name) for name in SCHEDULE}
         return to_values(from_rule(row["rule"], zone))
 
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import insert, select
@@ -24,8 +24,12 @@ from dispatcher.services.exastro_ita.records import Scope
 from dispatcher.services.exastro_ita.run_values import inputs_of
 from dispatcher.services.exastro_ita.starting import asks
 from dispatcher.services.exastro_ita.workspaces import Workspace
+from dispatcher.services.firing import Attention
 from dispatcher.services.library.catalogue import Library
 from dispatcher.services.starting import to_entry
+
+#: The columns of a job.
+J = TypeVar("J", bound=Row)
 
 #: The REST name of the menu that regular executions are the records of.
 MENU = "conductor_regularly_execution"
@@ -68,52 +72,9 @@ class RegularOccurrences:
         self._library = library
         self._hosts = hosts
 
-    def objections(self, session: Session, patterns: Sequence[Row]) -> dict[UUID, str]:
-        """Return why some of the recurring jobs *patterns* must not occur now."""
-        found = self.obstacles(session, self._regulars(session, patterns, "id"))
-        return {key: obstacle.reason for key, obstacle in found.items()}
-
-    def complete(self, session: Session, jobs: Sequence[dict[str, Any]]) -> None:
-        """Let occurrences run on the hosts that have values for their operations now, and be of whom they are."""
-        regulars = {one.id: one for one in self._regulars(session, jobs, "recurring_id")}
-        named = self.hosts_of(session, list(regulars.values()))
-        for job in jobs:
-            regular = regulars.get(job["recurring_id"])
-            if regular is None:
-                continue
-            if regular.user and job["invoker"] == Invoker.RECURRENCE:
-                job["invoker_info"] = regular.user
-            if regular.operation_id is not None:
-                job["options"] = {**(job["options"] or {}), "inputs": inputs_of(regular.operation_id)}
-                job["who"] = [to_entry(one) for one in named.get(regular.operation_id, ())]
-
-    def note(self, session: Session, jobs: Sequence[Row]) -> None:
-        """Make the conductor runs that the stored occurrences are."""
-        regulars = {one.id: one for one in self._regulars(session, jobs, "recurring_id")}
-        mine = {job["id"]: job for job in jobs if job["recurring_id"] in regulars}
-        if not mine:
-            return
-        query = select(JOBS.c.id, JOBS.c.number).where(JOBS.c.id.in_(list(mine)))
-        numbers = dict(session.execute(query).tuples().all())
-        wanted = [one.operation_id for one in regulars.values() if one.operation_id]
-        names = _operation_names(session, wanted, only_live=False)
-        rows = []
-        for key, job in mine.items():
-            regular = regulars[job["recurring_id"]]
-            row = {
-                "job_id": key,
-                "workspace_id": regular.workspace.id,
-                "number": numbers[key],
-                "operation_id": regular.operation_id,
-                "operation_name": names.get(regular.operation_id, ""),
-                "conductor_id": regular.conductor_id,
-                "conductor_name": job["what"][0]["name"],
-                "regular_id": regular.id,
-                "booked_for": job["starts_at"],
-                "details": {},
-            }
-            rows.append(row)
-        session.connection().execute(insert(ITA_RUNS), rows)
+    def attend(self, session: Session, patterns: Sequence[Row]) -> Attention:
+        """Return what is known of those of the recurring jobs *patterns* that are regular executions."""
+        return _Regulars(self, _regulars(session, patterns))
 
     def obstacles(self, session: Session, regulars: Sequence[Regular]) -> dict[UUID, Obstacle]:
         """Return what keeps some of the *regulars* from running now, by their ids."""
@@ -146,20 +107,75 @@ class RegularOccurrences:
             found |= self._hosts.of_all(scope, operations)
         return found
 
-    def _regulars(self, session: Session, jobs: Sequence[Mapping[Any, Any]], key: str) -> list[Regular]:
-        """Return the regular executions among the recurring jobs that *jobs* name by their column *key*."""
-        ids = {job[key] for job in jobs if job["is_runbook"] and job[key] is not None}
-        if not ids:
-            return []
-        query = (
-            select(ITA_DETAILS.c.object_id, ITA_DETAILS.c["values"], ItaWorkspace)
-            .join(ItaWorkspace, ItaWorkspace.id == ITA_DETAILS.c.workspace_id)
-            .where(ITA_DETAILS.c.object_id.in_(ids), ITA_DETAILS.c.menu == MENU)
-        )
-        return [
-            to_regular(job_id, Workspace(row.id, row.organization, row.name, row.team_id), values)
-            for job_id, values, row in session.execute(query).tuples()
+
+class _Regulars:
+    """Regular executions that are due (``services.firing.Attention``)."""
+
+    def __init__(self, occurrences: RegularOccurrences, regulars: Sequence[Regular]) -> None:
+        self._occurrences = occurrences
+        self._by_id = {one.id: one for one in regulars}
+
+    def objections(self, session: Session) -> dict[UUID, str]:
+        """Return why some of them must not occur now."""
+        found = self._occurrences.obstacles(session, [*self._by_id.values()])
+        return {key: obstacle.reason for key, obstacle in found.items()}
+
+    def complete(self, session: Session, jobs: Sequence[dict[str, Any]]) -> None:
+        """Let occurrences run on the hosts that have values for their operations now, and be of whom they are."""
+        mine = self._of(jobs)
+        named = self._occurrences.hosts_of(session, [*dict.fromkeys(regular for _, regular in mine)])
+        for job, regular in mine:
+            if regular.user and job["invoker"] == Invoker.RECURRENCE:
+                job["invoker_info"] = regular.user
+            if regular.operation_id is not None:
+                job["options"] = {**(job["options"] or {}), "inputs": inputs_of(regular.operation_id)}
+                job["who"] = [to_entry(one) for one in named.get(regular.operation_id, ())]
+
+    def note(self, session: Session, jobs: Sequence[Row]) -> None:
+        """Make the conductor runs that the stored occurrences are."""
+        mine = self._of(jobs)
+        if not mine:
+            return
+        query = select(JOBS.c.id, JOBS.c.number).where(JOBS.c.id.in_([job["id"] for job, _ in mine]))
+        numbers = dict(session.execute(query).tuples().all())
+        wanted = [regular.operation_id for _, regular in mine if regular.operation_id]
+        names = _operation_names(session, wanted, only_live=False)
+        rows = [
+            {
+                "job_id": job["id"],
+                "workspace_id": regular.workspace.id,
+                "number": numbers[job["id"]],
+                "operation_id": regular.operation_id,
+                "operation_name": names.get(regular.operation_id, ""),
+                "conductor_id": regular.conductor_id,
+                "conductor_name": job["what"][0]["name"],
+                "regular_id": regular.id,
+                "booked_for": job["starts_at"],
+                "details": {},
+            }
+            for job, regular in mine
         ]
+        session.connection().execute(insert(ITA_RUNS), rows)
+
+    def _of(self, jobs: Sequence[J]) -> list[tuple[J, Regular]]:
+        """Return those of *jobs* that are occurrences of them, each with its own."""
+        return [(job, self._by_id[job["recurring_id"]]) for job in jobs if job["recurring_id"] in self._by_id]
+
+
+def _regulars(session: Session, patterns: Sequence[Row]) -> list[Regular]:
+    """Return the regular executions among the recurring jobs *patterns*."""
+    ids = {pattern["id"] for pattern in patterns if pattern["is_runbook"]}
+    if not ids:
+        return []
+    query = (
+        select(ITA_DETAILS.c.object_id, ITA_DETAILS.c["values"], ItaWorkspace)
+        .join(ItaWorkspace, ItaWorkspace.id == ITA_DETAILS.c.workspace_id)
+        .where(ITA_DETAILS.c.object_id.in_(ids), ITA_DETAILS.c.menu == MENU)
+    )
+    return [
+        to_regular(job_id, Workspace(row.id, row.organization, row.name, row.team_id), values)
+        for job_id, values, row in session.execute(query).tuples()
+    ]
 
 
 def to_regular(job_id: UUID, workspace: Workspace, values: Mapping[str, Any]) -> Regular:

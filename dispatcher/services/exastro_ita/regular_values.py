@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import UTC, datetime, time, tzinfo
 from typing import Any
 
 from dispatcher.core.recurrence_text import YEARS
 from dispatcher.services.exastro_ita.columns_of.regular import REGULAR
 from dispatcher.services.exastro_ita.messages import Message
+from dispatcher.services.exastro_ita.moments import to_local
 from dispatcher.services.exastro_ita.periods import LAST, Period, Timetable
 
 #: Up to which interval the vendor takes them, whatever its message says.
@@ -144,9 +144,7 @@ def out_of_range(values: Mapping[str, Any], zone: tzinfo) -> dict[str, list[Mess
     for name in _DATES:
         moment = _moment(values.get(name))
         if moment is not None and not _FIRST <= moment <= _LAST:
-            with suppress(OverflowError):
-                moment = moment.astimezone(zone)
-            limits = tuple(f"{one:%Y/%m/%d %H:%M:%S}" for one in (_FIRST, _LAST, moment))
+            limits = tuple(f"{one.year:04}/{one:%m/%d %H:%M:%S}" for one in (_FIRST, _LAST, to_local(moment, zone)))
             found[name] = [Message("MSG-00003", limits)]
     return found
 

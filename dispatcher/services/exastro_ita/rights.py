@@ -6,7 +6,7 @@ the workspace, as soon as there are any privileges in it (menu ``role_menu_link_
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import IntEnum
 from typing import Protocol
 
@@ -91,7 +91,7 @@ class Rights:
         with self._datastore.read() as session:
             menus = self._menus.menus(session)
             scope = Scope(session, workspace, caller, self._ports.now())
-            allowed = privileges(scope, [menu.name for menu in menus])
+            allowed = privileges(scope, menus)
         return [menu for menu in menus if menu.name in allowed]
 
     def key_of(self, name: str) -> str:
@@ -145,9 +145,9 @@ def require_delete(scope: Scope, menu: Menu) -> None:
     _require(scope, menu, Privilege.DELETE)
 
 
-def privileges(scope: Scope, names: Collection[str]) -> dict[str, Privilege]:
-    """Return the privilege that the caller has in each of the menus *names* in which it has any, by one query."""
-    by_core = {name: found for name in names if (found := _of_core(scope.caller, name)) is not None}
+def privileges(scope: Scope, menus: Iterable[Menu]) -> dict[str, Privilege]:
+    """Return the privilege that the caller has in each of *menus* in which it has any, by their names; one query."""
+    by_core = {menu.name: found for menu in menus if (found := _of_core(scope.caller, menu)) is not None}
     rows = _rows(scope, None)
     if not rows:
         return by_core
@@ -164,7 +164,7 @@ def privileges(scope: Scope, names: Collection[str]) -> dict[str, Privilege]:
 
 
 def _require(scope: Scope, menu: Menu, needed: Privilege) -> Privilege:
-    found = _of_core(scope.caller, menu.name)
+    found = _of_core(scope.caller, menu)
     if found is not None and not _is_governor(scope.caller, menu.name):
         found = _lesser(found, _of_roles(scope, menu.name))
     if found is None or found > needed:
@@ -176,12 +176,15 @@ def _lesser(one: Privilege, other: Privilege | None) -> Privilege | None:
     return None if other is None else max(one, other)
 
 
-def _of_core(caller: Caller, menu: str) -> Privilege | None:
-    """Return how far the rights of the core let *caller* go, as far as that can be said of a whole menu."""
-    node = NODES.get(menu, Node.SCHEDULING)
-    if menu == "menu_list":
+def _of_core(caller: Caller, menu: Menu) -> Privilege | None:
+    """Return how far the rights of the core let *caller* go, as far as that can be said of a whole menu.
+
+    Whatever they are, nobody may do more than read where nothing can be done with the records.
+    """
+    node = NODES.get(menu.name, Node.SCHEDULING)
+    if menu.name == "menu_list":
         return Privilege.READ  # whoever may enter the workspace
-    if caller.may_some(Right.MODIFY, node):
+    if menu.actions and caller.may_some(Right.MODIFY, node):
         return Privilege.DELETE
     return Privilege.READ if caller.may_some(Right.READ, node) else None
 

@@ -22,7 +22,7 @@ from dispatcher.services.exastro_ita.operations import to_id
 from dispatcher.services.exastro_ita.records import Scope
 from dispatcher.services.exastro_ita.rights import CONDUCTOR_CONFIRMATION, Privilege, Rights
 from dispatcher.services.exastro_ita.run_jobs import Family
-from dispatcher.services.exastro_ita.run_views import UNKNOWN, named
+from dispatcher.services.exastro_ita.run_views import MENU, UNKNOWN, named
 from dispatcher.services.exastro_ita.runs import Run, find
 from dispatcher.services.exastro_ita.states import CONDUCTOR_NAMES, NODE_NAMES, ConductorState, NodeState
 from dispatcher.services.exastro_ita.workspaces import Workspace
@@ -30,10 +30,6 @@ from dispatcher.services.locking import lock_jobs
 from dispatcher.services.plans import Plans
 
 _STOPPABLE = (ConductorState.EXECUTING, ConductorState.DELAYED, ConductorState.PAUSED)
-
-
-#: The menu that its callers need to write in.
-MENU = "conductor_confirmation"
 
 
 class RunActions:

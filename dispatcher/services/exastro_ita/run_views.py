@@ -21,6 +21,7 @@ from dispatcher.services.exastro_ita.messages import ItaError
 from dispatcher.services.exastro_ita.nodes import NodeView, look
 from dispatcher.services.exastro_ita.operations import to_id
 from dispatcher.services.exastro_ita.records import Scope
+from dispatcher.services.exastro_ita.rights import CONDUCTOR_CONFIRMATION, Privilege, Rights
 from dispatcher.services.exastro_ita.run_jobs import Family, RunJob
 from dispatcher.services.exastro_ita.runs import Run, find, operation_names
 from dispatcher.services.exastro_ita.states import CONDUCTOR_NAMES, NODE_NAMES
@@ -29,6 +30,8 @@ from dispatcher.services.exastro_ita.workspaces import Workspace
 from dispatcher.services.plans import Plans
 from dispatcher.services.settings import Settings
 
+#: The menu that runs are shown and changed in.
+MENU = "conductor_confirmation"
 #: What there is no run for.
 UNKNOWN = "499-00806"
 #: Where the web pages of the vendor show what a node has done: a movement, and all others.
@@ -40,19 +43,20 @@ _REFRESH = 1_000
 class RunViews:
     """Shows conductor runs."""
 
-    def __init__(self, datastore: Datastore, ports: Ports, *, plans: Plans, settings: Settings) -> None:
+    def __init__(self, datastore: Datastore, ports: Ports, *, plans: Plans, settings: Settings, rights: Rights) -> None:
         self._datastore = datastore
         self._ports = ports
         self._plans = plans
         self._settings = settings
+        self._rights = rights
 
     def state(self, workspace: Workspace, run: str, caller: Caller, language: str = "ja") -> dict[str, Any]:
         """Return how the run with the id *run* stands, and its nodes.
 
-        :raises ItaError: 499-00806 if the workspace has no such run.
+        :raises ItaError: 401-00001 if the caller may not read in the menu; 499-00806 if the workspace has no such run.
         :raises Forbidden: without Read on Jobs/Scheduling.
         """
-        caller.require(Right.READ, Node.SCHEDULING)
+        self._require(workspace, caller)
         with self._datastore.read() as session:
             scope = Scope(session, workspace, caller, self._ports.now(), language)
             found = find(scope, self._plans, run)
@@ -63,14 +67,19 @@ class RunViews:
     def info(self, workspace: Workspace, run: str, caller: Caller, language: str = "ja") -> dict[str, Any]:
         """Return the names of states, of kinds of nodes, and of what the run deals with; of an unknown run none.
 
+        :raises ItaError: 401-00001 if the caller may not read in the menu.
         :raises Forbidden: without Read on Jobs/Scheduling.
         """
-        caller.require(Right.READ, Node.SCHEDULING)
+        self._require(workspace, caller)
         with self._datastore.read() as session:
             scope = Scope(session, workspace, caller, self._ports.now(), language)
             found = find(scope, self._plans, run)
             nothing: Mapping[str, Mapping[str, str]] = {"conductor": {}, "operation": {}, "movement": {}}
             return _lists({**_fixed(language), **(nothing if found is None else _named(scope, *found))})
+
+    def _require(self, workspace: Workspace, caller: Caller) -> None:
+        caller.require(Right.READ, Node.SCHEDULING)
+        self._rights.check(workspace, MENU, caller, Privilege.READ, CONDUCTOR_CONFIRMATION)
 
 
 def _state(scope: Scope, family: Family, run: Run, zone: tzinfo) -> dict[str, Any]:
@@ -101,9 +110,19 @@ def _conductor(family: Family, run: Run, zone: tzinfo, language: str) -> dict[st
         "time_book": _moment(run.booked_for, zone),
         "time_start": _moment(run.job.started_at, zone),
         "time_end": _moment(run.job.stopped_at, zone),
-        "execution_log": [standing.reason] if standing.reason else [],
+        "execution_log": _log(family, run.job),
         "remarks": run.remarks,
     }
+
+
+def _log(family: Family, job: RunJob) -> list[str]:
+    """Return why the run ended as it did, and why steps of it could not start, in the words of the core."""
+    steps = family.document(job)["steps"]
+    found = [job.standing.reason] if job.standing.reason else []
+    for at, child in sorted(family.steps(job).items()):
+        if child.standing.could_not_start:
+            found.append(f"step {steps[at]['name']}: {child.standing.reason}")
+    return found
 
 
 def _node(

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
-from dispatcher.core.wallclock import Fold, Gap, moments_of
 from dispatcher.services.exastro_ita.columns import Column, Kind
 from dispatcher.services.exastro_ita.messages import Message
+from dispatcher.services.exastro_ita.moments import from_local
 from dispatcher.services.exastro_ita.patterns import fits
 from dispatcher.services.secrets import MASK
 
@@ -46,8 +46,6 @@ class Unfit(Exception):
 def read_moment(text: Any, zone: tzinfo) -> datetime:
     """Return the moment, in UTC, that *text* is by the clocks of *zone*: a day, perhaps with its time.
 
-    What the clocks leap over is the moment after the leap, what comes twice is the first of the two.
-
     :raises Unfit: MSG-00002 if it is none, MSG-00003 if the vendor's database could not keep it.
     """
     match = _MOMENT.fullmatch(text) if isinstance(text, str) else None
@@ -57,12 +55,9 @@ def read_moment(text: Any, zone: tzinfo) -> datetime:
         local = None
     if local is None:
         raise Unfit("MSG-00002", "YYYY/MM/DD hh:mm:ss", told(text))
-    try:
-        if local.year >= int(_FIRST_MOMENT[:4]):
-            return moments_of(local, zone, Gap.SHIFT, Fold.FIRST)[0]
-    except OverflowError:
-        pass  # it is in the year 10000 elsewhere
-    raise Unfit("MSG-00003", _FIRST_MOMENT, _LAST_MOMENT, text)
+    if local.year < int(_FIRST_MOMENT[:4]):
+        raise Unfit("MSG-00003", _FIRST_MOMENT, _LAST_MOMENT, text)
+    return from_local(local, zone)
 
 
 def told(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -22,8 +22,16 @@ class SheetRows(Rows):
 
     def read(self, scope: Scope, ids: Collection[UUID] | None = None) -> Iterator[Record]:
         """Give the records as ``Rows`` does, with the name and the moments of their operations, unless discarded."""
+        yield from self._completed(scope, super().read(scope, ids))
+
+    def complete(self, scope: Scope, records: Iterable[Record]) -> None:
+        """Add to *records* what ``read`` does."""
+        for _ in self._completed(scope, records):
+            pass
+
+    def _completed(self, scope: Scope, records: Iterable[Record]) -> Iterator[Record]:
         known: dict[str, dict[str, Any]] = {}
-        for page in portions(super().read(scope, ids), PAGE):
+        for page in portions(records, PAGE):
             wanted = {key for record in page if isinstance(key := record.values.get(OPERATION), str)}
             new = [UUID(key) for key in wanted - known.keys()]
             known |= {key: {} for key in wanted - known.keys()}  # none is looked for again

@@ -47,13 +47,7 @@ class ConductorRuns:
         self._hosts = hosts
 
     def start(
-        self,
-        scope: Scope,
-        conductor: Conductor,
-        operation: Operation,
-        booked_for: datetime | None = None,
-        *,
-        regular_id: UUID | None = None,
+        self, scope: Scope, conductor: Conductor, operation: Operation, booked_for: datetime | None = None
     ) -> Job:
         """Start *conductor* for *operation*, or book it for a moment; return the job, whose id is that of the run.
 
@@ -80,20 +74,25 @@ class ConductorRuns:
             job = self._scheduling.submit(request, scope.caller)
         except InvalidValue as error:
             raise NotStartable(error.message) from None
-        row = {
-            "job_id": job.id,
-            "workspace_id": scope.workspace.id,
-            "number": job.number,
-            "operation_id": operation.id,
-            "operation_name": operation.name,
-            "conductor_id": conductor.id,
-            "conductor_name": conductor.name,
-            "regular_id": regular_id,
-            "booked_for": booked_for,
-            "details": {},
-        }
-        scope.session.connection().execute(insert(ITA_RUNS), row)
+        _note(scope, job, conductor, operation, booked_for)
         return job
+
+
+def _note(scope: Scope, job: Job, conductor: Conductor, operation: Operation, booked_for: datetime | None) -> None:
+    """Note that *job* is a run of the workspace."""
+    row = {
+        "job_id": job.id,
+        "workspace_id": scope.workspace.id,
+        "number": job.number,
+        "operation_id": operation.id,
+        "operation_name": operation.name,
+        "conductor_id": conductor.id,
+        "conductor_name": conductor.name,
+        "regular_id": None,
+        "booked_for": booked_for,
+        "details": {},
+    }
+    scope.session.connection().execute(insert(ITA_RUNS), row)
 
 
 def asks(document: Mapping[str, Any]) -> bool:

@@ -112,6 +112,11 @@ class Standing:
         return self.has_started and not self.never_let_go
 
     @property
+    def could_not_start(self) -> bool:
+        """Whether it failed before it had come to its work; ``reason`` says why."""
+        return self.state is State.FAILED and not self.has_started
+
+    @property
     def is_stopped(self) -> bool:
         """Whether somebody has told it to end."""
         return self.state is State.ABORTED or (self.state is State.ABORTING and not self.has_limit)
@@ -132,7 +137,7 @@ def node_state(job: Standing, called: ConductorState | None = None) -> NodeState
         return NodeState.UNEXECUTED
     if job.state is State.SKIPPED:
         return NodeState.SKIPPED
-    if job.state is State.FAILED and not job.has_started:
+    if job.could_not_start:
         return NodeState.UNEXPECTED_ERROR if job.reason == NOT_STARTED else NodeState.PREPARATION_ERROR
     if job.state not in FINISHED:
         return NodeState.EXECUTING if job.has_started else NodeState.PREPARING

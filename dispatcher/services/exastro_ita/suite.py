@@ -104,7 +104,7 @@ def build_exastro_ita(hall: Hall) -> ExastroIta:
         rights=rights,
         records=RecordQueries(hall.datastore, hall.ports, catalogue, choices),
         maintenance=maintenance,
-        runs=RunViews(hall.datastore, hall.ports, plans=hall.plans, settings=hall.settings),
+        runs=RunViews(hall.datastore, hall.ports, plans=hall.plans, settings=hall.settings, rights=rights),
         run_actions=_run_actions(hall, rights),
         menu_info=MenuInfo(hall.datastore, hall.ports, catalogue, choices),
         user_menus=UserMenus(rights),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dispatcher.services.exastro_ita.columns import Column, Kind
 from dispatcher.services.exastro_ita.menus import Menu
+from dispatcher.services.exastro_ita.moments import to_local
 from dispatcher.services.exastro_ita.records import Record
 from dispatcher.services.exastro_ita.sent_values import Unfit, read, text_of, told
 from dispatcher.services.secrets import Secrets
@@ -80,7 +81,6 @@ class Forms:
         }
 
     def of_record(self, column: Column, record: Record) -> Any:
-        """Return what is shown of a record in a column."""
         """Return what is shown of *record* in *column*."""
         match column.kind:
             case Kind.KEY:
@@ -97,7 +97,7 @@ class Forms:
 
 def moment_text(moment: datetime, zone: tzinfo, *, is_exact: bool = False) -> str:
     """Return how *moment* is shown by the clocks of *zone*: to the second, or with its microseconds."""
-    local = moment.astimezone(zone)
+    local = to_local(moment, zone)
     text = f"{local.year:04}/{local:%m/%d %H:%M:%S}"  # %Y has fewer digits before the year 1000
     return f"{text}.{local.microsecond:06}" if is_exact else text
 

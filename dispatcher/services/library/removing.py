@@ -17,6 +17,7 @@ from dispatcher.core.errors import Conflict
 from dispatcher.core.jobs import WhatKind
 from dispatcher.core.permissions import Caller
 from dispatcher.datastore import revisions
+from dispatcher.datastore.exastro_ita import forget_journal
 from dispatcher.datastore.modules import Module, Task
 from dispatcher.datastore.parameters import Parameter
 from dispatcher.datastore.projects import Project, ProjectModule
@@ -69,6 +70,7 @@ def remove_modules(session: Session, now: datetime, caller: Caller, module_ids: 
     session.execute(delete(Parameter).where(is_theirs))
     session.execute(delete(Task).where(Task.module_id.in_(ids)))
     session.execute(delete(Module).where(Module.id.in_(ids)))
+    forget_journal(session, ids)
     revisions.bump(session, revisions.LIBRARY)
     changes = [Change("module.removed", Subject("module", name, key), {"name": name}, None) for key, name in rows]
     audit.record_all(session, now, caller, changes)

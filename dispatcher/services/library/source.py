@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from dispatcher.services.library.problems import Problems
+from dispatcher.tasks.yaml_texts import has_tag_directive
 
 MAX_BYTES = 16 * 1024 * 1024
 MAX_NODES = 500_000
@@ -82,6 +83,9 @@ def read(file: str, content: bytes, problems: Problems) -> Source | None:
 
 def _check_events(source: Source, text: str) -> bool:
     """Look for what must not be there before anything is built from *text*; return whether it may be."""
+    if has_tag_directive(text):
+        source.problems.add(source.file, 0, "", "%TAG is not allowed")
+        return False
     depth = nodes = documents = 0
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.CollectionStartEvent):

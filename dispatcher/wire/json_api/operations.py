@@ -42,14 +42,15 @@ class Declaration:
 
     routes: tuple[Route, ...]
     summary: str
-    is_public: bool
-    status: int
-    empty: int
-    is_submit: bool
-    takes_key: bool
-    tag: str
-    takes: Any = None
-    has_files: bool = False
+    is_public: bool  #: whether it is answered without credentials
+    status: int  #: the HTTP status of an answer with a body
+    empty: int  #: the HTTP status if the method returns None
+    is_submit: bool  #: whether it only stores something small, and is answered as soon as that is on the disk
+    takes_key: bool  #: whether it heeds an ``Idempotency-Key``
+    tag: str  #: under which heading it is described, if that is not the ``TAG`` of its class
+    #: The type of the body, if the method reads that of the request by itself: after it knows who may send one.
+    takes: Any
+    has_files: bool  #: whether such a body may come as a multipart form, with files
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,30 +91,19 @@ def operation(
     takes: Any = None,
     has_files: bool = False,
 ) -> Callable[[_Method], _Method]:
-    """Declare a method as an operation at *routes*, such as ``GET /jobs/<job>``.
-
-    :param public: whether it is answered without credentials.
-    :param status: the HTTP status of an answer with a body.
-    :param empty: the HTTP status if the method returns None.
-    :param is_submit: whether it only stores something small, and is answered as soon as that is on the disk.
-    :param takes_key: whether it heeds an ``Idempotency-Key``.
-    :param tag: under which heading it is described, if that is not the ``TAG`` of its class.
-    :param takes: the type of the body, if the method reads that of the request by itself: after it knows who may send
-        one.
-    :param has_files: whether such a body may come as a multipart form, with files.
-    """
+    """Declare a method as an operation at *routes*, such as ``GET /jobs/<job>``; for the rest see ``Declaration``."""
     pairs = [route.partition(" ") for route in routes]
     declared = Declaration(
-        tuple(Route(verb, path) for verb, _, path in pairs),
-        summary,
-        public,
-        status,
-        empty,
-        is_submit,
-        takes_key,
-        tag,
-        takes,
-        has_files,
+        routes=tuple(Route(verb, path) for verb, _, path in pairs),
+        summary=summary,
+        is_public=public,
+        status=status,
+        empty=empty,
+        is_submit=is_submit,
+        takes_key=takes_key,
+        tag=tag,
+        takes=takes,
+        has_files=has_files,
     )
 
     def decorate(method: _Method) -> _Method:

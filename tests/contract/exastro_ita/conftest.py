@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
+from typing import Any
 from uuid import UUID
 
 import pytest
 from cheap_passwords import cheap_passwords
-from exastro_client import Ita
+from exastro_client import AddLogin, Ita
 from exastro_manual import BASE, EXISTING, a_row, change
 from exastro_server import LIBRARY, Site, a_site
 from exastro_world import a_workspace
 
 from dispatcher import bootstrap
-from dispatcher.core.permissions import SYSTEM
+from dispatcher.core.permissions import SYSTEM, Right
 from dispatcher.core.ports import Ports
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.exastro_ita.workspaces import Workspace
 from dispatcher.services.hall import Hall
 from dispatcher.services.logins import Logins
+from dispatcher.services.roles import Roles
 from dispatcher.web.app import Limits, WebApp
 from dispatcher.web.health import Health
 from dispatcher.wire.quotas import Quotas
@@ -56,6 +58,24 @@ def web(
 def ita(web: WebApp) -> Ita:
     """A client of an environment without logins."""
     return Ita(web)
+
+
+@pytest.fixture
+def add(web: WebApp, datastore: Datastore, ports: Ports, roles: Roles) -> AddLogin:
+    """Add a login, English unless said otherwise, with rights on nodes; return a client that logs in as it."""
+    logins = Logins(datastore, ports)
+    logins.add("root", "root", SYSTEM, language="en")  # the first one, which has all rights
+
+    def work(name: str, /, *granted: tuple[Right, str], language: str = "en", **more: Any) -> Ita:
+        if granted:
+            roles.add(f"role of {name}", SYSTEM)
+        for right, node in granted:
+            roles.grant(f"role of {name}", right, node, SYSTEM)
+        held = [f"role of {name}"] if granted else more.pop("roles", ["Full Access"])
+        logins.add(name, "pass word", SYSTEM, roles=held, language=language, **more)
+        return Ita(web, name, "pass word")
+
+    return work
 
 
 @pytest.fixture

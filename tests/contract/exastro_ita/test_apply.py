@@ -18,6 +18,7 @@ from exastro_manual import (
     SHEETS,
     a_row,
     an_order,
+    change,
     records,
 )
 from job_world import work_off
@@ -159,11 +160,12 @@ def test_a_new_operation_is_filled_in_only_where_none_is_named(manual: Ita) -> N
     assert [one["operation_name_select"] for one in records(manual, SHEETS[1])] == [mine, EXISTING, mine, mine]
 
 
-def test_a_number_is_a_name(site: Ita) -> None:
-    run = site.post("apply/", an_order(operation_name=7))["conductor_instance_id"]
-    assert [one["operation_name"] for one in records(site, "operation_list")] == ["7"]
-    assert state_of(site, run)["operation_name"] == "7"
-    site.post("apply/", {"conductor_class_name": "sample_conductor", "operation_name": 7})
+@pytest.mark.parametrize(("sent", "name"), [(7, "7"), (True, "True")])
+def test_what_can_be_written_as_a_text_is_a_name(site: Ita, sent: object, name: str) -> None:
+    run = site.post("apply/", an_order(operation_name=sent))["conductor_instance_id"]
+    assert [one["operation_name"] for one in records(site, "operation_list")] == [name]
+    assert state_of(site, run)["operation_name"] == name
+    site.post("apply/", {"conductor_class_name": "sample_conductor", "operation_name": sent})
 
 
 def test_all_kinds_of_records_may_be_applied(site: Ita, hall: Hall) -> None:
@@ -212,3 +214,22 @@ def test_execute_runs_a_conductor_for_an_operation(manual: Ita, hall: Hall) -> N
     ids = {"conductor_class_id": conductor["conductor_class_id"], "operation_id": operation["operation_id"]}
     run = manual.post(EXECUTE, {**ids, "schedule_date": "2031/06/01 02:00"})["conductor_instance_id"]
     assert (state_of(manual, run)["status_id"], state_of(manual, run)["time_book"]) == ("2", "2031/06/01 02:00:00")
+
+
+def test_the_last_moment_of_the_calendar_is_taken_and_told_in_every_zone(manual: Ita, hall: Hall) -> None:
+    last = "9999/12/31 23:59:59"
+    for number, zone in enumerate(("UTC", "Asia/Tokyo", "Pacific/Honolulu", "Asia/Tokyo"), 1):
+        hall.settings.set("webapi.site_time_zone", zone, SYSTEM)
+        name = f"last {number}"
+        change(manual, "operation_list", parameter={"operation_name": name, "scheduled_date_for_execution": last})
+        row = a_row(operation_name_select=f"9999/12/31 23:59_{name}")
+        part = {SHEETS[0]: {"type": "Register", "parameter": row}}
+        order = an_order(part, operation_name=name, schedule_date=last)
+        run = manual.post("apply/", order)["conductor_instance_id"]
+        assert state_of(manual, run)["time_book"] == last
+        assert records(manual, "operation_list")[-1]["scheduled_date_for_execution"] == last
+        assert records(manual, SHEETS[0])[-1]["operation_date"] == last
+        booked = {one["conductor_instance_id"]: one["time_book"] for one in records(manual, "conductor_list")}
+        assert (len(booked), booked[run]) == (number, last)
+        pulldown = manual.get(f"menu/{SHEETS[0]}/info/pulldown/")["operation_name_select"].values()
+        assert f"9999/12/31 23:59_{name}" in pulldown

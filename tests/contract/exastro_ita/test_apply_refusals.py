@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from exastro_manual import (
     an_order,
     change,
     everything,
+    records,
 )
 from sqlalchemy import select
 
@@ -276,6 +278,37 @@ def test_without_hosts_a_conductor_that_asks_does_not_run(site: Ita) -> None:
     change(site, "operation_list", parameter=parameter)
     assert "(operation_name:sample_operation)" in refusal(site.call("POST", EXECUTE, NAMES))[2]
     assert refusal(site.call("POST", "apply/", NAMES))[1] == "499-00804"
+
+
+TWINS = """
+runbooks:
+  - {name: Sample_Conductor, folder: A, steps: [{name: one, module: Say, who: [{ask: true}]}]}
+  - {name: twin, folder: A, steps: [{name: one, module: Say, who: [{ask: true}]}]}
+  - {name: twin, folder: B, steps: [{name: one, module: Say, who: [{ask: true}]}]}
+"""
+
+
+def test_a_name_that_several_conductors_have_is_refused(manual: Ita, load_library: Callable[[str], None]) -> None:
+    load_library(TWINS)
+    for name in ("twin", "TWIN", "SAMPLE_CONDUCTOR"):
+        for path, result in (("apply/", "499-00804"), (EXECUTE, "499-00814")):
+            _, code, message = refusal(manual.call("POST", path, {**NAMES, "conductor_class_name": name}))
+            assert (code, name in message) == (result, True)
+    regular = {"conductor_name": "twin", "operation_name": "sample_operation", "start_date": "2031/06/01 02:00"}
+    record = {"type": "Register", "parameter": {**regular, "period": "日", "interval": 1, "time": "02:00:00"}}
+    refused = manual.call("POST", "menu/conductor_regularly_execution/maintenance/all/", [record])
+    assert "conductor_name" in refusal(refused)[2]
+    assert records(manual, "conductor_list") == []
+
+    [operation] = records(manual, "operation_list")
+    twins = [one for one in records(manual, "conductor_class_list") if one["conductor_name"] == "twin"]
+    assert len(twins) == 2
+    for one in twins:
+        ids = {"conductor_class_id": one["conductor_class_id"], "operation_id": operation["operation_id"]}
+        run = told(manual.call("POST", EXECUTE, ids))["conductor_instance_id"]
+        state = manual.get(f"menu/conductor_confirmation/conductor/{run}/")
+        assert state["conductor_class"]["conductor"]["id"] == one["conductor_class_id"]
+    told(manual.call("POST", "apply/", NAMES))  # the other one has it in another case
 
 
 ODD = (

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import requests
 from exastro_client import HOST, TOKENS, Ita
+from exastro_world import a_workspace
 
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.core.ports import Ports
@@ -95,6 +96,13 @@ def test_tokens_end_with_the_password(ann: Ita, datastore: Datastore, ports: Por
 
 def test_master_lets_its_own_client_in(ann: Ita) -> None:
     assert ann.tokens(MASTER, **PASSWORD, client_id="_platform-api", totp="123456").status_code == 200
+
+
+def test_an_organisation_that_is_called_master_has_its_client_there_too(ann: Ita, datastore: Datastore) -> None:
+    assert ann.tokens(MASTER, **PASSWORD, client_id="_master-api").status_code == 401
+    a_workspace(datastore, "ws3", organization="master", hosts=())
+    statuses = [ann.tokens(MASTER, **PASSWORD, client_id=f"_{one}-api").status_code for one in ("master", "platform")]
+    assert [*statuses, ann.tokens(MASTER, **PASSWORD).status_code] == [200, 200, 401]
 
 
 def error(answer: requests.Response) -> tuple[int, Any, Any]:

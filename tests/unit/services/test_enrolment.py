@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from statements import statements
 
 from dispatcher.core.errors import NotAuthenticated
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.datastore import revisions
 from dispatcher.datastore.agents import Agent
+from dispatcher.datastore.teams import Team
 from dispatcher.datastore.transactions import Datastore
+from dispatcher.services.audit import Audit
 from dispatcher.services.enrolment import Facts
 from dispatcher.services.hall import Hall
 
@@ -96,3 +99,56 @@ def test_facts_of_an_agent_that_there_is_not_change_nothing(hall: Hall, datastor
     before = datastore.revisions()
     hall.enrolment.note_facts(UUID(int=1), FACTS)
     assert datastore.revisions() == before
+
+
+#: ``web1`` is known in two teams, and ``db1`` in one by its rule; another ``db1`` is in no team.
+TEAMS = """
+agents:
+  - {name: web1, id: 00000000-0000-4000-8000-00000000000a}
+  - {name: web1, id: 00000000-0000-4000-8000-00000000000b}
+  - {name: db1, id: 00000000-0000-4000-8000-00000000000c, address: 10.0.0.9}
+  - {name: db1, id: 00000000-0000-4000-8000-00000000000d}
+teams:
+  - {name: A, agents: [00000000-0000-4000-8000-00000000000a]}
+  - {name: B, agents: [00000000-0000-4000-8000-00000000000b]}
+  - {name: C, rule: 'address == "10.0.0.9"'}
+"""
+
+
+@pytest.fixture
+def enrol(hall: Hall, load_library: Callable[[str], Any]) -> Callable[..., UUID]:
+    """Load the teams; let an agent enrol by a token of one of them, and return its id."""
+    load_library(TEAMS)
+
+    def work(team: str, name: str, agent_id: UUID | None = None) -> UUID:
+        return hall.enrolment.enrol(hall.tokens.create_enrol_token(SYSTEM, team=team), name, agent_id, FACTS)[0]
+
+    return work
+
+
+def test_by_the_token_of_a_team_its_own_entry_is_taken_over(enrol: Callable[..., UUID]) -> None:
+    assert [enrol(team, name).int % 16 for team, name in (("B", "web1"), ("A", "web1"), ("C", "db1"))] == [11, 10, 12]
+
+
+def test_by_the_token_of_a_team_whom_nobody_knew_there_becomes_a_member(
+    hall: Hall, datastore: Datastore, enrol: Callable[..., UUID]
+) -> None:
+    taken, foreign = enrol("A", "web1"), UUID("00000000-0000-4000-8000-00000000000d")
+    new = [enrol("A", "web1"), enrol("A", "db1"), enrol("A", "db1", foreign)]
+    assert len({taken, foreign, *new}) == 5
+    with datastore.read() as session:
+        team = hall.topology.resolve_name(session, "A", "team")
+        assert {target.id for target in hall.topology.targets_of(session, [team])} == {taken, *new}
+    entry = Audit(datastore).list(SYSTEM, action="agent.teams", limit=10)[0]
+    assert (entry.subject.id, entry.new) == (new[-1], {"teams": [f"A ({team.id})"]})
+
+
+def test_the_token_of_a_team_that_is_no_more_is_worth_nothing(
+    hall: Hall, datastore: Datastore, enrol: Callable[..., UUID]
+) -> None:
+    enrol("B", "web1")
+    token = hall.tokens.create_enrol_token(SYSTEM, team="A")
+    with datastore.begin() as session:
+        session.execute(delete(Team).where(Team.name == "A"))
+    with pytest.raises(NotAuthenticated):
+        hall.enrolment.enrol(token, "web1", None, FACTS)

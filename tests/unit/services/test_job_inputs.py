@@ -11,6 +11,7 @@ import pytest
 from job_world import a_request, lease, on
 from runbook_world import World, a_book, a_library, a_step
 from statements import statements
+from structlog.testing import capture_logs
 
 from dispatcher.agents.protocol import RunOrder
 from dispatcher.agents.translate import to_orders
@@ -42,9 +43,12 @@ class Provider:
     has: dict[Wanted, list[Input]] = field(default_factory=dict)
     names: dict[str, Called] = field(default_factory=dict)
     asked: list[set[Wanted]] = field(default_factory=list)
+    fails_for: set[UUID] = field(default_factory=set)
 
     def inputs(self, session: object, wanted: Collection[Wanted]) -> Mapping[Wanted, Sequence[Input]]:
         self.asked.append(set(wanted))
+        if any(one.agent_id in self.fails_for for one in wanted):
+            raise ValueError("canary: no number")
         return {key: self.has[key] for key in wanted if key in self.has}
 
     def called(self, session: object, of: str, name: str) -> Called:
@@ -142,6 +146,28 @@ def test_a_provider_that_fails_keeps_nobody_from_other_runs(
     assert other.modules[0].document["name"] == "Command"
     [result] = hall.results.collect(job, False, SYSTEM)
     assert [run.reason for run in result.runs] == ["its inputs could not be found: see the log"]
+
+
+@pytest.mark.parametrize("defect", ["provider", "opening"])
+def test_a_defect_fails_its_own_run_and_is_logged_without_values(
+    hall: Hall, provider: Provider, agents: list[UUID], defect: str
+) -> None:
+    one, two = agents
+    if defect == "provider":
+        provider.fails_for.add(one)
+    else:
+        provider.has[Wanted("op", one)] = [Input("p", 5_550_123, is_secret=True)]  # never sealed
+    provider.has[Wanted("op", two)] = [Input("a", 1)]
+    job = submit(hall, agents, options=of("op"))
+    with capture_logs() as logs:
+        [mine, [other]] = leased(hall, one, two)
+    assert (mine, other.inputs) == ([], [Input("a", 1)])
+    states = {run.agent.name: (run.state, run.reason) for run in hall.results.collect(job, False, SYSTEM)[0].runs}
+    assert states["one"] == (State.FAILED, "its inputs could not be found: see the log")
+    [told] = [entry for entry in logs if entry["event"] == "inputs.failed"]
+    assert told["error"] == {"provider": "ValueError", "opening": "AttributeError"}[defect]
+    assert "job_inputs.py" in str(told["frames"])
+    assert not any(text in str(logs) for text in ("canary", "5550123"))
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from dispatcher.core.errors import Forbidden, InvalidValue, NotAuthenticated
-from dispatcher.core.permissions import SYSTEM, Caller
+from dispatcher.core.permissions import SYSTEM, Caller, Node, Right, RoleRights
 from dispatcher.core.ports import Ports
 from dispatcher.datastore.tokens import Token
 from dispatcher.datastore.transactions import Datastore
+from dispatcher.services.audit import Audit
+from dispatcher.services.hall import Hall
 from dispatcher.services.tokens import Tokens
 
 
@@ -88,3 +92,20 @@ def test_impossible_lifetime_is_refused(tokens: Tokens, hours: int) -> None:
 def test_making_one_needs_the_right(tokens: Tokens) -> None:
     with pytest.raises(Forbidden):
         tokens.create_enrol_token(Caller("nobody"))
+
+
+def test_one_of_a_team_needs_the_right_to_the_team(tokens: Tokens, hall: Hall, load_library: Any) -> None:
+    load_library("teams: [{name: A}]")
+    node: Any = {(Node.AGENTS, None): Right.MODIFY}
+    of_agents = Caller.of("ann", [RoleRights("agents", node)])
+    tokens.create_enrol_token(of_agents)
+    with pytest.raises(Forbidden):
+        tokens.create_enrol_token(of_agents, team="A")
+    tokens.create_enrol_token(
+        Caller.of("bob", [RoleRights("both", {**node, (Node.TEAMS, None): Right.MODIFY})]), team="A"
+    )
+    with pytest.raises(InvalidValue, match="no team"):
+        tokens.create_enrol_token(SYSTEM, team="B")
+    told = Audit(hall.datastore).list(SYSTEM, action="token", limit=1)[0]
+    assert told.new is not None
+    assert re.fullmatch(r"A \(.{36}\)", str(told.new["team"]))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
+from dispatcher.bindings.exastro_ita.binding import _TOO_LARGE
 from dispatcher.bindings.exastro_ita.envelope import to_status, to_wire_moment
 from dispatcher.bindings.exastro_ita.errors import Errors
 from dispatcher.core.errors import (
@@ -24,9 +26,12 @@ from dispatcher.core.errors import (
 )
 from dispatcher.core.permissions import Caller
 from dispatcher.services.exastro_ita.messages import NO_COLUMN, InvalidRecords, ItaError, Message
+from dispatcher.web.receiving import Refused, too_large
 from dispatcher.wire.faults import status_of
 from dispatcher.wire.http import Request
 from dispatcher.wire.json_api.failures import STATUSES, Failure, InvalidMessage, NoSuchPath, Problem
+from dispatcher.wire.json_reader import read_json
+from dispatcher.wire.quotas import Quotas
 
 NOW = datetime(2031, 4, 5, 6, 7, 8, 901_234, UTC)
 BASE = "/api/org9/workspaces/ws2/ita"
@@ -113,7 +118,6 @@ def test_the_platform_has_data_in_its_errors() -> None:
     [
         (400, "400-00001"),
         (403, "403-00001"),
-        (405, "405-00001"),
         (408, "408-00001"),
         (413, "413-00001"),
         (503, "503-00001"),
@@ -126,6 +130,52 @@ def test_what_the_web_layer_refuses_is_told_with_its_reason(status: int, result:
     assert (body["result"], body.keys()) == (result, {"message", "result", "ts"})
     assert told_status == (500 if result == "999-99999" else status)
     assert ("why" in body["message"]) == (result != "999-99999")
+
+
+def test_a_wrong_method_is_named_alone() -> None:
+    assert tell(None, status=405)[1]["message"] == "This method is not possible here. (POST)"
+    assert tell(None, status=405, language="ja")[1]["message"] == "使用できないメソッドです。(POST)"
+
+
+QUOTAS = Quotas(message_bytes=90, json_depth=2, json_containers=3, string_chars=4, json_integer_digits=5)
+
+
+@pytest.mark.parametrize("sent", [" " * 91, "[[[[]]]]", "[[],[],[],[]]", '["aaaaa"]', "[123456]"])
+def test_what_other_layers_say_is_told_in_japanese_too(sent: str) -> None:
+    with pytest.raises(QuotaExceeded) as caught:
+        read_json(sent.encode(), None, QUOTAS)
+    assert caught.value.message in tell(caught.value)[1]["message"]
+    assert told_in_japanese(tell(caught.value, language="ja"))
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (NoSuchPath("/1\n2"), 0),
+        (KeyReused(), 0),
+        (too_large(9), 413),
+        (QuotaExceeded(_TOO_LARGE), 0),
+        (Refused(408, "the message was not received in time"), 408),
+    ],
+)
+def test_reasons_for_refusals_are_told_in_japanese_too(error: Any, status: int) -> None:
+    if status == 0:
+        assert told_in_japanese(tell(error, language="ja"))
+        return
+    request = Request("POST", BASE, caller=Caller("ann", language="ja"))
+    reply = Errors(lambda: NOW)(Failure(request, status, error.message))
+    assert told_in_japanese((reply.status, reply.body))
+
+
+def told_in_japanese(answer: Any) -> bool:
+    told = answer[1]["message"].replace("JSON", "").replace("byte", "").replace("Idempotency-Key", "")
+    return re.search("[A-Za-z]", told) is None
+
+
+def test_only_who_is_known_is_told_so_in_the_own_language() -> None:
+    request = Request("POST", BASE, caller=Caller("ann", language="en", is_first_login_pending=True))
+    failure = Failure(request, 401, "why", NotAuthenticated())
+    assert Errors(lambda: NOW)(failure).body["message"] == "Certification failed."
 
 
 FAULTS = InvalidRecords(

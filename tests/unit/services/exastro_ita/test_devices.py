@@ -10,11 +10,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from exastro_world import a_scope, a_workspace, hosts_of
+from exastro_world import a_record, a_scope, a_workspace, hosts_of
+from job_world import a_request, on
 from sqlalchemy import func, select, update
 
 from dispatcher.core.errors import Forbidden
-from dispatcher.core.jobs import WhoChoice, WhoKind
+from dispatcher.core.jobs import WhatKind, When, WhoChoice, WhoKind
 from dispatcher.core.permissions import SYSTEM, Caller, Node, Right, RoleRights, everything
 from dispatcher.datastore import revisions
 from dispatcher.datastore.agents import AGENTS
@@ -24,7 +25,7 @@ from dispatcher.datastore.teams import Team
 from dispatcher.services.exastro_ita.device_changes import DeviceChanges
 from dispatcher.services.exastro_ita.device_checks import faults_of
 from dispatcher.services.exastro_ita.devices import Devices
-from dispatcher.services.exastro_ita.hosts import Hosts
+from dispatcher.services.exastro_ita.hosts import HostNames, Hosts
 from dispatcher.services.exastro_ita.messages import InvalidRecords, Message
 from dispatcher.services.exastro_ita.records import Action, Change, Record
 from dispatcher.services.exastro_ita.suite import build_exastro_ita
@@ -140,6 +141,13 @@ def test_an_agent_that_the_library_puts_into_the_team_is_a_device(
     assert {name: one.values["ip_address"] for name, one in world.all().items()} == {"db": "10.0.0.7", "h1": None}
 
 
+@pytest.mark.parametrize("name", ["\ud800", "h1\udfff", "h1\0"])
+def test_no_host_has_a_name_that_cannot_be_stored(world: World, name: str) -> None:
+    with world.datastore.read() as session:
+        assert HostNames(world.hosts).find(a_scope(session, world.workspace), name) == []
+        assert [one.name for one in world.hosts.named(session, world.workspace, [name, "h1"])] == ["h1"]
+
+
 def test_an_update_changes_the_agent_and_keeps_the_rest(world: World, hall: Hall) -> None:
     """What was not sent stays; the moment of the change is the moment that the next one must name."""
     world.do(Action.REGISTER, "web", ip_address="10.0.0.9", login_user="root")
@@ -212,6 +220,42 @@ def test_delete_takes_out_of_the_team_and_removes_only_what_nobody_needs(
         WhoChoice([key], WhoKind.AGENT), [Move(WhoChoice([world.workspace.team_id], WhoKind.TEAM), "team")], SYSTEM
     )
     assert list(world.all()) == ["h1", "h2"]
+
+
+BOOK, SAY = UUID(int=0xB0), UUID(int=0xA0)
+STEPS = """
+modules: [{{name: Say, id: {say}, tasks: [{{type: command, name: say, settings: {{command: echo}}}}]}}]
+runbooks: [{{name: nightly, id: {book}, steps: [{{name: one, module: Say, who: [{{agent: {host}}}]}}]}}]
+"""
+
+
+def test_what_others_work_with_stays_an_agent(
+    world: World, hall: Hall, clock: Any, load_library: Callable[[str], None]
+) -> None:
+    """Whoever has it by a rule, in a record, a run book or a job: it leaves nothing but this team."""
+    names = ["by rule", "in record", "in link", "in book", "in open book", "in job", "in no use"]
+    world.do(Action.REGISTER, *names)
+    ids = {name: one.id for name, one in world.all().items()}
+    load_library("teams: [{name: other, rule: 'name == \"by rule\"'}]")
+    other = a_workspace(world.datastore, "ws3", hosts=[])
+    a_record(world.datastore, other, "sheet_a", host_name=str(ids["in record"]), is_discarded=True)
+    a_record(world.datastore, other, "host_link_list", hostname=str(ids["in link"]))
+    later = When(immediate=False, starts_at=clock() + timedelta(days=1))
+    load_library(STEPS.format(say=SAY, book=BOOK, host="in open book"))
+    hall.scheduling.submit(a_request(BOOK, WhatKind.RUNBOOK, when=later), SYSTEM)
+    load_library(STEPS.format(say=SAY, book=BOOK, host="in book"))
+    job = hall.scheduling.submit(a_request(SAY, who=on(ids["in job"]), when=later), SYSTEM)
+
+    assert world.do(Action.DELETE, *names) == {}
+    assert list(world.all()) == ["h1", "h2"]
+
+    def known() -> list[str]:
+        return sorted(one.name for one in hall.topology.who(True, False, False, False, "in *", SYSTEM))
+
+    assert hall.topology.who(True, False, False, False, "by rule", SYSTEM)
+    assert known() == ["in book", "in job", "in link", "in open book", "in record"]
+    hall.aborting.abort(job.id, SYSTEM)
+    assert hall.removals.remove_unused(ids.values(), SYSTEM) >= {ids["in job"]}
 
 
 def test_a_member_by_rule_is_a_device_and_cannot_be_deleted(world: World, enrol: Callable[..., UUID]) -> None:
@@ -290,6 +334,7 @@ def test_what_a_device_needs(before: dict[str, Any], sent: dict[str, Any], expec
     [
         ("a: [1", "while parsing a flow sequence"),
         ("[" * 4000, "nested deeper than 32"),
+        ("%TAG !a! b\n---\na: 1", "%TAG is not allowed"),
         ("a: \x01", "a character that YAML does not allow"),
     ],
 )

@@ -120,6 +120,14 @@ def test_files_that_are_too_large_for_one_answer_are_asked_for_by_parts(
     assert world.find({"uuid": {"LIST": [str(keys[0])]}})[0]["file"]["column_2"] == "YWJj"
 
 
+@pytest.mark.parametrize("text", ["!!!", "YWJ", "YWJj!", "YQ==YQ==", "=", "äYWJj", "-_-_"])
+def test_what_is_no_base64_leaves_the_content_as_it_is(world: World, text: str) -> None:
+    [key] = world.change(registering(column_2="f") | {"file": {"column_2": " YW\r\nJj\n"}}).ids
+    [fault] = world.faults(updating(world.known(key), column_2="f") | {"file": {"column_2": text}})[0]["column_2"]
+    assert fault.id == "MSG-00011"
+    assert world.find()[0]["file"]["column_2"] == "YWJj"
+
+
 @given(st.binary(max_size=40) | st.text(max_size=40))
 def test_whatever_is_sent_as_base64_is_a_content_or_none(sent: bytes | str) -> None:
     text = base64.b64encode(sent).decode() if isinstance(sent, bytes) else sent

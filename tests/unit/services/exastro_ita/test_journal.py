@@ -5,15 +5,18 @@ from __future__ import annotations
 import base64
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
-from exastro_world import SAMPLE, World, a_column, a_menu, a_workspace, a_world, registering, updating
+from exastro_world import SAMPLE, World, a_column, a_menu, a_workspace, a_world, hosts_of, registering, updating
 from sqlalchemy import func, select
 
-from dispatcher.core.permissions import SYSTEM
+from dispatcher.core.jobs import WhoChoice, WhoKind
+from dispatcher.core.permissions import SYSTEM, Caller, Node, Right, RoleRights
 from dispatcher.datastore.exastro_ita import ITA_ANSWERS, ITA_FILES, ITA_JOURNAL
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.exastro_ita.columns import Kind
+from dispatcher.services.exastro_ita.suite import build_exastro_ita
 from dispatcher.services.hall import Hall
 from dispatcher.services.submits import SubmitKey
 
@@ -67,6 +70,36 @@ def test_what_a_record_was_is_told_the_latest_first(world: World, clock: Any) ->
 def test_of_no_record_there_is_none(world: World, key: str) -> None:
     world.change(registering(column_1="a"))
     assert world.queries.journal(world.workspace, "sheet_a", key, SYSTEM) == []
+
+
+def test_who_does_not_see_a_record_does_not_see_what_it_was(hall: Hall, datastore: Datastore) -> None:
+    """Nor does anybody where the menu has it no more: a device that has left the team."""
+    workspace, ita = a_workspace(datastore), build_exastro_ita(hall)
+    known = hosts_of(datastore, workspace)
+    devices = [one["parameter"] for one in ita.records.filter(workspace, "device_list", {}, SYSTEM)]
+    at = {one["host_name"]: one["last_update_date_time"] for one in devices}
+    sent = [
+        updating({"managed_system_item_number": str(known[name]), "last_update_date_time": at[name]}, login_user=name)
+        for name in known
+    ]
+    ita.maintenance.change(workspace, "device_list", sent, SYSTEM)
+    play = [
+        {**registering(playbook_name=name, playbook_file="a.yml"), "file": {"playbook_file": "W10K"}} for name in "ab"
+    ]
+    plays = ita.maintenance.change(workspace, "playbook_files", play, SYSTEM).ids
+    seen: dict[Any, Right] = {(Node.AGENTS, known["h2"]): Right.READ, (Node.MODULES, plays[1]): Right.READ}
+    eve = Caller.of("eve", [RoleRights("some", seen)])
+
+    def told(menu: str, key: UUID, caller: Caller) -> int:
+        return len(ita.records.journal(workspace, menu, str(key), caller))
+
+    assert [told("device_list", known[name], eve) for name in ("h1", "h2")] == [0, 1]
+    assert [told("playbook_files", key, eve) for key in plays] == [0, 1]
+    assert [told("device_list", key, SYSTEM) for key in known.values()] == [1, 1]
+    assert [told("playbook_files", key, SYSTEM) for key in plays] == [1, 1]
+    team = WhoChoice([workspace.team_id], WhoKind.TEAM)
+    hall.memberships.take_out(team, [WhoChoice([known["h1"]], WhoKind.AGENT)], SYSTEM)
+    assert told("device_list", known["h1"], SYSTEM) == 0
 
 
 def test_it_goes_with_its_record(world: World, datastore: Datastore) -> None:

@@ -6,15 +6,18 @@ import textwrap
 from collections.abc import Callable
 
 import pytest
-from exastro_world import a_record, a_workspace
+from exastro_world import a_record, a_workspace, an_operation, registering, updating
 from sqlalchemy import select
 
+from dispatcher.core.permissions import SYSTEM
 from dispatcher.core.ports import Ports
-from dispatcher.datastore.exastro_ita import ItaMenu, ItaRecord, ItaUnique, ItaWorkspace
+from dispatcher.datastore.exastro_ita import ItaFile, ItaMenu, ItaRecord, ItaUnique, ItaWorkspace
 from dispatcher.datastore.teams import Team
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.exastro_ita.columns_of.ordinary import ending
 from dispatcher.services.exastro_ita.sheets import RESERVED
+from dispatcher.services.exastro_ita.suite import build_exastro_ita
+from dispatcher.services.hall import Hall
 from dispatcher.services.library.exporting import export
 from dispatcher.services.library.importing import ImportReport, import_texts
 from dispatcher.services.library.items import Outcome
@@ -164,6 +167,30 @@ def test_records_stay_when_a_definition_changes(load: Load, datastore: Datastore
         assert session.get_one(ItaRecord, kept).values == {"a": "1", "b": "x"}
         unique = session.execute(select(ItaUnique.column, ItaUnique.record_id)).tuples().all()
     assert [*unique] == [("b", kept)]
+
+
+def test_values_of_a_column_that_is_gone_go_when_their_record_is_changed(
+    load: Load, datastore: Datastore, hall: Hall
+) -> None:
+    """The file of one, too, and only in that record; what a column has that comes back is shown again."""
+    load("menus: [{name: s, columns: [{name: a}, {name: b}, {name: f, kind: file}]}]")
+    workspace, ita = a_workspace(datastore), build_exastro_ita(hall)
+    an_operation(datastore, workspace)
+    place = {"host_name": "h1", "operation_name_select": "2031/06/01 02:00_op-1", "a": "1", "b": "x", "f": "name"}
+    sent = registering(**place) | {"file": {"f": "YWJj"}}
+    changed, left = ita.maintenance.change(workspace, "s", [sent, sent], SYSTEM).ids
+    load("menus: [{name: s, columns: [{name: b}]}]")
+    found = ita.records.filter(workspace, "s", {"uuid": {"LIST": [str(changed)]}}, SYSTEM)[0]["parameter"]
+    known = {name: found[name] for name in ("uuid", "last_update_date_time")}
+    ita.maintenance.change(workspace, "s", [updating(known, b="y")], SYSTEM)
+
+    with datastore.read() as session:
+        assert session.get_one(ItaRecord, changed).values.keys() == {"host_name", "operation_name_select", "b"}
+        assert session.get(ItaFile, (changed, "f")) is None
+        assert session.get(ItaFile, (left, "f")) is not None
+    load("menus: [{name: s, columns: [{name: a}, {name: b}]}]")
+    shown = [one["parameter"] for one in ita.records.filter(workspace, "s", {}, SYSTEM)]
+    assert [(one["a"], one["b"]) for one in shown] == [(None, "y"), ("1", "x")]
 
 
 def test_a_column_with_values_keeps_its_kind_and_a_repeated_one_is_not_made_unique(

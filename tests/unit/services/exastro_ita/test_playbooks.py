@@ -121,10 +121,21 @@ def test_what_is_uploaded_is_read_back_or_refused(uploader: Uploader, text: str)
         (b"[" * 100_000, "MSG-10905"),
         (b"# " + b"x" * 1_000_001, "MSG-00010"),
         (b"a\0", "MSG-10905"),
+        (b"", "MSG-00030"),
     ],
 )
 def test_what_is_no_playbook_is_refused(uploader: Uploader, data: bytes, message: str) -> None:
     assert uploader.do(Action.REGISTER, data=data, playbook_name="x")[7][FILE][0].id == message
+    assert uploader.seen() == {}
+
+
+@pytest.mark.parametrize(("text", "message"), [(" ", "MSG-00030"), ("a\x07b", "MSG-00009")])
+def test_names_that_the_library_does_not_take_are_refused_as_the_vendor_says(
+    uploader: Uploader, text: str, message: str
+) -> None:
+    for column, values in (("playbook_name", {"playbook_name": text}), (FILE, {"playbook_name": "x", "file": text})):
+        [(refused, [found])] = uploader.do(Action.REGISTER, data=TEXT, **values)[7].items()
+        assert (refused, found.id) == (column, message)
     assert uploader.seen() == {}
 
 

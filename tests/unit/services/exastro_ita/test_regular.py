@@ -11,20 +11,24 @@ from uuid import UUID, uuid4
 import pytest
 from exastro_world import NOW, a_record, a_scope, a_workspace, an_operation, changing, hosts_of
 from job_world import LIBRARY, RINGS, a_request
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
+from statements import statements
 
 from dispatcher.core.jobs import WhatKind, When
 from dispatcher.core.permissions import SYSTEM, Caller
 from dispatcher.core.schedules import RecurrenceRequest
 from dispatcher.core.states import State
-from dispatcher.datastore.exastro_ita import ITA_DETAILS, ITA_RECORDS, ITA_RUNS
+from dispatcher.datastore.exastro_ita import ITA_DETAILS, ITA_JOURNAL, ITA_RECORDS, ITA_RUNS
+from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.exastro_ita.messages import NO_COLUMN, Message
 from dispatcher.services.exastro_ita.records import Action, Change, Found, Record
 from dispatcher.services.exastro_ita.regular import RegularExecutions
+from dispatcher.services.exastro_ita.regular_occurrences import MENU
 from dispatcher.services.exastro_ita.suite import build_exastro_ita
 from dispatcher.services.exastro_ita.workspaces import Workspace
 from dispatcher.services.hall import Hall
+from dispatcher.services.retention import BATCH_ROWS
 
 #: It runs on the hosts that have values.
 CONDUCTOR = """
@@ -153,6 +157,15 @@ def test_what_is_registered_is_a_recurring_job_and_what_occurs_a_conductor_run(w
     assert occurred.options["inputs"] == {"provider": "exastro_ita", "of": str(world.operation)}
 
 
+def test_a_turn_asks_once_which_recurring_jobs_are_regular_executions(world: World) -> None:
+    world.register()
+    world.clock.turn(timedelta(hours=14))
+    with statements(world.datastore) as sent:
+        assert world.hall.occurrences.fire_due() == 1
+    assert len(world.runs()) == 1
+    assert sum("ita_detail JOIN ita_workspace" in one for one in sent) == 1
+
+
 def test_a_row_for_a_group_of_hosts_counts_for_each_of_them(world: World) -> None:
     world.discard(world.row)
     group = a_record(world.datastore, world.workspace, "hostgroup_management", hostgroup_name="web")
@@ -191,6 +204,11 @@ def test_it_is_changed_discarded_restored_and_deleted(world: World) -> None:
 
 def test_what_is_kept_of_it_goes_with_the_job(world: World) -> None:
     keys = [world.register() for _ in range(2)]
+    place = {"workspace_id": world.workspace.id, "menu": MENU, "at": NOW, "by": "x"}
+    entry = {"action": "Update", "values": {}, "is_discarded": False, **place}
+    with world.datastore.begin() as session:
+        noted = [{"id": uuid4(), "record_id": key, **entry} for key in keys for _ in range(BATCH_ROWS)]
+        session.execute(insert(ITA_JOURNAL), noted)
     world.hall.aborting.end(keys[0], SYSTEM)
     for days in ("jobs", "ledger"):
         world.hall.settings.set(f"retention.{days}_days", "1", SYSTEM)
@@ -200,6 +218,8 @@ def test_what_is_kept_of_it_goes_with_the_job(world: World) -> None:
         world.clock.turn(timedelta(minutes=1))
     with world.datastore.read() as session:
         assert session.scalars(select(ITA_DETAILS.c.object_id)).all() == keys[1:]
+        assert session.scalars(select(ITA_JOURNAL.c.record_id)).all() == keys[1:] * BATCH_ROWS
+        assert session.scalars(select(JOBS.c.id).where(JOBS.c.is_recurring)).all() == keys[1:]
 
 
 def test_missed_times_are_not_made_up_for(world: World) -> None:
@@ -278,6 +298,16 @@ def test_recurring_jobs_of_other_dialects_are_there_with_what_a_period_can_say(w
     options = world.hall.jobs.get(world.runs()[0].job_id, SYSTEM).options
     assert options is not None
     assert options["inputs"]["of"] == str(world.operation)
+
+
+def test_a_start_in_another_year_by_other_clocks_is_shown_all_the_same(world: World) -> None:
+    rule = "DTSTART:19700101T000000Z\nRRULE:FREQ=DAILY"
+    request = a_request(RINGS, WhatKind.RUNBOOK, when=When(recurrence=RecurrenceRequest(rule)))
+    key = world.hall.scheduling.submit(request, SYSTEM).id
+    assert world.change(Action.DISCARD, key, {}, world.record(key)) == {}
+    world.hall.settings.set("webapi.site_time_zone", "Pacific/Honolulu", SYSTEM)
+    record = world.record(key)
+    assert (record.is_discarded, record.values["start_date"]) == (True, None)  # no period says it by these clocks
 
 
 @pytest.mark.parametrize(

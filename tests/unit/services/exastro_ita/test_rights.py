@@ -25,6 +25,7 @@ MENUS = [
     a_menu("device_list"),
     a_menu("role_menu_link_list"),
     a_menu("menu_list"),
+    a_menu("history", actions=frozenset()),
     a_menu("conductor_class_edit", sheet_type="14"),
     a_menu("no_table", has_table=False),
 ]
@@ -91,6 +92,16 @@ def test_whoever_is_in_may_read_which_menus_there_are(rights: Rights, workspace:
     assert code(rights, workspace, "menu_list", FULL, Privilege.WRITE) == "401-00001"
 
 
+def test_where_nothing_can_be_done_with_records_everybody_may_only_read(
+    rights: Rights, workspace: Workspace, datastore: Datastore
+) -> None:
+    for given in (None, 0):
+        if given is not None:
+            give(datastore, workspace, "Full Access", "history", given)
+        assert rights.check(workspace, "history", FULL) is Privilege.READ
+        assert code(rights, workspace, "history", FULL, Privilege.WRITE) == "401-00001"
+
+
 @pytest.mark.parametrize("given", [0, 1, 2])
 def test_the_lesser_of_both_holds(rights: Rights, workspace: Workspace, datastore: Datastore, given: int) -> None:
     give(datastore, workspace, "Full Access", "sheet_a", given)
@@ -136,7 +147,7 @@ def test_many_menus_are_judged_as_each_one_is(rights: Rights, workspace: Workspa
                 except ItaError as error:
                     assert error.result == "401-00001"  # noqa: PT017 - each menu may be refused
             with datastore.read() as session:
-                found = privileges(a_scope(session, workspace, caller), names)
+                found = privileges(a_scope(session, workspace, caller), MENUS)
             found.pop("no_table", None)
             assert found == one_by_one, (given, caller.name)
             assert {menu.name for menu in rights.readable(workspace, caller)} - {"no_table"} == one_by_one.keys()

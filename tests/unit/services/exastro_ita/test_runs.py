@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from exastro_runs import EN, RunWorld, a_run_world
-from exastro_world import a_scope, a_workspace, an_operation
+from exastro_world import NOW, a_scope, a_workspace, an_operation
 from runbook_world import BOOK, a_book, a_library, a_step
+from sqlalchemy import select, update
 from statements import statements
 
 from dispatcher.core.errors import Forbidden
-from dispatcher.core.permissions import SYSTEM, Caller
+from dispatcher.core.permissions import SYSTEM, Caller, Node, Right, RoleRights
 from dispatcher.core.states import Event
+from dispatcher.datastore.exastro_ita import ITA_RECORDS, ItaRoleMenu
+from dispatcher.datastore.logins import Role
 from dispatcher.services.exastro_ita.messages import ItaError
 from dispatcher.services.exastro_ita.records import Record
 from dispatcher.services.exastro_ita.runs import RunRecords
 from dispatcher.services.hall import Hall
+from dispatcher.services.step_jobs import NOBODY_HAS_INPUTS
 
 Load = Callable[[str], None]
 INNER = a_book(a_step("x"), a_step("y"), name="Inner", key=UUID(int=7))
@@ -73,6 +77,21 @@ def test_a_run_is_a_record(world: RunWorld, load_library: Load, clock: Any) -> N
         "remarks": None,
     }
     assert ended.changed_at > booked.changed_at
+
+
+@pytest.mark.parametrize(("who", "status"), [("ask: true", "7"), ("agent: h2", "3")])
+def test_a_booked_run_fails_where_it_asks_and_no_host_has_records_any_more(
+    world: RunWorld, load_library: Load, enrol: Callable[..., UUID], clock: Any, who: str, status: str
+) -> None:
+    enrol("h2")
+    load_library(a_library(a_book(a_step("a", who=who))))
+    run = world.run(booked_for=clock() + timedelta(hours=2))
+    with world.hall.datastore.begin() as session:
+        session.execute(update(ITA_RECORDS).where(ITA_RECORDS.c.menu == "sheet_a").values(is_discarded=True))
+    clock.turn(timedelta(hours=2))
+    world.hall.clockwork.activate_due()
+    assert world.status(run) == status
+    assert (world.jobs()["a"].reason == NOBODY_HAS_INPUTS) is (status == "7")
 
 
 def test_called_conductors_are_runs_of_their_own(world: RunWorld, load_library: Load) -> None:
@@ -144,6 +163,21 @@ def test_a_workspace_sees_no_runs_of_another(world: RunWorld, load_library: Load
         world.ita.runs.state(world.workspace, run, Caller("anna"))
 
 
+def test_a_run_is_shown_to_roles_with_a_privilege_in_its_menu(world: RunWorld, load_library: Load) -> None:
+    load_library(a_library(a_book(a_step("a"))))
+    run, datastore = world.run(), world.hall.datastore
+    anna = Caller.of("anna", [RoleRights("one", {(Node.SCHEDULING, None): Right.READ})])
+    assert world.ita.runs.state(world.workspace, run, anna)["conductor"]["status_id"] == "3"
+    with datastore.begin() as session:
+        role_id = session.scalars(select(Role.id).where(Role.name == "Full Access")).one()
+        given = {"role_id": role_id, "menu": "conductor_confirmation", "privilege": 2, "is_discarded": False}
+        stamp = {"updated_at": NOW, "updated_by": "test"}
+        session.add(ItaRoleMenu(id=uuid4(), workspace_id=world.workspace.id, **given, **stamp))
+    for show in (world.ita.runs.state, world.ita.runs.info):
+        with pytest.raises(ItaError, match="401-00001"):
+            show(world.workspace, run, anna)
+
+
 @pytest.mark.parametrize("run", ["", "x", "node-1", "987219c8-28b3-4a6b-af94-f6de4cafcee9", "0" * 32, "é"])
 def test_what_is_no_run_is_told_so(world: RunWorld, load_library: Load, run: str) -> None:
     load_library(a_library(a_book(a_step("a"))))
@@ -205,6 +239,17 @@ def test_the_answer_for_a_run(world: RunWorld, load_library: Load, clock: Any) -
     assert [status for _, status in world.nodes(run)] == ["1", "1", "1"]
     assert world.state(run, EN)["conductor"]["status"] == "Unexecuted (schedule)"
     assert world.state(run, EN)["node"]["node-2"]["status"] == "Unexecuted"
+
+
+def test_why_steps_could_not_start_is_told(world: RunWorld, load_library: Load) -> None:
+    first = a_step("a", "operation: none, on_error: continue", what="runbook: Inner")
+    load_library(a_library(INNER, a_book(first, a_step("b", "on_error: continue"), a_step("c", "operation: nil"))))
+    run = world.run()
+    world.end("b", Event.FAIL)
+    shown = world.state(run)["conductor"]
+    assert (shown["status_id"], [status for _, status in world.nodes(run)]) == ("7", ["5", "12", "6", "12", "1"])
+    assert [line.split(":")[0] for line in shown["execution_log"]] == ["step a", "step c"]
+    assert ["there is no operation none" in shown["execution_log"][0], "nil" in shown["execution_log"][1]] == [True] * 2
 
 
 def test_the_names_that_go_with_a_run(world: RunWorld, load_library: Load) -> None:

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from exastro_world import PLANNED, a_record, a_scope, a_workspace, an_operation, hosts_of
+from exastro_world import PLANNED, a_record, a_scope, a_workspace, an_operation, hosts_of, registering, updating
 from statements import statements
 
+from dispatcher.core.permissions import SYSTEM
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.exastro_ita.columns import Kind, Label
 from dispatcher.services.exastro_ita.operations import OperationRows
@@ -88,6 +89,28 @@ def test_rows_show_the_operation_that_they_are_of(datastore: Datastore) -> None:
         "operation_date": PLANNED.isoformat(),
     }
     assert "operation_name_disp" not in found[1].values
+
+
+def test_the_history_of_a_record_shows_its_operations_too(
+    hall: Hall, datastore: Datastore, load_library: Callable[[str], None]
+) -> None:
+    load_library("menus: [{name: s, columns: [{name: a}]}]")
+    workspace = a_workspace(datastore)
+    for name in ("op-1", "op-2"):
+        an_operation(datastore, workspace, name)
+    suite = build_exastro_ita(hall)
+    sent = {"host_name": "h2", "operation_name_select": "2031/06/01 02:00_op-1"}
+    [key] = suite.maintenance.change(workspace, "s", [registering(**sent)], SYSTEM).ids
+    [first] = suite.records.filter(workspace, "s", None, SYSTEM)
+    later = updating(first["parameter"], operation_name_select="2031/06/01 02:00_op-2")
+    suite.maintenance.change(workspace, "s", [later], SYSTEM)
+
+    [second] = suite.records.filter(workspace, "s", None, SYSTEM)
+    told = [one["parameter"] for one in suite.records.journal(workspace, "s", str(key), SYSTEM)]
+    assert [one["operation_name_disp"] for one in told] == ["op-2", "op-1"]
+    assert first["parameter"].items() <= told[1].items()
+    assert second["parameter"].items() <= told[0].items()
+    assert told[0]["operation_date"] == told[0]["base_datetime"] == "2031/06/01 02:00:00"
 
 
 def test_a_record_is_read_as_it_was_sent(hall: Hall, datastore: Datastore, load_library: Callable[[str], None]) -> None:

@@ -75,6 +75,7 @@ def test_a_byte_order_mark_is_no_problem() -> None:
         ('a: "\\uD800"\n', "a.yaml:1: "),
         (b"a: 1\nb: \xff\n", "a.yaml:2: not UTF-8"),
         ("a: 1\nb: \x01\n", "a.yaml:2: "),
+        ("%TAG !a! b\n---\na: 1\n", "a.yaml: %TAG is not allowed"),
         ("[" * (MAX_DEPTH + 1), f"a.yaml:1: nested deeper than {MAX_DEPTH}"),
         (b"#" * (MAX_BYTES + 1), f"a.yaml: larger than {MAX_BYTES} bytes"),
     ],
