@@ -34,8 +34,10 @@ class SubmitKey:
     body: bytes
 
     @classmethod
-    def of(cls, key: str, body: bytes) -> Self:
-        """Return the key for *body*, sent with the text *key*."""
+    def of(cls, key: str, body: bytes) -> Self | None:
+        """Return the key for *body*, sent with the text *key*; None if that is empty: its sender has not named it."""
+        if not key:
+            return None
         return cls(sha256(key.encode("utf-8", "surrogatepass")).digest(), sha256(body).digest())
 
 

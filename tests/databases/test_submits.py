@@ -153,3 +153,7 @@ def test_when_the_first_of_equal_requests_fails_another_makes_the_job(
     assert made.count(None) == 2
     assert len(set(made)) == 2
     assert stored_jobs(datastore) == 1
+
+
+def test_a_request_without_a_name_has_no_key() -> None:
+    assert SubmitKey.of("", b"what is asked") is None

@@ -10,7 +10,6 @@ from dispatcher.services.exastro_ita.messages import ItaError
 from dispatcher.services.exastro_ita.rights import RECORDS, Privilege
 from dispatcher.services.exastro_ita.suite import ExastroIta
 from dispatcher.services.exastro_ita.workspaces import Workspace
-from dispatcher.services.submits import SubmitKey
 from dispatcher.wire.http import Request
 
 #: The part of the paths that all operations in a workspace have.
@@ -56,8 +55,3 @@ class Door:
         :raises ItaError: 499-00001 to 499-00003 if there is no such menu, 401-00001 if it has not the privilege.
         """
         return self._suite.rights.check(workspace, menu, request.caller, needed, sheet_types)
-
-
-def key_of(request: Request) -> SubmitKey | None:
-    """Return what tells *request* from all others; None if its sender has not named it."""
-    return SubmitKey.of(request.key, request.asked) if request.key else None

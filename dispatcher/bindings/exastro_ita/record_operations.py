@@ -6,13 +6,14 @@ from typing import Any
 
 from dispatcher.bindings.exastro_ita import contract
 from dispatcher.bindings.exastro_ita.bodies import Bodies, Changes
-from dispatcher.bindings.exastro_ita.door import BASE, Door, key_of
+from dispatcher.bindings.exastro_ita.door import BASE, Door
 from dispatcher.bindings.exastro_ita.translate import to_wire_counts
 from dispatcher.services.exastro_ita.messages import ItaError
 from dispatcher.services.exastro_ita.records import Action
 from dispatcher.services.exastro_ita.rights import Privilege
 from dispatcher.services.exastro_ita.suite import ExastroIta
 from dispatcher.services.exastro_ita.workspaces import Workspace
+from dispatcher.services.submits import SubmitKey
 from dispatcher.wire.http import Request
 from dispatcher.wire.json_api.operations import operation
 
@@ -150,7 +151,7 @@ class RecordOperations:
             caller,
             language=caller.language,
             contents=changes.files,
-            key=key_of(request),
+            key=SubmitKey.of(request.key, request.asked),
         )
         return contract.Changed.of(to_wire_counts(done), self._door.now())
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dispatcher.bindings.exastro_ita import contract
 from dispatcher.bindings.exastro_ita.bodies import Bodies
-from dispatcher.bindings.exastro_ita.door import BASE, Door, key_of
+from dispatcher.bindings.exastro_ita.door import BASE, Door
 from dispatcher.bindings.exastro_ita.texts import text
 from dispatcher.services.exastro_ita.rights import CONDUCTOR_CONFIRMATION, CONDUCTOR_EDIT, Privilege
 from dispatcher.services.exastro_ita.suite import ExastroIta
+from dispatcher.services.submits import SubmitKey
 from dispatcher.wire.http import Request
 from dispatcher.wire.json_api.operations import operation
 
@@ -38,7 +39,9 @@ class RunOperations:
         """Do all of it, or nothing; the run is not waited for."""
         entered = self._door.enter(request, organization, workspace, "498-00001")
         order, caller = self._bodies.order(request), request.caller
-        run = self._apply.apply(entered, order, caller, language=caller.language, key=key_of(request))
+        run = self._apply.apply(
+            entered, order, caller, language=caller.language, key=SubmitKey.of(request.key, request.asked)
+        )
         return contract.RunStarted.of({"conductor_instance_id": str(run)}, self._door.now())
 
     @operation(
@@ -49,7 +52,9 @@ class RunOperations:
         entered = self._door.enter(request, organization, workspace, "498-00006")
         self._door.open(request, entered, menu, Privilege.READ, CONDUCTOR_EDIT)
         order, caller = self._bodies.order(request), request.caller
-        run = self._apply.execute(entered, order, caller, language=caller.language, key=key_of(request))
+        run = self._apply.execute(
+            entered, order, caller, language=caller.language, key=SubmitKey.of(request.key, request.asked)
+        )
         return contract.RunStarted.of({"conductor_instance_id": str(run)}, self._door.now())
 
     @operation(f"GET {_RUN}", summary="Get a conductor run")

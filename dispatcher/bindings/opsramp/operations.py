@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from dispatcher.bindings.opsramp import contract, translate
 from dispatcher.core.errors import InvalidValue
+from dispatcher.services.submits import SubmitKey
 from dispatcher.wire.http import Request
 from dispatcher.wire.json_api.operations import operation
 
@@ -43,7 +44,7 @@ class Operations:
     def create_job(self, request: Request, tenant: str, body: contract.JobBody) -> contract.Job:
         """Store a job; it starts when its schedule says so."""
         order = translate.to_order(body)
-        job = self._jobs.create(tenant, order, request.caller, translate.to_key(request))
+        job = self._jobs.create(tenant, order, request.caller, SubmitKey.of(request.key, request.asked))
         return translate.to_wire_job(job)
 
     @operation(f"GET {JOBS}/types", summary="List the job types")
@@ -87,7 +88,7 @@ class Operations:
     def run_job(self, request: Request, tenant: str, job: str, body: contract.Reason | None) -> None:
         """Run a job at once, beside its schedule."""
         reason = "" if body is None else body.reason or ""
-        self._jobs.run(tenant, job, reason, request.caller, translate.to_key(request))
+        self._jobs.run(tenant, job, reason, request.caller, SubmitKey.of(request.key, request.asked))
 
     @operation(f"POST {_JOB}/approve", summary="Approve a job that waits for it", empty=200)
     def approve_job(self, request: Request, tenant: str, job: str) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from dispatcher.bindings.opsramp import contract, resource_contract, translate
 from dispatcher.bindings.opsramp import translate_resources as resources
+from dispatcher.services.submits import SubmitKey
 from dispatcher.wire.http import Request
 from dispatcher.wire.json_api.operations import operation
 
@@ -51,7 +52,7 @@ class ResourceOperations:
     ) -> resource_contract.CreatedResource:
         """Make a resource that has no agent yet."""
         new = resources.to_new_resource(body)
-        made = self._resources.create(tenant, new, request.caller, translate.to_key(request))
+        made = self._resources.create(tenant, new, request.caller, SubmitKey.of(request.key, request.asked))
         return resource_contract.CreatedResource(resourceUUID=str(made.id), tenantID=made.client)
 
     @operation(f"GET {_TENANT}/credentialSets/minimal", summary="List the tenant's credential sets")

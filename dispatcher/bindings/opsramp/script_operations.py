@@ -9,6 +9,7 @@ from dispatcher.bindings.opsramp import translate_scripts as scripts
 from dispatcher.core.errors import InvalidValue
 from dispatcher.services.opsramp.categories import CategoryNotFound
 from dispatcher.services.opsramp.script_library import ScriptNotFound
+from dispatcher.services.submits import SubmitKey
 from dispatcher.wire.http import Request
 from dispatcher.wire.json_api.operations import operation
 
@@ -73,7 +74,9 @@ class ScriptOperations:
     ) -> script_contract.RbaScript:
         """Make a script that jobs can run."""
         new = scripts.to_script(body)
-        made = self._scripts.create(tenant, _category(category), new, request.caller, translate.to_key(request))
+        made = self._scripts.create(
+            tenant, _category(category), new, request.caller, SubmitKey.of(request.key, request.asked)
+        )
         return scripts.to_wire_script(*made)
 
     @operation(f"GET {_SCRIPT}", summary="Get a script")

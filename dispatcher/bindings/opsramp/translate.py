@@ -14,8 +14,6 @@ from dispatcher.services.opsramp.orders import Entity, Order, Value
 from dispatcher.services.opsramp.queries import MAX_PAGE_SIZE, Query, SortedPage, parse_filters
 from dispatcher.services.opsramp.resources import Resource
 from dispatcher.services.opsramp.scripts import Script
-from dispatcher.services.submits import SubmitKey
-from dispatcher.wire.http import Request
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -157,11 +155,6 @@ def to_number(text: str) -> int | None:
     """Return the number in an address; None if it is none."""
     text = text.strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
-
-
-def to_key(request: Request) -> SubmitKey | None:
-    """Return what tells the request from others, if its sender has named it."""
-    return SubmitKey.of(request.key, request.asked) if request.key else None
 
 
 def to_query(words: contract.SearchWords) -> Query:

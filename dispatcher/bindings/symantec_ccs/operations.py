@@ -55,7 +55,7 @@ class Jobs:
     def create_job(self, request: Request, body: contract.NewJob) -> contract.JobMade | contract.JobMadeAndRun:
         """Store a job, and run it if its schedule says so."""
         order = translate.to_order(body, self._present())
-        job, run = self._jobs.create(order, request.caller, _key_of(request))
+        job, run = self._jobs.create(order, request.caller, SubmitKey.of(request.key, request.asked))
         return translate.to_wire_made(job, run)
 
     @operation(f"PATCH {BASE}/jobs", summary="Update a job")
@@ -78,7 +78,7 @@ class Jobs:
         """Execute the job that has the id, or abort the job run that has it."""
         key = translate.to_id(job_id, "id")
         if body.Operation is contract.Operation.EXECUTE:
-            run = self._runs.execute(key, request.caller, _key_of(request))
+            run = self._runs.execute(key, request.caller, SubmitKey.of(request.key, request.asked))
             return translate.to_wire_execution(run, wraps=self._wraps_status())
         self._runs.abort(key, request.caller)
         return None
@@ -109,7 +109,3 @@ class Jobs:
         key = translate.to_id(job_id, "JobID")
         runs = self._runs.latest(key, query.count, request.caller, with_messages=query.showmessages)
         return [translate.to_wire_run(run) for run in runs]
-
-
-def _key_of(request: Request) -> SubmitKey | None:
-    return SubmitKey.of(request.key, request.asked) if request.key else None
