@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable
+from copy import copy
+
+from dispatcher.agents.secret_forms import forms
 
 MASK = b"********"
+#: How many bytes of a secret are looked for at every place; the rest is compared only there.
+_HEAD = 8
 
 
 class Masker:
     """Replaces every occurrence of some secrets in a stream.
 
-    Secrets are looked for as UTF-8, also as JSON, Python and a terminal write them. What else an output makes of them
-    (Base64, URL encoding, another character set) is not.
+    Secrets are looked for as UTF-8, also as ``secret_forms`` says that programs write them. What else an output makes
+    of them (Base64, lines broken elsewhere, another character set) is not.
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        self._given = {secret for secret in secrets if secret}
-        forms = {form.encode(errors="surrogatepass") for secret in self._given for form in _forms(secret)}
-        wanted = sorted(forms, key=len, reverse=True)
-        self._secrets = wanted
-        # Looking ahead finds occurrences that overlap; the longest one at a place comes first.
-        self._pattern = re.compile(b"(?=(" + b"|".join(map(re.escape, wanted)) + b"))", re.DOTALL) if wanted else None
-        self._longest = len(wanted[0]) if wanted else 0
-        self._first_bytes = {secret[:1] for secret in wanted}
+        wanted = {form.encode(errors="surrogatepass") for secret in set(secrets) if secret for form in forms(secret)}
+        self._secrets = sorted(wanted)
+        self._longest = max(map(len, wanted), default=0)
+        self._head = min(_HEAD, *map(len, wanted)) if wanted else 0
+        #: The longest secret at a place comes first.
+        self._by_head: dict[bytes, list[bytes]] = defaultdict(list)
+        for secret in sorted(wanted, key=len, reverse=True):
+            self._by_head[secret[: self._head]].append(secret)
+        self._first_bytes = {head[:1] for head in self._by_head}
+        self._pattern = _pattern(self._by_head) if wanted else None
         self._held = b""
         self._masked = 0  #: how many of the held bytes belong to a secret whose mask has been written
 
@@ -41,14 +49,16 @@ class Masker:
 
     def text(self, text: str) -> str:
         """Return *text* masked; it is no part of the stream."""
-        masker = Masker(self._given)
+        masker = copy(self)
+        masker._held, masker._masked = b"", 0
         return (masker.feed(text.encode(errors="replace")) + masker.finish()).decode()
 
     def _hold_from(self, data: bytes) -> int:
         for position in range(max(0, len(data) - self._longest + 1), len(data)):
             if data[position : position + 1] in self._first_bytes:
                 rest = data[position:]
-                if any(len(secret) > len(rest) and secret.startswith(rest) for secret in self._secrets):
+                following = bisect_right(self._secrets, rest)
+                if following < len(self._secrets) and self._secrets[following].startswith(rest):
                     return position
         return len(data)
 
@@ -58,9 +68,12 @@ class Masker:
         written = self._masked  #: everything before is written, as itself or as a mask
         open_mask = written > 0
         for match in self._pattern.finditer(data) if self._pattern else ():
-            start, stop = match.span(1)
+            start = match.start()
             if start >= end:
                 break
+            stop = self._stop(data, start)
+            if stop is None:
+                continue
             if start > written or not open_mask:
                 parts += [data[written:start], MASK]
                 open_mask = True
@@ -71,10 +84,15 @@ class Masker:
         self._masked = max(0, written - end)
         return b"".join(parts)
 
+    def _stop(self, data: bytes, start: int) -> int | None:
+        """Return where the longest secret ends that begins at *start*, or None if none does."""
+        for secret in self._by_head.get(data[start : start + self._head], ()):
+            if data.startswith(secret, start):
+                return start + len(secret)
+        return None
 
-def _forms(secret: str) -> Iterator[str]:
-    """Give *secret* as it is, and as programs write it that quote what they show, as Ansible does."""
-    yield secret
-    yield from (json.dumps(secret, ensure_ascii=is_plain)[1:-1] for is_plain in (True, False))
-    yield repr(secret)[1:-1]
-    yield secret.replace("\n", "\r\n")
+
+def _pattern(heads: Iterable[bytes]) -> re.Pattern[bytes]:
+    """Return what matches, without a byte of it, wherever one of *heads* may be; they are all of the same length."""
+    sets = (b"".join(b"\\x%02x" % byte for byte in set(column)) for column in zip(*heads, strict=True))
+    return re.compile(b"(?=" + b"".join(b"[" + one + b"]" for one in sets) + b")")

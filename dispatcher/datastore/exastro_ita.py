@@ -181,3 +181,12 @@ def forget_journal(session: Session, record_ids: Collection[UUID]) -> None:
     entries = select(ITA_JOURNAL.c.id).where(theirs)
     session.execute(delete(ITA_FILES).where(ITA_FILES.c.record_id.in_(entries)))
     session.execute(delete(ITA_JOURNAL).where(theirs))
+
+
+def shut_by_role_alone(session: Session, role_id: UUID) -> list[str]:
+    """Return the workspaces in which no other role has privileges that are not discarded, as organisation/name."""
+    place, live = (ItaWorkspace.organization, ItaWorkspace.name), ItaRoleMenu.is_discarded.is_(False)
+    others = select(ItaRoleMenu.workspace_id).where(live, ItaRoleMenu.role_id != role_id)
+    own = select(ItaRoleMenu.workspace_id).where(live, ItaRoleMenu.role_id == role_id)
+    found = session.execute(select(*place).where(ItaWorkspace.id.in_(own), ItaWorkspace.id.not_in(others)))
+    return sorted(f"{organization}/{name}" for organization, name in found.tuples())

@@ -18,6 +18,7 @@ from dispatcher.core.permissions import Caller, Node, Place, Right, RoleRights
 from dispatcher.core.ports import Ports
 from dispatcher.core.spelling import name_key
 from dispatcher.datastore import revisions
+from dispatcher.datastore.exastro_ita import shut_by_role_alone
 from dispatcher.datastore.folders import Folder
 from dispatcher.datastore.logins import WHOLE_NODE, Grant, Login, LoginRole, Role
 from dispatcher.datastore.transactions import Datastore
@@ -59,6 +60,20 @@ class LastKeeper(Conflict):
     def __init__(self) -> None:
         super().__init__(
             f"no enabled login would be left that has a password and the Modify right on {Node.SECURITY.value}"
+        )
+
+
+class RoleShutsWorkspace(Conflict):
+    """Without the role there would be no privileges in a workspace, and everything be allowed to all who enter it."""
+
+    code = "role.shuts_workspace"
+
+    def __init__(self, name: str, workspace: str) -> None:
+        super().__init__(
+            f"no other role than {name} has privileges in the workspace {workspace}: without any all would be allowed "
+            "there; give some to another role, or remove those of this one, in the menu role_menu_link_list",
+            name=name,
+            workspace=workspace,
         )
 
 
@@ -133,10 +148,13 @@ class Roles:
 
         :raises RoleNotFound: if there is no such role.
         :raises RoleBuiltIn: if it cannot be changed.
+        :raises RoleShutsWorkspace: if it is the only one that has privileges in a workspace.
         :raises LastKeeper: if nobody could change roles any more.
         """
         with self._changing(caller) as session:
             role = _changeable(session, name)
+            if shut := shut_by_role_alone(session, role.id):
+                raise RoleShutsWorkspace(role.name, shut[0])
             old = {"grants": _told(session, role), "logins": _logins_with(session, role)}
             for model in (Grant, LoginRole):
                 session.execute(delete(model).where(model.role_id == role.id))

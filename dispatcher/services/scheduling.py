@@ -13,8 +13,20 @@ from sqlalchemy.orm import Session
 
 from dispatcher.core import local_time, options
 from dispatcher.core.errors import InvalidMove, InvalidValue, JobNotFound
-from dispatcher.core.jobs import GivenSet, Invoker, Job, JobRequest, Options, WhatChoice, WhatKind, When, Who
-from dispatcher.core.parameters import GivenValue, Parameter, merge
+from dispatcher.core.jobs import (
+    GivenSet,
+    Invoker,
+    Job,
+    JobRequest,
+    Options,
+    WhatChoice,
+    WhatKind,
+    When,
+    Who,
+    WhoChoice,
+    WhoKind,
+)
+from dispatcher.core.parameters import GivenValue, Parameter, ParameterType, merge
 from dispatcher.core.permissions import Caller, Node, Right
 from dispatcher.core.ports import Ports
 from dispatcher.core.schedules import NEVER, RecurrenceRequest
@@ -31,7 +43,7 @@ from dispatcher.services.jobs import Jobs
 from dispatcher.services.library.catalogue import Library, LibraryEntry
 from dispatcher.services.locking import lock_jobs
 from dispatcher.services.plans import Plans
-from dispatcher.services.recurring import insert_schedule, is_over, replace_schedule, stays
+from dispatcher.services.recurring import insert_schedule, is_over, read_schedules, replace_schedule, stays
 from dispatcher.services.runbook_who import RunBookWho
 from dispatcher.services.settings import Settings
 from dispatcher.services.starting import NEW_JOB, to_entry
@@ -135,6 +147,7 @@ class Scheduling:
             self._runbook_who.require_job(session, row, caller)
             made, _ = self._made(session, request, caller, {UUID(item["id"]) for item in row["what"]})
             changes = {name: made[name] for name in _CHANGEABLE}
+            before = read_schedules(session, [job_id])[job_id]
             is_new = replace_schedule(session, job_id, recurrence)
             if is_new:
                 _refuse_over(recurrence, made)
@@ -142,9 +155,45 @@ class Scheduling:
             changes |= _due_anew(row, made, is_new=is_new)
             session.connection().execute(SET_JOB, {"key": job_id, **changes})
             subject = Subject("job", changes["description"], job_id)
-            old, new = ({name: one[name] for name in _AUDITED} for one in (row, made))
+            old, new = (
+                {**{name: one[name] for name in _AUDITED}, "rule": rule}
+                for one, rule in ((row, before.rule), (made, recurrence.rule))
+            )
             audit.record(session, self._ports.now(), caller, "job.changed", subject, old=old, new=new)
             return self._jobs.get_in(session, job_id)
+
+    def requested(self, session: Session, job_id: UUID) -> JobRequest:
+        """Return the request by which ``change`` leaves the recurring job what it is, its secrets open: for a part.
+
+        A description that only says what it runs is left to that.
+
+        :raises JobNotFound: if there is no recurring job with this id.
+        """
+        row = session.connection().execute(select(JOBS).where(JOBS.c.id == job_id)).mappings().first()
+        if row is None or not row["is_recurring"]:
+            raise JobNotFound(job_id)
+        recurrence = read_schedules(session, [job_id])[job_id]
+        sets = zip(row["what"], row["parameters"], strict=False)
+        return JobRequest(
+            what=[_to_choice(item) for item in row["what"]],
+            who=[WhoChoice([UUID(one["id"])], WhoKind(one["kind"])) for one in row["who"]],
+            when=When(immediate=False, use_wake_on_lan=row["use_wake_on_lan"], recurrence=recurrence),
+            description="" if row["description"] == row["what"][0]["name"] else row["description"],
+            parameters=[GivenSet(None, self._values(session, item, stored)) for item, stored in sets],
+            in_parallel=row["in_parallel"],
+            outside_launch_window=row["outside_launch_window"],
+            tags=row["tags"],
+            options=row["options"],
+        )
+
+    def _values(self, session: Session, item: Mapping[str, Any], stored: Mapping[str, Any]) -> list[GivenValue]:
+        """Return the values that a job has *stored* for *item*, one of its ``what``, as a caller gives them."""
+        opened = self._plans.open(self._plans.document(session, item), stored) if "definition" in item else []
+        given = {
+            one.name: GivenValue(one.name, one.value1, one.value2 if one.type is ParameterType.CREDENTIALS else None)
+            for one in opened
+        }
+        return [given.get(name) or GivenValue(name, values[0]) for name, values in stored.items()]
 
     def _made(
         self, session: Session, request: JobRequest, caller: Caller, has: Collection[UUID] = ()
@@ -282,6 +331,11 @@ def _to_item(entry: LibraryEntry) -> dict[str, Any]:
     if entry.definition_id != late.UNKNOWN:
         item["definition"] = str(entry.definition_id)
     return item if entry.alias is None else {**item, "alias": list(entry.alias)}
+
+
+def _to_choice(item: Mapping[str, Any]) -> WhatChoice:
+    """Return the choice by which a job has got *item* of its ``what``."""
+    return WhatChoice(UUID(item["id"]), WhatKind(item["kind"]), tuple(item["alias"]) if "alias" in item else None)
 
 
 def _check_targets(entries: Sequence[LibraryEntry], who: Sequence[Who], request: JobRequest) -> None:

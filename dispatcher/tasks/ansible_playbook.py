@@ -8,6 +8,7 @@ variables of the same name; of a file that is the path where it lies while the t
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 import sys
@@ -30,6 +31,8 @@ _MAX_BYTES = 1 << 30
 MAX_DEPTH = 100
 #: What Ansible takes for the name of a variable; inputs with another name cannot be referred to anyhow.
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
+#: Names by which Ansible's JSON says what a value is.
+_MARKS = frozenset({"__ansible_unsafe", "__ansible_vault"})
 
 Tag = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[\w.:-]+$")]
 
@@ -117,9 +120,9 @@ def _prepare(settings: AnsiblePlaybookSettings, tools: Tools, home: Path) -> str
     (home / "inventory" / "hosts").write_text("localhost ansible_connection=local\n", "utf-8")
     variables: dict[str, Any] = {name: tools.fill(text) for name, text in settings.variables.items()}
     variables |= _inputs(tools, home / "files")
-    file = home / "variables.yml"
+    file = home / "variables.json"
     file.touch(mode=0o600)
-    file.write_text(_unsafe_yaml(variables), "utf-8")
+    file.write_text(_unsafe_json(variables), "utf-8")
     if settings.playbook is not None:
         (project / "playbook.yml").write_text(settings.playbook, "utf-8")
         return "playbook.yml"
@@ -163,34 +166,33 @@ def _fetch(resource: str, entry: str, tools: Tools, project: Path) -> str:
     return entry
 
 
-def _unsafe_yaml(variables: Mapping[str, Any]) -> str:
-    """Return *variables* as YAML that Ansible takes for plain values: no text in them is ever a template."""
-    import yaml
+def _unsafe_json(variables: Mapping[str, Any]) -> str:
+    """Return *variables* as JSON that Ansible takes for plain values: no text in them is ever a template.
 
-    class Unsafe(str):
-        __slots__ = ()
+    Nor does a text become anything else: the scalars of YAML with a tag of their own are resolved once more by
+    ansible-core 2.19 and later (``_internal/_yaml/_constructor.py``), so that ``007`` were 7. Besides, what has come
+    from JSON has no line that a message of Ansible's could quote.
 
-    class Dumper(yaml.SafeDumper):
-        """Writes texts with Ansible's tag."""
-
-    Dumper.add_representer(Unsafe, lambda dumper, text: dumper.represent_scalar("!unsafe", str(text), style='"'))
+    :raises TaskFailed: if a variable, or a member of one, has a name that means something to Ansible's reader of JSON.
+    """
 
     def tag(value: Any) -> Any:
         if isinstance(value, str):
-            return Unsafe(value)
+            return {"__ansible_unsafe": value}
         if isinstance(value, Mapping):
+            if not _MARKS.isdisjoint(value):
+                marks = " or ".join(sorted(_MARKS))
+                raise TaskFailed(f"no variable of a playbook, or member of one, has the name {marks}")
             return {name: tag(one) for name, one in value.items()}
         return [tag(one) for one in value] if isinstance(value, list) else value
 
-    tagged = {name: tag(value) for name, value in variables.items()}
-    text: str = yaml.dump(tagged, Dumper=Dumper, width=10**9)
-    return text
+    return json.dumps(tag(variables))
 
 
 def _options(settings: AnsiblePlaybookSettings, home: Path) -> list[str]:
     import shlex
 
-    options = ["--extra-vars", shlex.quote(f"@{home / 'variables.yml'}")]
+    options = ["--extra-vars", shlex.quote(f"@{home / 'variables.json'}")]
     if settings.tags:
         options += ["--tags", ",".join(settings.tags)]
     return [*options, "--check"] if settings.check else options

@@ -41,6 +41,7 @@ COLUMNS = (
     *SAMPLE,
     a_column("size", Kind.INTEGER),
     a_column("at", Kind.MOMENT),
+    a_column("rate", Kind.NUMBER, is_unique=True),
 )
 #: What may stay behind though a request was refused.
 KEPT = {"revision"}
@@ -83,6 +84,24 @@ def test_a_record_lives(world: World, datastore: Datastore) -> None:
     world.change(updating(world.known(key), "Delete"), updating(world.known(other), "Delete"))
     left = everything(datastore)
     assert {name for name, count in left.items() if count != empty[name]} == {"audit_entry", "content", "content_chunk"}
+
+
+def test_numbers_are_as_small_and_large_as_they_were(world: World) -> None:
+    sent = ["100000000000000000000", 2**64, 2**63, "-0.00001", -(2.0**63), 5e-324, 1.5e300]
+    world.change(*(registering(name=f"n{place}", rate=one) for place, one in enumerate(sent)))
+    shown = [one["rate"] for one in world.parameters()]
+    assert shown == [float(one) for one in sent]
+    faults = world.faults(*(registering(name=f"again {place}", rate=one) for place, one in enumerate(shown)))
+    assert {one["rate"][0].id for one in faults.values()} == {"MSG-00025"}
+    assert len(faults) == len(sent)
+    for one in sent:
+        assert len(world.parameters({"rate": {"LIST": [one]}})) == 1
+
+
+def test_several_records_may_lack_a_unique_value(world: World) -> None:
+    world.change(registering(name="a", rate=""), registering(name="b", rate=None), registering(name="c"))
+    world.change(registering(name="d", rate=""))
+    assert [one["rate"] for one in world.parameters()] == [None] * 4
 
 
 def test_what_is_refused_leaves_nothing(world: World, datastore: Datastore) -> None:

@@ -32,7 +32,7 @@ def read_form(body: bytes, content_type: str, largest: int) -> Form:
     # Contents are wanted in memory; files on the disk would stay open where the form breaks off.
     parser = FormDataParser(lambda *_, **__: BytesIO(), max_form_memory_size=largest, max_form_parts=MOST_PARTS)
     try:
-        _, fields, files = parser.parse(BytesIO(body), kind, len(body), options)
+        _, fields, files = parser.parse(BytesIO(body), kind.lower(), len(body), options)
     except RequestEntityTooLarge:
         raise QuotaExceeded(f"a form has {MOST_PARTS} parts and {largest} bytes in its fields at most") from None
     # A part may come without any name.

@@ -31,7 +31,7 @@ from dispatcher.services.exastro_ita.orders import (
 )
 from dispatcher.services.exastro_ita.parameters import Parameters
 from dispatcher.services.exastro_ita.records import Scope, Source
-from dispatcher.services.exastro_ita.starting import Conductor, ConductorRuns, NotStartable
+from dispatcher.services.exastro_ita.starting import Conductor, ConductorRuns, InvalidConductor, NotStartable
 from dispatcher.services.exastro_ita.workspaces import Workspace
 from dispatcher.services.settings import Settings
 from dispatcher.services.submits import SubmitKey, Submits
@@ -173,6 +173,8 @@ class Apply:
             raise ItaError("499-00814", ", ".join(wrong))
         try:
             return self._runs.start(scope, conductor, operation, booked_for)
+        except InvalidConductor:
+            raise ItaError("499-00814", f"{conductor_word}:{told(order.conductor)}") from None
         except NotStartable:  # it is for want of hosts, mostly
             raise ItaError("499-00814", f"{operation_word}:{told(order.operation)}") from None
 

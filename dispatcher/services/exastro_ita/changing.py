@@ -194,13 +194,17 @@ class Changing:
                 _add(faults, name, Message("MSG-00025", (str(other), draft.parameter.get(name, texts[name]))))
 
     def _check_restored(self, change: Change, faults: Faults) -> None:
-        """Note what a record lacks that is brought back, but for passwords, and which of its choices are gone."""
+        """Note what a record lacks that is brought back, but for passwords, and which of its choices are gone.
+
+        What is required may have become so since only in a sheet; core objects may never have had it.
+        """
         after = change.after
         for column in self.menu.columns:
             value = after.get(column.name)
             if column.kind in drafts.OF_RECORD or column.name in faults:
                 continue
-            if value in (None, "") and column.is_required and column.kind is not Kind.PASSWORD:
+            is_needed = self.menu.is_sheet and column.is_required and column.kind is not Kind.PASSWORD
+            if value in (None, "") and is_needed:
                 _add(faults, column.name, Message("MSG-00030"))
             if value is not None and column.kind is Kind.CHOICE:
                 known = self.forms.lists.of(column.choices)

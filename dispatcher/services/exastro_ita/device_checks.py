@@ -28,8 +28,9 @@ _NEEDED = {
 }
 _LOGIN = ("authentication_method", "login_user", *(column for needs in _NEEDED.values() for column, _ in needs))
 _OPTION = "inventory_file_additional_option"
-#: What agents may be called in every dialect: something that can be seen from its first to its last character.
-_NAME = re.compile(r"[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?")
+#: What agents may be called in every dialect: something that can be seen from its first to its last character; and not
+#: as groups of hosts are shown.
+_NAME = re.compile(r"(?!\[HG\])[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?")
 _MAX_DEPTH = 32
 
 

@@ -103,8 +103,8 @@ def becomes(draft: Draft, action: Action, record: Record) -> tuple[Action, Messa
             action = Action.RESTORE
         else:
             action = Action.UPDATE
-    # Where it says nothing, the vendor would bring the record back in silence (contract section 3.4).
-    is_refused = record.is_discarded and (action is Action.DISCARD or (said is None and action is Action.UPDATE))
+    # The vendor would change it, or bring it back in silence where nothing is said (contract section 3.4).
+    is_refused = record.is_discarded and action in (Action.DISCARD, Action.UPDATE)
     return action, Message("MSG-00023", (draft.key,)) if is_refused else None
 
 

@@ -1,7 +1,8 @@
 """Filters: which records a client asks for, column by column; all of its conditions have to hold.
 
 How they are checked and what they mean: ``ita_api_organization/libs/menu_filter.py`` and ``rest_filter`` in
-``common_libs/loadtable/load_table.py`` of the vendor's. Records are compared as they are shown, letter case included.
+``common_libs/loadtable/load_table.py`` of the vendor's. Records are compared as they are shown, letter case
+included, but not that of their ids; of several choices each is compared (``column/multi_select_id_class.py``).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from dispatcher.services.exastro_ita.columns import Column, Kind
 from dispatcher.services.exastro_ita.menus import Menu
 from dispatcher.services.exastro_ita.messages import InvalidRecords, ItaError, Message
 from dispatcher.services.exastro_ita.records import Record
+from dispatcher.services.exastro_ita.sent_values import number_text
 from dispatcher.services.exastro_ita.values import Forms
 
 NORMAL, LIST, RANGE = "NORMAL", "LIST", "RANGE"
@@ -95,19 +97,27 @@ def _check(body: Any) -> None:
 def _normal(column: Column, said: Any) -> Test:
     """Return the test whether a text contains what is *said*; nothing contains nothing."""
     part = (
-        _number_text(_number(column, said)) if column.kind in _NUMBERS else said if isinstance(said, str) else str(said)
+        number_text(_number(column, said)) if column.kind in _NUMBERS else said if isinstance(said, str) else str(said)
     )
+    if column.kind is Kind.KEY:
+        return lambda shown: part.casefold() in _text(shown)
+    if column.is_many:
+        return lambda shown: any(part in text for text in _several(shown))
     return lambda shown: shown is not None and part in _text(shown)
 
 
 def _list(column: Column, said: Any) -> Test:
-    """Return the test whether a value is one of those that are *said*; null is no value."""
+    """Return the test whether a value, or one of several choices, is one of those that are *said*; null is no value."""
     some = said if isinstance(said, list) else [said]
     is_nothing = any(one is None for one in some)
     if column.kind in _NUMBERS:
         numbers = {_number(column, one) for one in some}
         return lambda shown: shown in numbers
     texts = {_text(one) for one in some if one is not None}
+    if column.kind is Kind.KEY:
+        texts = {text.casefold() for text in texts}
+    if column.is_many:
+        return lambda shown: any(text in texts for text in found) if (found := _several(shown)) else is_nothing
     return lambda shown: is_nothing if shown is None else _text(shown) in texts
 
 
@@ -157,14 +167,15 @@ def _unfit(column: Column, told: str, said: Any) -> InvalidRecords:
     return InvalidRecords({0: {column.name: [Message("MSG-00002", (told, said))]}})
 
 
-def _number_text(number: float) -> str:
-    return str(int(number) if isinstance(number, float) and number.is_integer() else number)
-
-
 def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
-    return str(value) if isinstance(value, int | float) else json.dumps(value, ensure_ascii=False)
+    return number_text(value) if isinstance(value, int | float) else json.dumps(value, ensure_ascii=False)
+
+
+def _several(shown: str) -> list[str]:
+    """Return the choices that a column of several shows."""
+    return json.loads(shown)  # type: ignore[no-any-return]
 
 
 def _ids(said: Any) -> frozenset[UUID]:

@@ -173,9 +173,9 @@ class HostOrGroupNames:
         return {**self._hosts.all(scope), **groups}
 
     def find(self, scope: Scope, text: str) -> Sequence[str]:
-        """Return the ids of those that are shown as *text*."""
+        """Return the ids of those that are shown as *text*: the group, where an agent is called so, too."""
         groups = self._groups.named(scope, text.removeprefix(PREFIX)) if text.startswith(PREFIX) else []
-        return [*self._hosts.find(scope, text), *map(str, groups)]
+        return [str(key) for key in groups] or self._hosts.find(scope, text)
 
 
 _Links = defaultdict[UUID, list[UUID]]

@@ -28,9 +28,8 @@ DEVICE_LIST = "device_list"
 #: What no database keeps: no agent is called so, and some cannot even be asked.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _MEMBERS: Any = TeamMember.__table__
-_COLUMNS = select(
-    *(AGENTS.c[name] for name in ("id", "name", "address", "primary_team_id", "updated_at", "updated_by"))
-).where(AGENTS.c.removed_at.is_(None))
+_ALL = select(*(AGENTS.c[name] for name in ("id", "name", "address", "primary_team_id", "updated_at", "updated_by")))
+_COLUMNS = _ALL.where(AGENTS.c.removed_at.is_(None))
 
 
 class Host(NamedTuple):
@@ -123,3 +122,12 @@ def discarded(session: Session, workspace: Workspace) -> set[UUID]:
     of_workspace = (ITA_DETAILS.c.workspace_id == workspace.id) & (ITA_DETAILS.c.menu == DEVICE_LIST)
     query = select(ITA_DETAILS.c.object_id).where(of_workspace, ITA_DETAILS.c.is_discarded)
     return set(session.connection().execute(query).scalars())
+
+
+def unreadable(scope: Scope, ids: Collection[UUID]) -> set[UUID]:
+    """Return those of *ids* that are agents, removed ones too, which the caller may not read."""
+    found: Any = []
+    for some in portions(ids):
+        rows = scope.session.connection().execute(_ALL.where(AGENTS.c.id.in_(some)))
+        found += (Host(*row) for row in rows)
+    return {host.id for host in found} - {host.id for host in readable_agents(scope.session, found, scope.caller)}

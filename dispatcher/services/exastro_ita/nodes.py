@@ -21,8 +21,6 @@ from dispatcher.services.exastro_ita.states import NodeState
 
 #: Nodes after which a run goes on.
 _PASSED = frozenset({NodeState.NORMAL_END, NodeState.SKIPPED, NodeState.WARNING_END})
-#: How a run ends that does not come to its end node.
-_CUT_OFF = frozenset({State.ABORTED, State.CANCELLED, State.STOPPED, State.TIMED_OUT})
 
 _Span = tuple[datetime | None, datetime | None]
 _NEVER: _Span = (None, None)
@@ -112,7 +110,7 @@ class _Looking:
 
     def _has_come_through(self) -> bool:
         standing = self._run.standing
-        if standing.state in _CUT_OFF or not self._is_over or not standing.has_started:
+        if standing.was_ended or not self._is_over or not standing.has_started:
             return False
         if standing.state is State.FAILED and standing.reason:  # the run itself, after its last step
             return False

@@ -17,7 +17,7 @@ from dispatcher.services.exastro_ita.choices import Choices
 from dispatcher.services.exastro_ita.columns import Kind
 from dispatcher.services.exastro_ita.filters import Filter, compile_filter
 from dispatcher.services.exastro_ita.menus import Menu
-from dispatcher.services.exastro_ita.records import Action, Completing, Record, Scope
+from dispatcher.services.exastro_ita.records import Action, Completing, Limited, Record, Scope
 from dispatcher.services.exastro_ita.values import Forms, moment_text
 from dispatcher.services.exastro_ita.workspaces import Workspace
 
@@ -96,7 +96,7 @@ class RecordQueries:
                 return []
             if not any(record.id == record_id for record in found.source.read(scope, [record_id])):
                 return []
-            entries = journal.entries(scope, found, record_id)
+            entries = _seen(scope, found, journal.entries(scope, found, record_id))
             if isinstance(found.source, Completing):
                 found.source.complete(scope, [entry.record for entry in entries])
             told = ((entry.record, _told_change(entry, forms)) for entry in entries)
@@ -115,6 +115,14 @@ class RecordQueries:
 
 def _matching(scope: Scope, menu: Menu, forms: Forms, wanted: Filter) -> Iterator[Record]:
     return (record for record in menu.source.read(scope, wanted.ids) if wanted.matches(forms, record))
+
+
+def _seen(scope: Scope, menu: Menu, entries: list[journal.Entry]) -> list[journal.Entry]:
+    """Return those of *entries* that tell of a record as the caller may see it."""
+    if not isinstance(menu.source, Limited):
+        return entries
+    seen = {id(record) for record in menu.source.visible(scope, [entry.record for entry in entries])}
+    return [entry for entry in entries if id(entry.record) in seen]
 
 
 def _told_change(entry: journal.Entry, forms: Forms) -> dict[str, str]:

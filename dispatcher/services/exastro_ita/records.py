@@ -114,6 +114,14 @@ class Completing(Protocol):
 
 
 @runtime_checkable
+class Limited(Protocol):
+    """A source of whose records a caller may see some and others not."""
+
+    def visible(self, scope: Scope, records: Iterable[Record]) -> Iterable[Record]:
+        """Give those of *records*, each as it is or was once, that the caller may see."""
+
+
+@runtime_checkable
 class Keeper(Protocol):
     """A source that has the contents of its files itself, such as the text of a playbook: no ``ItaFile`` has them."""
 

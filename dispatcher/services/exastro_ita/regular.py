@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import and_, delete, insert, select, update
 
 from dispatcher.core.errors import InvalidValue
-from dispatcher.core.jobs import JobRequest, Options, WhatChoice, WhatKind, When, WhoChoice, WhoKind
+from dispatcher.core.jobs import JobRequest, Options, WhatChoice, WhatKind, When, Who, WhoChoice, WhoKind
 from dispatcher.core.permissions import Node, Right
 from dispatcher.core.schedules import DEMAND, NEVER, Misfire, RecurrenceRequest
 from dispatcher.core.states import FINISHED, State
@@ -28,14 +29,16 @@ from dispatcher.services.exastro_ita.library_records import folders_of_others, i
 from dispatcher.services.exastro_ita.messages import NO_COLUMN, Message
 from dispatcher.services.exastro_ita.periods import from_rule, to_rule
 from dispatcher.services.exastro_ita.records import Action, Change, Found, Record, Scope
-from dispatcher.services.exastro_ita.regular_occurrences import (
-    MENU,
-    Obstacle,
-    Regular,
-    RegularOccurrences,
-    to_regular,
+from dispatcher.services.exastro_ita.regular_changes import LastChange, changed, last_changes
+from dispatcher.services.exastro_ita.regular_occurrences import MENU, Obstacle, RegularOccurrences, to_regular
+from dispatcher.services.exastro_ita.regular_values import (
+    SCHEDULE,
+    faults_of,
+    missing,
+    out_of_range,
+    to_timetable,
+    to_values,
 )
-from dispatcher.services.exastro_ita.regular_values import SCHEDULE, faults_of, out_of_range, to_timetable, to_values
 from dispatcher.services.exastro_ita.run_values import inputs_of
 from dispatcher.services.library.catalogue import Library
 from dispatcher.services.locking import lock_jobs
@@ -47,6 +50,8 @@ _IN_OPERATION, _COMPLETED, _UNEXPECTED = "2", "3", "6"
 #: What is kept of a record beside the schedule.
 _KEPT = ("conductor_name", "operation_name", "execution_user", "remarks", *SCHEDULE)
 _MINE = ITA_DETAILS.c.menu == MENU
+#: Hosts by operation.
+HostsOf = Mapping[UUID, Sequence[Who]]
 
 
 class RegularExecutions:
@@ -79,7 +84,8 @@ class RegularExecutions:
         rows = [row for row in self._rows(scope, ids) if self._is_visible(scope, row, others)]
         regulars = [to_regular(row["id"], scope.workspace, _named(row)) for row in rows]
         obstacles = self._occurrences.obstacles(scope.session, regulars)
-        return [self._record(row, obstacles.get(row["id"])) for row in rows]
+        last = last_changes(scope.session, [row["id"] for row in rows])
+        return [self._record(row, obstacles.get(row["id"]), last.get(row["id"])) for row in rows]
 
     def lock(self, scope: Scope, ids: Collection[UUID]) -> Mapping[UUID, Record]:
         """Return those of the regular executions that are there, locked until the transaction ends."""
@@ -97,26 +103,34 @@ class RegularExecutions:
         :raises Forbidden: without Modify on Jobs/Scheduling, and Read on the conductor and its hosts.
         """
         scope.caller.require(Right.MODIFY, Node.SCHEDULING)
+        work = [(change, changed(change)) for change in changes]
         found: Found = {}
-        for change in changes:
-            if change.action in (Action.REGISTER, Action.UPDATE):
-                faults = out_of_range(change.after, self._settings.site_zone())
-                if wrong := faults_of(change.after, scope.language):
-                    faults[NO_COLUMN] = wrong
-                if faults:
-                    found[change.index] = faults
-        if not found:
-            for change in changes:
-                if wrong := self._carry_out(scope, change):
-                    found[change.index] = {NO_COLUMN: wrong}
+        for change, made in work:
+            if not made.isdisjoint(SCHEDULE) and (faults := self._faults(scope, change)):
+                found[change.index] = faults
+        if found:
+            return found
+        regulars = [to_regular(change.id, scope.workspace, change.after) for change, made in work if made]
+        hosts = self._occurrences.hosts_of(scope.session, regulars)
+        for change, made in work:
+            if wrong := self._carry_out(scope, change, made, hosts):
+                found[change.index] = {NO_COLUMN: wrong}
         return found
 
-    def _carry_out(self, scope: Scope, change: Change) -> list[Message]:
+    def _faults(self, scope: Scope, change: Change) -> dict[str, list[Message]]:
+        """Return what is wrong with the schedule that a change makes."""
+        faults = missing(change.after) | out_of_range(change.after, self._settings.site_zone())
+        if wrong := faults_of(change.after, scope.language):
+            faults[NO_COLUMN] = wrong
+        return faults
+
+    def _carry_out(self, scope: Scope, change: Change, made: frozenset[str], hosts: HostsOf) -> list[Message]:
+        """Carry out a change, which changes the columns *made*; *hosts* are those of its operation."""
         is_over = change.before is not None and change.before.values.get("status") == _UNEXPECTED
         match change.action:
-            case Action.REGISTER | Action.UPDATE:
+            case Action.REGISTER | Action.UPDATE if made:
                 try:
-                    self._schedule(scope, change)
+                    self._schedule(scope, change, made, hosts)
                 except InvalidValue as error:  # the conductor may not run as it is
                     return [Message("499-00814", (error.message,))]
             case Action.DISCARD if not is_over:
@@ -128,29 +142,34 @@ class RegularExecutions:
         self._keep(scope, change)
         return []
 
-    def _schedule(self, scope: Scope, change: Change) -> None:
-        """Make or change the recurring job."""
-        values = change.after
-        rule = to_rule(to_timetable(values), self._settings.site_zone()) or DEMAND
-        regular = to_regular(change.id, scope.workspace, values)
-        hosts = self._occurrences.hosts_of(scope.session, [regular])
-        conductor = regular.conductor_id
-        entry = self._library.definition(scope.session, WhatKind.RUNBOOK, conductor)
-        request = JobRequest(
-            what=[WhatChoice(conductor, WhatKind.RUNBOOK)],
+    def _schedule(self, scope: Scope, change: Change, made: frozenset[str], hosts: HostsOf) -> None:
+        """Make the recurring job, or change of it what the columns *made* stand for; all else stays."""
+        regular = to_regular(change.id, scope.workspace, change.after)
+        if change.action is Action.REGISTER:
+            request = JobRequest([], [], When(recurrence=RecurrenceRequest(DEMAND, misfire=Misfire.SKIP)), id=change.id)
+        else:
+            request = self._scheduling.requested(scope.session, change.id)
+        options: Options = {**request.options} if request.options else {}
+        if "conductor_name" in made:
+            request.what, request.parameters = [WhatChoice(regular.conductor_id, WhatKind.RUNBOOK)], []
+        if regular.operation_id is not None:
+            options["inputs"] = inputs_of(regular.operation_id)
             # Those of now: each occurrence has those of then.
-            who=[WhoChoice([one.id], WhoKind.AGENT) for found in hosts.values() for one in found],
-            when=When(immediate=False, recurrence=RecurrenceRequest(rule, misfire=Misfire.SKIP)),
-            description=entry.name if entry else "",
-            options=_options(regular),
-            id=change.id,
-        )
-        if rule != DEMAND and _is_over(rule, scope):
-            request.when.recurrence = RecurrenceRequest(DEMAND)
+            request.who = [WhoChoice([one.id], WhoKind.AGENT) for one in hosts.get(regular.operation_id, ())]
+        if request.when.recurrence is not None and not made.isdisjoint(SCHEDULE):
+            options["stays"] = True
+            rule = self._rule(scope, change.after)
+            request.when.recurrence = replace(request.when.recurrence, rule=rule)
+        request.options = options
         if change.action is Action.REGISTER:
             self._scheduling.submit(request, scope.caller)
         else:
             self._scheduling.change(change.id, request, scope.caller)
+
+    def _rule(self, scope: Scope, values: Mapping[str, Any]) -> str:
+        """Return the rule of a schedule, that of none if nothing is due any more."""
+        rule = to_rule(to_timetable(values), self._settings.site_zone())
+        return DEMAND if rule is None or _is_over(rule, scope) else rule
 
     def _keep(self, scope: Scope, change: Change) -> None:
         """Keep what only this menu knows of the recurring job."""
@@ -159,7 +178,8 @@ class RegularExecutions:
             connection.execute(delete(ITA_DETAILS).where(mine))
             return
         values = {name: change.after.get(name) for name in _KEPT}
-        if change.action in (Action.REGISTER, Action.UPDATE):
+        # Without an operation it is of another dialect, and its runs are those of whom they were.
+        if change.action in (Action.REGISTER, Action.UPDATE) and values["operation_name"]:
             values["execution_user"] = scope.caller.name
         detail = {"values": values, "is_discarded": change.is_discarded}
         detail |= {"changed_at": scope.now, "changed_by": scope.caller.name[:255]}
@@ -189,7 +209,7 @@ class RegularExecutions:
             return False
         return not is_below(entry.what.folder, others)
 
-    def _record(self, row: Row, obstacle: Obstacle | None) -> Record:
+    def _record(self, row: Row, obstacle: Obstacle | None, last: LastChange | None) -> Record:
         values = {**_named(row), **self._when(row)}
         state, is_finished = State(row["state"]), row["state"] in FINISHED
         has_next = not is_finished and row["starts_at"] != NEVER
@@ -197,12 +217,16 @@ class RegularExecutions:
         values["status"] = obstacle.value if obstacle else _IN_OPERATION
         if not has_next:
             values["status"] = _UNEXPECTED if state is State.FAILED else _COMPLETED
+        changed_at = row["detail_changed_at"] or row["created_at"]
+        changed_by = row["detail_changed_by"] or row["invoker_info"]
+        if last is not None and last.at > changed_at:  # somebody has changed it elsewhere since
+            changed_at, changed_by = last.at, last.by
         return Record(
             id=row["id"],
             values=values,
             is_discarded=bool(row["detail_is_discarded"]) if is_finished else state is State.DISABLED,
-            changed_at=row["detail_changed_at"] or row["created_at"],
-            changed_by=row["detail_changed_by"] or row["invoker_info"],
+            changed_at=changed_at,
+            changed_by=changed_by,
         )
 
     def _when(self, row: Row) -> dict[str, Any]:
@@ -214,14 +238,6 @@ class RegularExecutions:
                 if row["rule"] in (to_rule(to_timetable(kept), zone), DEMAND):
                     return {name: kept.get(name) for name in SCHEDULE}
         return to_values(from_rule(row["rule"], zone))
-
-
-def _options(regular: Regular) -> Options:
-    """Return the options of the recurring job, which its occurrences have as well."""
-    options: Options = {"stays": True}
-    if regular.operation_id is not None:
-        options["inputs"] = inputs_of(regular.operation_id)
-    return options
 
 
 def _is_over(rule: str, scope: Scope) -> bool:

@@ -31,6 +31,7 @@ SCHEDULE = (
     "execution_stop_start_date",
     "execution_stop_end_date",
 )
+_REQUIRED = ("start_date", "period", "interval")
 _DATES = ("start_date", "end_date", "execution_stop_start_date", "execution_stop_end_date")
 #: Of which years rules are (``core.recurrence_text``), wherever on earth.
 _FIRST = datetime(YEARS.start, 1, 2, tzinfo=UTC)
@@ -136,6 +137,11 @@ def to_values(table: Timetable | None) -> dict[str, Any]:
     if table.period is Period.MONTH_DAY:
         values["day"] = table.day
     return values
+
+
+def missing(values: Mapping[str, Any]) -> dict[str, list[Message]]:
+    """Return which columns, without which nobody knows when it runs, *values* do not have: no period says its rule."""
+    return {name: [Message("MSG-00030")] for name in _REQUIRED if values.get(name) is None}
 
 
 def out_of_range(values: Mapping[str, Any], zone: tzinfo) -> dict[str, list[Message]]:

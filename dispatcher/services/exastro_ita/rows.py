@@ -147,14 +147,14 @@ def _written(scope: Scope, change: Change) -> dict[str, Any]:
     return {
         "values": values,
         "is_discarded": change.is_discarded,
-        "operation_id": _key(values.get(OPERATION)),
-        "agent_id": _key(values.get(HOST)),
+        "operation_id": choice_id(values.get(OPERATION)),
+        "agent_id": choice_id(values.get(HOST)),
         "updated_at": scope.now,
         "updated_by": scope.caller.name[:255],
     }
 
 
-def _key(value: Any) -> UUID | None:
+def choice_id(value: Any) -> UUID | None:
     """Return the id of a choice; None if it is none: other menus may call columns the same."""
     try:
         return UUID(value) if isinstance(value, str) else None

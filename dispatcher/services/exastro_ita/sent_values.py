@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, tzinfo
+from decimal import Decimal
 from typing import Any
 
 from dispatcher.services.exastro_ita.columns import Column, Kind
@@ -20,6 +21,8 @@ from dispatcher.services.secrets import MASK
 
 #: What integers are between where a column does not say it.
 _LEAST, _MOST = -(2**31), 2**31 - 1
+#: Between these JSON is written and read with integers, whatever a column says; outside there are no exact numbers.
+_FIRST_KEPT, _LAST_KEPT = -(2**63), 2**64 - 1
 #: What one line, and several, may not have in them.
 _LINE, _LINES = r"^[^\t\r\n]*$", r"^[^\t]*$"
 _FILE_NAME, _FILE_NAME_BYTES = r"^[^,\"\t\/\r\n]*$", 255
@@ -76,6 +79,13 @@ def text_of(value: Any) -> str:
         return "..."
 
 
+def number_text(value: Any) -> str:
+    """Return the text of a number as people write it: without an exponent, and what is whole without a point."""
+    if not isinstance(value, float) or not math.isfinite(value):
+        return text_of(value)
+    return f"{Decimal(repr(value)):f}".removesuffix(".0")
+
+
 def _text(column: Column, sent: Any, _zone: tzinfo) -> str:
     """Return a text, checked; numbers and truth values are texts, too (the vendor's issue 2523)."""
     if isinstance(sent, dict | list):
@@ -119,15 +129,15 @@ def _integer(column: Column, sent: Any, _zone: tzinfo) -> int:
     if not is_number and not (isinstance(sent, str) and _INTEGER.fullmatch(sent)):
         raise Unfit("MSG-00031", told(sent))
     value = int(sent)
-    least = _LEAST if column.least is None else int(column.least)
-    most = _MOST if column.most is None else int(column.most)
+    least = _LEAST if column.least is None else max(int(column.least), _FIRST_KEPT)
+    most = _MOST if column.most is None else min(int(column.most), _LAST_KEPT)
     if not least <= value <= most:
         raise Unfit("MSG-00019", least, most, told(value))
     return value
 
 
 def _number(column: Column, sent: Any, _zone: tzinfo) -> float | None:
-    text = text_of(sent)
+    text = number_text(sent)
     if isinstance(sent, bool | dict | list) or (text and not _is_number(text)):
         raise Unfit("MSG-00009", _NUMBER, told(sent))
     if not text:
@@ -140,7 +150,7 @@ def _number(column: Column, sent: Any, _zone: tzinfo) -> float | None:
     if most is not None and value > most:
         raise Unfit("MSG-00021", most, told(sent))
     # What is whole is shown without a point, as the vendor does.
-    return int(value) if value.is_integer() else value
+    return int(value) if value.is_integer() and _FIRST_KEPT <= value <= _LAST_KEPT else value
 
 
 def _is_number(text: str) -> bool:

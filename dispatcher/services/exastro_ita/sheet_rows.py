@@ -1,16 +1,18 @@
-"""Sheet rows: the records of a sheet, read with what is shown of their operations."""
+"""Sheet rows: the records of a sheet of the hosts that the caller may read, with what is shown of their operations."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
+from dispatcher.core.permissions import Node, Right
 from dispatcher.services.exastro_ita import sheets
+from dispatcher.services.exastro_ita.hosts import unreadable
 from dispatcher.services.exastro_ita.operations import LAST_RUN, NAME, PLANNED
 from dispatcher.services.exastro_ita.portions import portions
 from dispatcher.services.exastro_ita.records import Record, Scope, Source
-from dispatcher.services.exastro_ita.rows import OPERATION, PAGE, Rows
+from dispatcher.services.exastro_ita.rows import HOST, OPERATION, PAGE, Rows, choice_id
 
 
 class SheetRows(Rows):
@@ -22,7 +24,25 @@ class SheetRows(Rows):
 
     def read(self, scope: Scope, ids: Collection[UUID] | None = None) -> Iterator[Record]:
         """Give the records as ``Rows`` does, with the name and the moments of their operations, unless discarded."""
-        yield from self._completed(scope, super().read(scope, ids))
+        yield from self._completed(scope, self.visible(scope, super().read(scope, ids)))
+
+    def lock(self, scope: Scope, ids: Collection[UUID]) -> Mapping[UUID, Record]:
+        """Return those of the records that are there and that the caller may see, locked as by ``Rows``."""
+        return {record.id: record for record in self.visible(scope, super().lock(scope, ids).values())}
+
+    def visible(self, scope: Scope, records: Iterable[Record]) -> Iterator[Record]:
+        """Give those of *records* that are of no agent, such as those of groups, or of one that the caller may read."""
+        if scope.caller.may_all(Right.READ, Node.AGENTS):
+            yield from records
+            return
+        known: set[UUID] = set()
+        hidden: set[UUID] = set()
+        for page in portions(records, PAGE):
+            hosts = [choice_id(record.values.get(HOST)) for record in page]
+            new = {host for host in hosts if host is not None} - known
+            known |= new
+            hidden |= unreadable(scope, new)
+            yield from (record for record, host in zip(page, hosts, strict=True) if host not in hidden)
 
     def complete(self, scope: Scope, records: Iterable[Record]) -> None:
         """Add to *records* what ``read`` does."""

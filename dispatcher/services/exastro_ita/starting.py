@@ -13,6 +13,7 @@ from sqlalchemy import insert
 from dispatcher.core.errors import DispatcherError, InvalidValue
 from dispatcher.core.jobs import Job, JobRequest, WhatChoice, WhatKind, When, WhoChoice, WhoKind
 from dispatcher.datastore.exastro_ita import ITA_RUNS
+from dispatcher.services.exastro_ita.conductor_parts import problem_of
 from dispatcher.services.exastro_ita.named_hosts import NamedHosts
 from dispatcher.services.exastro_ita.operations import Operation
 from dispatcher.services.exastro_ita.records import Scope
@@ -28,6 +29,10 @@ class NotStartable(DispatcherError):
     """The conductor cannot run for the operation; callers say so with a result code of their own."""
 
     code = "exastro_ita.not_startable"
+
+
+class InvalidConductor(NotStartable):
+    """The conductor can run for no operation: something that it runs is discarded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +59,15 @@ class ConductorRuns:
         One that is booked for a moment that is over runs at once; it is a booked one all the same. Steps that ask run
         on the hosts that have records for the operation.
 
+        :raises InvalidConductor: if something that it runs, at any depth, is discarded.
         :raises NotStartable: if there are no such hosts for a step that asks, or the conductor may not run as it is.
         :raises Forbidden: without Modify on Jobs/Scheduling, and Read on the conductor and its hosts.
         """
         entry = self._library.definition(scope.session, WhatKind.RUNBOOK, conductor.id)
         if entry is None:
             raise NotStartable(f"there is no conductor {conductor.name}")
+        if problem := problem_of(scope, conductor.id):
+            raise InvalidConductor(problem)
         hosts = self._hosts.of(scope, operation.id)
         if not hosts and asks(entry.document):
             raise NotStartable(f"operation {operation.name} has records of no host")

@@ -80,6 +80,8 @@ _CALLING = {
 }
 #: How something ends that has not come to its work.
 _CALLED_OFF = frozenset({State.ABORTED, State.CANCELLED, State.TIMED_OUT})
+#: How a run book also ends that only has steps that ended so.
+_AS_STEPS = frozenset({State.ABORTED, State.TIMED_OUT})
 #: Nodes after which, in the vendor's words, a run has gone wrong; a failure decides before an emergency stop.
 _ABENDS = frozenset({NodeState.ABEND, NodeState.PREPARATION_ERROR})
 _BAD = _ABENDS | {NodeState.EMERGENCY_STOP, NodeState.UNEXPECTED_ERROR}
@@ -118,8 +120,17 @@ class Standing:
 
     @property
     def is_stopped(self) -> bool:
-        """Whether somebody has told it to end."""
-        return self.state is State.ABORTED or (self.state is State.ABORTING and not self.has_limit)
+        """Whether somebody has told it to end, not only a step of it."""
+        if self.state is State.ABORTING:
+            return not self.has_limit
+        return self.state is State.ABORTED and self.was_ended
+
+    @property
+    def was_ended(self) -> bool:
+        """Whether it ended before its steps did. What was aborted or timed out itself has a reason of its own."""
+        if self.state in _AS_STEPS:
+            return bool(self.reason)
+        return self.state in (State.CANCELLED, State.STOPPED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,17 +181,19 @@ def conductor_state(job: Standing, steps: Collection[StepEnd] = ()) -> Conductor
     if job.state is State.CANCELLED:
         is_booking = job.is_booked and not job.has_started
         return ConductorState.CANCELLED if is_booking else ConductorState.ABEND
-    if job.state in _ENDS:
+    if not depends(job):
         return _ENDS[job.state]
     return _bad_end(job, steps)
 
 
 def depends(job: Standing) -> bool:
     """Whether the state of the run says nothing without its steps."""
+    if job.state in _AS_STEPS:
+        return not job.was_ended
     return job.state is State.ACTIVE or (job.state in FINISHED and job.state not in {*_ENDS, State.CANCELLED})
 
 
-#: What says all by itself.
+#: What says all by itself, of a job that was aborted or timed out itself.
 _ENDS = {
     State.COMPLETED: ConductorState.NORMAL_END,
     State.SKIPPED: ConductorState.NORMAL_END,

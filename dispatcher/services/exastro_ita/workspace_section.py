@@ -10,7 +10,9 @@ from sqlalchemy.orm import Session
 
 from dispatcher.datastore import revisions
 from dispatcher.datastore.exastro_ita import ItaWorkspace
+from dispatcher.services.exastro_ita import workspace_folders
 from dispatcher.services.exastro_ita.menu_entries import WorkspaceEntry
+from dispatcher.services.exastro_ita.workspaces import folder_of
 from dispatcher.services.library import aliases
 from dispatcher.services.library.items import Item, Outcome
 from dispatcher.services.library.names import Names
@@ -49,11 +51,14 @@ class WorkspaceSection:
         names.put(item.row.id, entry.organization, entry.name)
 
     def fill(self, importing: Importing, item: Item[WorkspaceEntry]) -> None:
-        """Make the row what the entry says."""
+        """Make the row what the entry says; what lies in its library folder goes along with its names."""
         entry = item.entry
         team_id = importing.find("teams", entry.team, item, "team")
         if team_id is None:
             return
+        if item.outcome is not Outcome.CREATED:
+            before = folder_of(item.row.organization, item.row.name)
+            workspace_folders.move(importing, item, before, folder_of(entry.organization, entry.name))
         if item.assign(organization=entry.organization, name=entry.name, team_id=team_id):
             item.changed(importing.now, importing.caller.name)
             revisions.bump(importing.session, revisions.LIBRARY)

@@ -33,7 +33,12 @@ class Workspace:
     @property
     def folder(self) -> str:
         """The library folder of what was made in this workspace: others do not see it."""
-        return f"Exastro/{self.organization}/{self.name}"
+        return folder_of(self.organization, self.name)
+
+
+def folder_of(organization: str, name: str) -> str:
+    """Return the library folder of the workspace *name* of *organization*."""
+    return f"Exastro/{organization}/{name}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -280,6 +280,48 @@ def test_without_hosts_a_conductor_that_asks_does_not_run(site: Ita) -> None:
     assert refusal(site.call("POST", "apply/", NAMES))[1] == "499-00804"
 
 
+DEEP = """
+projects: [{name: Both, modules: [{module: Say}]}]
+runbooks:
+  - {name: low, steps: [{name: one, project: Both, who: [{ask: true}]}]}
+  - {name: deep, steps: [{name: one, runbook: low, who: [{ask: true}]}]}
+"""
+SAY = "modules: [{name: Say, enabled: %s, tasks: [{type: command, name: say, settings: {command: echo said}}]}]"
+
+
+@pytest.mark.parametrize(
+    ("name", "menu", "discarded"),
+    [
+        ("deep", None, ""),
+        ("sample_main_conductor", "conductor_class_list", "sample_sub_conductor"),
+        ("sample_main_conductor", "operation_list", "sample_operation"),
+    ],
+)
+def test_a_conductor_that_runs_something_discarded_is_refused(
+    manual: Ita, load_library: Callable[[str], None], name: str, menu: str | None, discarded: str
+) -> None:
+    load_library(DEEP)
+    names = {"conductor_class_name": name, "operation_name": "other"}
+    row = a_row(operation_name_select="2024/01/01 00:00_other")
+    parameter = {"operation_name": "other", "scheduled_date_for_execution": "2024/01/01 00:00"}
+    change(manual, "operation_list", parameter=parameter)
+    change(manual, SHEETS[0], parameter=row)
+    told(manual.call("POST", "apply/", names))
+    if menu is None:
+        load_library(SAY % "false")
+    else:
+        record = next(one for one in records(manual, menu) if discarded in one.values())
+        key = next(iter(record.keys() & {"conductor_class_id", "operation_id"}))
+        part = {member: record[member] for member in (key, "last_update_date_time")}
+        manual.post(f"menu/{menu}/maintenance/all/", [{"type": "Discard", "parameter": part}])
+    before = everything(manual)
+    order = an_order({SHEETS[0]: {"type": "Register", "parameter": row}}, **names)
+    assert refusal(manual.call("POST", "apply/", order))[1] == "499-00804"
+    _, code, message = refusal(manual.call("POST", EXECUTE, names))
+    assert (code, f"(conductor_class_name:{name})" in message) == ("499-00814", True)
+    assert everything(manual) == before
+
+
 TWINS = """
 runbooks:
   - {name: Sample_Conductor, folder: A, steps: [{name: one, module: Say, who: [{ask: true}]}]}

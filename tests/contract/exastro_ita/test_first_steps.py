@@ -40,6 +40,7 @@ def test_they_lead_to_a_run_that_ends(start_server: Callable[..., Server], tmp_p
     server.wait_for_agents(1)
     files, lines = steps()
     assert files.keys() == {"exastro.yaml", "apply.json"}
+    assert lines.pop(0) == f"export DISPATCHER_DATASTORE={of_make_run().replace('$(CURDIR)', '$PWD')}"
     assert len(lines) == 6
     for name, body in files.items():
         (tmp_path / name).write_text(body, "utf-8")
@@ -52,6 +53,11 @@ def test_they_lead_to_a_run_that_ends(start_server: Callable[..., Server], tmp_p
     assert (state["status_id"], state["operation_name"]) == ("6", "first try")
     result = server.get(f"jobs/{state['conductor_instance_id']}/results?detailed=true").json()
     assert "hello on port 8081" in bytes(result["Xml"]).decode("utf-16")
+
+
+def of_make_run() -> str:
+    """Return the datastore of the server that ``make run`` starts."""
+    return re.findall(r"DISPATCHER_DATASTORE='([^']+)'", (PAGE.parents[2] / "Makefile").read_text("utf-8"))[0]
 
 
 def typed(server: Server, folder: Path, line: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 
 import pytest
@@ -78,3 +79,23 @@ def test_secrets_are_found_as_programs_quote_them(write: Callable[[str], str]) -
     assert masked([secret], [f"ok: {write(secret)[1:-1]}!".encode()]) == b"ok: ********!"
     assert masked(["one\ntwo"], [b"one\r\n", b"two"]) == MASK
     assert Masker([secret]).text(f"[{write(secret)[1:-1]}]") == "[********]"
+
+
+def test_long_secrets_with_the_same_beginning_are_told_apart() -> None:
+    assert masked(["same beginning, one", "same beginning", "same begin"], [b"same beginning, two"]) == MASK + b", two"
+    assert masked(["same beginning, one"], [b"same beginning, two"]) == b"same beginning, two"
+
+
+def test_texts_are_masked_apart_from_the_stream() -> None:
+    masker = Masker(["secret"])
+    assert masker.feed(b"sec") == b""
+    assert masker.text("ret secret") == "ret ********"
+    assert masker.feed(b"ret") + masker.finish() == MASK
+
+
+def test_many_secrets_take_no_more_time_than_their_number_asks_for() -> None:
+    secrets = [f'it\'s "{number}" & pä$$ {number * 7919}' for number in range(1000)]
+    data = b"".join(b"%x: nothing to see here\n" % number for number in range(5000))
+    started = time.process_time()
+    assert masked(secrets, [data]) == data
+    assert time.process_time() - started < 2  # a look at each of the forms at each place takes more than that

@@ -8,14 +8,17 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from job_world import LIBRARY, a_request, lease, on, report, work_off
+from job_world import GREET, LIBRARY, a_request, lease, on, report, work_off
 from schedule_world import NOON, QUARTER, World
+from sqlalchemy import select
 
 from dispatcher.core.errors import Conflict, Forbidden, InvalidMove, InvalidValue, JobNotFound
-from dispatcher.core.jobs import Invoker, When
+from dispatcher.core.jobs import GivenSet, Invoker, WhatChoice, WhatKind, When
+from dispatcher.core.parameters import GivenValue
 from dispatcher.core.permissions import SYSTEM, Caller, Node, Right, everything
-from dispatcher.core.schedules import DEMAND, RecurrenceRequest
+from dispatcher.core.schedules import DEMAND, Misfire, RecurrenceRequest
 from dispatcher.core.states import State
+from dispatcher.datastore.jobs import JOBS
 from dispatcher.services.hall import Hall
 from dispatcher.services.reporting import RunStarted
 
@@ -160,6 +163,37 @@ def test_changing_a_job_leaves_its_due_time_and_what_has_been(world: World, enro
     world.turn()
     assert world.outcomes(pattern) == [("12:00", "FIRED"), ("12:15", "FIRED")]
     assert [[who.name for who in job.who] for job in world.jobs(pattern)] == [["one"], ["two"]]
+
+
+@pytest.mark.parametrize("alias", [None, ("opsramp", "job_type", "nothing has it")])
+def test_what_a_job_was_asked_for_changes_nothing_of_it(world: World, alias: tuple[str, str, str] | None) -> None:
+    values = [GivenValue("Who", "me"), GivenValue("Password", "t0psecret")]
+    made = a_request(
+        what=GREET,
+        who=on(world.agent),
+        when=When(recurrence=RecurrenceRequest(DEMAND, misfire=Misfire.ALL), use_wake_on_lan=True),
+        description="" if alias else "my own words",
+        parameters=[GivenSet(None, values)],
+        in_parallel=True,
+        outside_launch_window="wait",
+        tags="a;b",
+        options={"timeout_s": 77},
+    )
+    made.what = [WhatChoice(GREET, WhatKind.MODULE, alias)]
+    pattern = world.hall.scheduling.submit(made, SYSTEM)
+    for _ in range(2):
+        with world.hall.datastore.read() as session:
+            row = session.execute(select(JOBS).where(JOBS.c.id == pattern.id)).mappings().one()
+            request = world.hall.scheduling.requested(session, pattern.id)
+        assert [(one.name, one.value1) for one in request.parameters[0].values] == [
+            (one.name, one.value1) for one in values
+        ]
+        assert request.options == {"timeout_s": 77}
+        assert world.hall.scheduling.change(pattern.id, request, ANN) == pattern
+        with world.hall.datastore.read() as session:
+            again = session.execute(select(JOBS).where(JOBS.c.id == pattern.id)).mappings().one()
+        # What is sealed is sealed anew.
+        assert {**again, "parameters": None} == {**row, "parameters": None}
 
 
 def test_another_recurrence_holds_from_now_on(world: World) -> None:

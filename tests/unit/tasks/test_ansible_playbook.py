@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import io
@@ -75,7 +76,43 @@ def test_inputs_are_variables_and_files_are_paths(workshop: Any) -> None:
     home = workshop.work.parent / "ansible"
     assert motd == str(home / "files" / "motd" / "message of the day.txt")
     assert (home / "files" / "odd" / "file").exists()
-    assert (home / "variables.yml").stat().st_mode & 0o777 == 0o600
+    assert (home / "variables.json").stat().st_mode & 0o777 == 0o600
+
+
+@needs_ansible
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_texts_stay_the_texts_that_they_are(workshop: Any) -> None:
+    texts = ["007", "1.10", "no", "null", "~", "12:30:45", "0x1F", "12_345", "=", "<<", "2024-02-30", "", " a ", "[1]"]
+    names = [f"text_{number}" for number in range(len(texts))]
+    workshop.inputs = [Input("many", texts), *(Input(*one) for one in zip(names[1:], texts[1:], strict=True))]
+    template = f"{{{{ [many, [{', '.join(names)}]] | to_json }}}}"
+    task = {"ansible.builtin.copy": {"content": template, "dest": f"{workshop.work}/written"}}
+    playbook = json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [task]}])
+    workshop.do(TYPE, {"playbook": playbook, "variables": {names[0]: texts[0]}})
+    assert json.loads((workshop.work / "written").read_text()) == [texts, texts]
+
+
+@needs_ansible
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_no_message_quotes_the_values_beside_one_that_looks_odd(workshop: Any, capfd: Any) -> None:
+    odd = ["=", "2024-02-30", "<<", "{{ x", "%TAG", "!x"]
+    workshop.inputs = [Input(f"odd_{at}", one) for at, one in enumerate(odd)]
+    workshop.inputs += [Input(f"odd_{at}_beside", "n3ighbour") for at in range(len(odd))]
+    task = {"ansible.builtin.debug": {"msg": "said"}, "when": "odd_1"}
+    playbook = json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [task]}])
+    with contextlib.suppress(TaskFailed):  # 2.19 and later take no text for a condition
+        workshop.do(TYPE, {"playbook": playbook})
+    output = capfd.readouterr().out
+    assert "PLAY RECAP" in output
+    assert "n3ighbour" not in output
+
+
+@needs_ansible
+@pytest.mark.parametrize("name", ["__ansible_unsafe", "__ansible_vault"])
+def test_names_that_ansible_takes_for_its_own_are_refused(workshop: Any, name: str) -> None:
+    workshop.inputs = [Input("many", [{name: "x"}])]
+    with pytest.raises(TaskFailed, match="no variable of a playbook, or member of one, has the name __ansible_"):
+        workshop.do(TYPE, {"playbook": PLAYBOOK})
 
 
 @needs_ansible

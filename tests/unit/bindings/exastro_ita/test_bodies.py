@@ -61,6 +61,12 @@ def test_json_and_forms_say_the_same() -> None:
     assert BODIES.changes(a_request(text.body or "", "application/x-www-form-urlencoded")) == Changes([ITEM, ITEM])
 
 
+def test_the_type_of_a_form_has_no_case() -> None:
+    form = a_form(json.dumps([ITEM]))
+    kind = form.headers["content-type"].replace("multipart/form-data", "Multipart/Form-Data")
+    assert BODIES.changes(replace(form, headers={"content-type": kind})) == Changes([ITEM])
+
+
 def test_files_of_records_that_are_not_there_are_passed_over() -> None:
     form = a_form(json.dumps([ITEM]), **{"1__a": b"x", "99999999999999999999__a": b"x", "0__b": b"y", "0__c": b""})
     assert BODIES.changes(form) == Changes([ITEM], {0: {"b": b"y", "c": b""}})

@@ -344,7 +344,7 @@ def test_what_is_no_yaml_is_told(text: str, problem: str) -> None:
     assert problem in str(found.values[0])
 
 
-@pytest.mark.parametrize("name", [" web", "web ", "a\x01b", "\x7f", " ", "a\u3000"])
+@pytest.mark.parametrize("name", [" web", "web ", "a\x01b", "\x7f", " ", "a\u3000", "[HG]g"])
 def test_a_device_has_a_name_that_every_dialect_takes(
     world: World, name: str, load_library: Callable[[str], None]
 ) -> None:

@@ -23,6 +23,7 @@ COLUMNS = (
     a_column("day", Kind.DATE),
     a_column("at", Kind.MOMENT),
     a_column("color", Kind.CHOICE, choices="colors"),
+    a_column("colors", Kind.CHOICE, choices="colors", is_many=True),
     a_column("password", Kind.PASSWORD),
     a_column("secret", is_viewed=False),
 )
@@ -40,9 +41,19 @@ def world(hall: Hall) -> World:
     workspace = a_workspace(hall.datastore)
     place = (hall.datastore, workspace, "sheet_a")
     at = "2031-06-01T02:00:0{}+00:00"
-    a_record(*place, name="a", size=9, rate=0.5, day="2031/06/01", at=at.format(0), color="1", password="v1:x")
+    a_record(
+        *place,
+        name="a",
+        size=9,
+        rate=0.5,
+        day="2031/06/01",
+        at=at.format(0),
+        color="1",
+        colors=["1", "2"],
+        password="v1:x",
+    )
     a_record(*place, name="b", size=10, rate=2, day="2031/06/02", at=at.format(1), color="2", secret="s")
-    a_record(*place, name="B c", size=-1, rate=1e3, day="2031/07/01", at=at.format(2), color="2")
+    a_record(*place, name="B c", size=-1, rate=1e3, day="2031/07/01", at=at.format(2), color="2", colors=["2"])
     a_record(*place, name="d", is_discarded=True)
     return a_world(hall, workspace, MENU, lists={"colors": Colors()})
 
@@ -80,6 +91,12 @@ def world(hall: Hall) -> World:
         ({"color": {"NORMAL": "red"}}, "a b B c"),
         ({"color": {"LIST": ["red"]}}, "a"),
         ({"color": {"NORMAL": "1"}}, ""),
+        ({"colors": {"LIST": ["red"]}}, "a"),
+        ({"colors": {"LIST": ["blue", "dark red"]}}, "a B c"),
+        ({"colors": {"LIST": ["blue", None]}}, "b d"),
+        ({"colors": {"LIST": ["blue"]}}, ""),
+        ({"colors": {"NORMAL": "dark"}}, "a B c"),
+        ({"colors": {"NORMAL": '", "'}}, ""),
         ({"password": {"NORMAL": ""}}, ""),
         ({"secret": {"LIST": ["s"]}}, "b"),
         ({"uuid": {"LIST": ["no id", 5]}}, ""),
@@ -91,6 +108,18 @@ def test_records_are_found(world: World, hall: Hall, body: Any, names: str) -> N
     assert " ".join(one["name"] for one in found) == names
     assert world.queries.count(world.workspace, "sheet_a", body, SYSTEM) == len(found)
     assert all(one["password"] is None and "secret" not in one for one in found)
+
+
+def test_ids_are_the_same_in_any_letter_case(world: World) -> None:
+    key = world.parameters({"name": {"LIST": ["a"]}})[0]["uuid"]
+    for said in ({"LIST": [key.upper()]}, {"NORMAL": key.upper()[3:]}, {"LIST": key.upper(), "NORMAL": key}):
+        assert [one["name"] for one in world.parameters({"uuid": said})] == ["a"]
+
+
+@pytest.mark.parametrize(("said", "shown"), [("0.00001", 1e-05), ("1" + "0" * 20, 1e20)])
+def test_numbers_are_compared_as_people_write_them(said: str, shown: float) -> None:
+    [(_, test)] = compile_filter(MENU, {"rate": {"NORMAL": said}}).tests
+    assert test(shown)
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,16 @@ def test_the_moment_of_the_last_change_is_asked_for(world: World, kind: str, clo
     world.change(updating(known, kind, last_update_date_time=moment.replace("/", "-")))
 
 
+@pytest.mark.parametrize("kind", ["Update", "Discard", "Restore"])
+@pytest.mark.parametrize("said", ["", "x", "1"])
+def test_a_discarded_record_only_comes_back(world: World, kind: str, said: str) -> None:
+    [key] = world.change(registering(name="a", column_1="x")).ids
+    world.change(updating(world.known(key), "Discard"))
+    faults = world.faults(updating(world.known(key), kind, discard=said, column_1="y"))
+    assert only(faults) == ("", "MSG-00023", (str(key),))
+    assert world.change(updating(world.known(key), kind, discard="0")).counts == {Action.RESTORE: 1}
+
+
 def test_the_moment_is_by_the_clocks_of_the_site(world: World, hall: Hall) -> None:
     hall.settings.set("webapi.site_time_zone", "Asia/Tokyo", SYSTEM)
     [key] = world.change(registering(name="a")).ids

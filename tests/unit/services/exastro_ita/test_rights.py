@@ -19,6 +19,7 @@ from dispatcher.services.exastro_ita.messages import ItaError
 from dispatcher.services.exastro_ita.rights import CONDUCTOR_EDIT, Privilege, Rights, privileges
 from dispatcher.services.exastro_ita.rows import Rows
 from dispatcher.services.exastro_ita.workspaces import Workspace, Workspaces
+from dispatcher.services.roles import Roles, RoleShutsWorkspace
 
 MENUS = [
     a_menu("sheet_a", sheet_type="1"),
@@ -123,6 +124,24 @@ def test_the_furthest_of_several_roles_holds(rights: Rights, workspace: Workspac
 def test_what_is_discarded_gives_nothing(rights: Rights, workspace: Workspace, datastore: Datastore) -> None:
     give(datastore, workspace, "Full Access", "sheet_a", 2, is_discarded=True)
     assert rights.check(workspace, "sheet_a", FULL) is Privilege.DELETE
+
+
+def test_no_role_goes_that_keeps_a_workspace_shut(
+    rights: Rights, workspace: Workspace, datastore: Datastore, ports: Ports
+) -> None:
+    roles, other = Roles(datastore, ports), a_workspace(datastore, "ws3", hosts=())
+    for name in ("One", "Two"):
+        roles.add(name, SYSTEM)
+        give(datastore, workspace, name, "sheet_a", 2)
+    give(datastore, other, "One", "sheet_a", 2, is_discarded=True)
+    give(datastore, workspace, "Read Only", "sheet_a", 2, is_discarded=True)
+    roles.remove("One", SYSTEM)
+    with pytest.raises(RoleShutsWorkspace, match="org9/ws2"):
+        roles.remove("Two", SYSTEM)
+    assert code(rights, workspace, "sheet_a", FULL) == "401-00001"
+    give(datastore, workspace, "Full Access", "sheet_a", 2)
+    roles.remove("Two", SYSTEM)
+    assert rights.check(workspace, "sheet_a", FULL) is Privilege.READ
 
 
 def test_who_governs_cannot_keep_himself_out(rights: Rights, workspace: Workspace, datastore: Datastore) -> None:

@@ -101,6 +101,22 @@ def test_a_pause_of_a_called_conductor_is_its_own(world: RunWorld, load_library:
     assert (world.status(run), world.status(inner)) == ("6", "6")
 
 
+def test_a_called_conductor_that_is_stopped_stops_its_caller_unless_the_step_goes_on(
+    world: RunWorld, load_library: Load
+) -> None:
+    for more, status, nodes in (("", "9", ["5", "8", "1", "1"]), ("on_error: continue", "8", ["5", "8", "5", "5"])):
+        load_library(a_library(INNER, a_book(a_step("c", *filter(None, [more]), what="runbook: Inner"), a_step("d"))))
+        run = world.run()
+        called = str(world.jobs()["c"].id)
+        world.ita.run_actions.scram(world.workspace, called, SYSTEM)
+        if more:
+            world.end("d")
+        shown = world.state(run)["conductor"]
+        assert (shown["status_id"], shown["abort_execute_flag"]) == (status, "False")
+        assert [state for _, state in world.nodes(run)] == nodes
+        assert world.state(called)["conductor"]["abort_execute_flag"] == "True"
+
+
 def test_other_ways_lead_to_the_same(world: RunWorld) -> None:
     run = world.run()
     world.end("a")

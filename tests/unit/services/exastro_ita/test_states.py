@@ -24,6 +24,7 @@ STOPPED = StepEnd(N.EMERGENCY_STOP)
 STRANGE = StepEnd(N.UNEXPECTED_ERROR)
 GOOD = StepEnd(N.NORMAL_END)
 HELD = StepEnd(N.ON_HOLD, is_on_hold=True)
+TOLD = "aborted by anna"
 MIXED = State.COMPLETED_WITH_ERRORS
 
 
@@ -43,13 +44,19 @@ def test_every_state_has_a_name_in_both_languages() -> None:
         (Standing(State.ACTIVE), (GOOD, HELD), C.PAUSED),
         (Standing(State.ACTIVE, waits=True), (HELD,), C.UNEXECUTED),  # the pause of whoever calls it
         (Standing(State.ABORTING), (HELD,), C.EXECUTING),
-        (Standing(State.ABORTED), (), C.EMERGENCY_STOP),
+        (Standing(State.ABORTED, reason=TOLD), (), C.EMERGENCY_STOP),
+        (Standing(State.ABORTED, reason=TOLD), (GOOD,), C.EMERGENCY_STOP),
+        (Standing(State.ABORTED), (STOPPED, GOOD), C.EMERGENCY_STOP),  # the last step
+        (Standing(State.ABORTED), (StepEnd(N.EMERGENCY_STOP, goes_on=True), GOOD), C.WARNING_END),
+        (Standing(State.ABORTED), (StepEnd(N.EMERGENCY_STOP, goes_on=True), BAD), C.ABEND),
         (Standing(State.CANCELLED, has_started=False, is_booked=True), (), C.CANCELLED),
         (Standing(State.CANCELLED, has_started=False), (), C.ABEND),
         (Standing(State.CANCELLED, is_booked=True), (), C.ABEND),
         (Standing(State.COMPLETED), (), C.NORMAL_END),
         (Standing(State.SKIPPED), (), C.NORMAL_END),
-        (Standing(State.TIMED_OUT), (), C.ABEND),
+        (Standing(State.TIMED_OUT, reason="not done within 1 minute"), (BORNE,), C.ABEND),
+        (Standing(State.TIMED_OUT), (BORNE,), C.WARNING_END),
+        (Standing(State.TIMED_OUT), (BAD,), C.ABEND),
         (Standing(State.STOPPED), (GOOD, BAD), C.ABEND),
         (Standing(State.STOPPED), (STOPPED,), C.EMERGENCY_STOP),
         (Standing(State.STOPPED), (STOPPED, BAD), C.ABEND),
@@ -68,8 +75,7 @@ def test_the_state_of_a_run(job: Standing, steps: tuple[StepEnd, ...], state: Co
 
 
 def test_only_what_depends_on_its_steps_asks_for_them() -> None:
-    for state in State:
-        job = Standing(state)
+    for job in (Standing(state, reason=reason) for state in State for reason in ("", TOLD)):
         if not states.depends(job):
             assert states.conductor_state(job) is states.conductor_state(job, (BAD, HELD, STOPPED))
 
@@ -111,12 +117,26 @@ def test_the_state_of_a_node(job: Standing, called: ConductorState | None, state
         (Standing(State.SKIPPED, waits=True), N.SKIPPED),
         (Standing(State.ABORTING, waits=True), N.EMERGENCY_STOP),
         (Standing(State.ABORTING, waits=True, has_limit=True), N.ABEND),
-        (Standing(State.ABORTED, waits=True), N.EMERGENCY_STOP),
+        (Standing(State.ABORTED, waits=True, reason=TOLD), N.EMERGENCY_STOP),
         (Standing(State.CANCELLED, waits=True), N.ABEND),
     ],
 )
 def test_the_state_of_a_pause(job: Standing, state: NodeState) -> None:
     assert states.pause_state(job) is state
+
+
+@pytest.mark.parametrize(
+    ("job", "is_stopped"),
+    [
+        (Standing(State.ABORTING, reason=TOLD), True),
+        (Standing(State.ABORTING, has_limit=True, reason="not done within 1 minute"), False),
+        (Standing(State.ABORTED, reason=TOLD), True),
+        (Standing(State.ABORTED), False),  # only a step of it was told
+        (Standing(State.ACTIVE), False),
+    ],
+)
+def test_who_was_told_to_stop(job: Standing, is_stopped: bool) -> None:
+    assert job.is_stopped is is_stopped
 
 
 def test_no_job_is_in_a_state_that_nothing_is_said_of() -> None:

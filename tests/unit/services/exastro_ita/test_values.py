@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import orjson
 import pytest
 from exastro_world import a_column, a_menu
 from hypothesis import given, settings
@@ -123,6 +124,20 @@ def test_limits_and_patterns_of_columns() -> None:
     assert caught.value.message == m("MSG-00009", address.pattern, "256.1.1.1")
 
 
+@pytest.mark.parametrize(
+    "sent", [0.00001, "0.00001", -0.00002, "-0.00002", 1e20, "100000000000000000000", 2**64, -1e19, 2**63, 1.5e300]
+)
+def test_numbers_are_kept_however_small_or_large(sent: Any) -> None:
+    assert stored(Kind.NUMBER, sent) == float(sent)
+    assert round_trips(a_column("x", Kind.NUMBER), sent)
+
+
+def test_no_integer_is_larger_than_json_keeps() -> None:
+    limits = {"least": -1e30, "most": 1e30}
+    assert stored(Kind.INTEGER, str(2**64 - 1), **limits) == 2**64 - 1
+    assert wrong(Kind.INTEGER, 2**64, **limits) == m("MSG-00019", -(2**63), 2**64 - 1, str(2**64))
+
+
 def test_a_pattern_that_would_take_other_engines_an_age_is_judged_at_once() -> None:
     assert wrong(Kind.TEXT, "a" * 10_000 + "!", pattern="(a|aa)+").id == "MSG-00009"
 
@@ -194,7 +209,8 @@ def test_a_record_shows_what_the_system_writes_too() -> None:
 
 def round_trips(column: Column, sent: Any) -> bool:
     shown = FORMS.shown(column, FORMS.stored(column, sent))
-    return bool(FORMS.stored(column, shown) == FORMS.stored(column, sent) and json.dumps(shown))
+    written = orjson.dumps(shown)
+    return bool(FORMS.stored(column, orjson.loads(written)) == FORMS.stored(column, sent))
 
 
 @settings(max_examples=60, deadline=None)
@@ -208,7 +224,8 @@ def test_what_is_shown_may_be_sent_again(data: st.DataObject) -> None:
         Kind.TEXT: printable,
         Kind.LINES: st.lists(printable, max_size=3).map("\r\n".join),
         Kind.INTEGER: st.integers(-(2**31), 2**31 - 1),
-        Kind.NUMBER: st.decimals(-(10**6), 10**6, places=3).filter(lambda one: abs(one) >= 1).map(str),
+        Kind.NUMBER: st.decimals(-(10**6), 10**6, places=3).filter(lambda one: abs(one) >= 1).map(str)
+        | st.floats(allow_nan=False, allow_infinity=False),
         Kind.DATE: st.dates(min_value=datetime(1000, 1, 1).date()).map(lambda one: f"{one.year:04}/{one:%m/%d}"),  # noqa: DTZ001
         Kind.MOMENT: moments,
     }
