@@ -182,11 +182,10 @@ class Apply:
         return read_moment(text, self._settings.site_zone())
 
     def _conductor(self, scope: Scope, name: Any) -> Conductor | None:
-        """Return the live conductor of this name, or else of this name in another case; None if several have it."""
+        """Return the live conductor of exactly this name; None if several have it."""
         if not isinstance(name, str):
             return None
-        found = [one for one in self._live(scope) if one.name.casefold() == name.casefold()]
-        found = [one for one in found if one.name == name] or found
+        found = [one for one in self._live(scope) if one.name == name]
         return found[0] if len(found) == 1 else None
 
     def _conductor_with_id(self, scope: Scope, text: Any) -> Conductor | None:

@@ -330,9 +330,11 @@ runbooks:
 """
 
 
-def test_a_name_that_several_conductors_have_is_refused(manual: Ita, load_library: Callable[[str], None]) -> None:
+def test_a_name_that_several_conductors_have_or_none_exactly_is_refused(
+    manual: Ita, load_library: Callable[[str], None]
+) -> None:
     load_library(TWINS)
-    for name in ("twin", "TWIN", "SAMPLE_CONDUCTOR"):
+    for name in ("twin", "TWIN", "SAMPLE_CONDUCTOR", "SAMPLE_SUB_CONDUCTOR"):  # but for the first one nobody's
         for path, result in (("apply/", "499-00804"), (EXECUTE, "499-00814")):
             _, code, message = refusal(manual.call("POST", path, {**NAMES, "conductor_class_name": name}))
             assert (code, name in message) == (result, True)

@@ -12,9 +12,10 @@ import pytest
 from exastro_world import a_record, a_scope, a_workspace, an_operation, changing, hosts_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from dispatcher.core.permissions import SYSTEM
+from dispatcher.datastore.agents import Agent
 from dispatcher.datastore.exastro_ita import ItaDetail, ItaRecord
 from dispatcher.services.exastro_ita.host_groups import (
     GROUP_LINKS,
@@ -200,6 +201,16 @@ def test_choices_have_hosts_by_their_names_and_groups_with_a_mark(world: World) 
         assert list(whole.values()) == ["h1", "h2", "h3", "[HG]h1", "[HG]web"]
         for text in ("h2", "[HG]web", "web", "[HG]h9", "H2", ""):
             assert list(names.find(scope, text)) == [key for key, known in whole.items() if known == text]
+
+
+def test_a_group_is_found_where_an_agent_is_called_as_it_is_shown(world: World) -> None:
+    """Agents come from elsewhere, too."""
+    key = world.group("web")
+    names = HostOrGroupNames(HostNames(world.hosts), world.groups)
+    with world.datastore.begin() as session:
+        session.execute(update(Agent).where(Agent.id == world.ids["h3"]).values(name="[HG]web"))
+    with world.datastore.read() as session:
+        assert names.find(a_scope(session, world.workspace), "[HG]web") == [str(key)]
 
 
 _GROUPS = [UUID(int=number) for number in range(8)]
