@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from secrets import token_urlsafe
 from typing import Any
 from uuid import UUID
@@ -68,6 +68,21 @@ class Pair:
         return 0 if self.lifetimes.refresh is None else int(self.lifetimes.refresh.total_seconds())
 
 
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a new access token may say of itself. ``text`` are the random bits that make it a secret."""
+
+    text: str = field(repr=False)
+    login: str  #: its name; empty while there is none
+    issued_at: datetime
+    expires_at: datetime
+
+
+def opaque(claims: Claims) -> str:
+    """Return a token that tells nobody anything."""
+    return claims.text
+
+
 class FirstLoginPending(NotAuthenticated):
     """The credentials are right, but their login has not chosen a password of its own yet."""
 
@@ -107,12 +122,14 @@ class AccessTokens:
         address: str,
         *,
         asks_first_login: bool = False,
+        write: Callable[[Claims], str] = opaque,
     ) -> Pair:
         """Return new tokens for *dialect* to a login, asked for from the network *address*.
 
         Several *names* are what the one that was sent may mean: the first counts that is a login's; lock-outs count by
         the last. So are several *passwords*: together they are one attempt. Without any login every name and password
-        is right, as everything else is allowed then.
+        is right, as everything else is allowed then. How the access token looks says *write*; all that it is made of
+        has to be in it.
 
         :raises FirstLoginPending: if the dialect *asks_first_login*, and that is to come.
         :raises NotAuthenticated: if the password is wrong, or too many were wrong before.
@@ -130,7 +147,7 @@ class AccessTokens:
                 login = _locked(session, find(session, caller.name)) if caller.name else None
                 # The login may have been changed since its password was right: then that has to be asked again.
                 if revisions.current(session)[revisions.SECURITY] == revision:
-                    return self._make(session, dialect, login, lifetimes, caller, self._ports.new_id())
+                    return self._make(session, dialect, login, lifetimes, caller, self._ports.new_id(), write)
         raise Unavailable("logins are being changed, try again shortly")
 
     def renew(self, dialect: str, token: str, lifetimes: Lifetimes, address: str) -> Pair:
@@ -254,12 +271,14 @@ class AccessTokens:
         lifetimes: Lifetimes,
         caller: Caller,
         chain: UUID,
+        write: Callable[[Claims], str] = opaque,
     ) -> Pair:
         now, key = self._ports.now(), None if login is None else login.id
         ends = {ACCESS: now + lifetimes.access}
         if lifetimes.refresh is not None:
             ends[REFRESH] = now + lifetimes.refresh
         texts = {kind: token_urlsafe(32) for kind in ends}
+        texts[ACCESS] = write(Claims(texts[ACCESS], caller.name, now, ends[ACCESS]))
         for kind, end in ends.items():
             values = {"dialect": dialect, "kind": kind, "login_id": key, "expires_at": end, "chain": chain}
             session.add(AccessToken(id=self._ports.new_id(), hash=hashed(texts[kind]), **values))

@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Self
 
 import orjson
@@ -73,6 +74,42 @@ def read_json(
         # Slower, and only for what is known to be valid and not deep.
         return json.loads(text, parse_float=number, object_pairs_hook=_unique if is_unique else None)
     return value
+
+
+def read_json_with_controls(body: bytes, charset: str | None, quotas: Quotas, *, latin_1: bool = False) -> Any:
+    """Return the value in *body*, strict JSON whose texts may hold line breaks, tabs and the like as they are.
+
+    A text may be as long as the message. Of equal names the last wins (contract IES 1.2: ``strict=False``).
+
+    :raises QuotaExceeded: if it is larger, deeper or wider than *quotas*.
+    :raises BadRequest: if it is no such JSON.
+    """
+    if len(body) > quotas.message_bytes:
+        raise QuotaExceeded(f"the message is larger than {quotas.message_bytes} bytes")
+    text = to_utf_8(body, charset, latin_1=latin_1).decode()
+    try:
+        value = json.loads(text, strict=False, parse_constant=_no_number, object_pairs_hook=_in_order)
+    except RecursionError:
+        raise _excess("depth", quotas.json_depth) from None
+    except json.JSONDecodeError as error:
+        raise BadRequest(f"the JSON cannot be read: {error}") from None
+    except ValueError:  # Python reads integers of so many digits only
+        raise _excess("digits of an integer", quotas.json_integer_digits) from None
+    _check_values(value, replace(quotas, string_chars=quotas.message_bytes))
+    return value
+
+
+def _in_order(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the members, in which the last of equal names is also the last in order."""
+    members: dict[str, Any] = {}
+    for name, value in pairs:
+        members.pop(name, None)
+        members[name] = value
+    return members
+
+
+def _no_number(name: str) -> Any:
+    raise BadRequest(f"the JSON cannot be read: {name} is no number")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -184,6 +184,16 @@ def dialect_requests() -> Iterator[bytes]:
         body = b"" if message is None else json.dumps(message).encode()
         yield f"{verb}\n{place}\n{query}\napplication/json\n".encode() + body
     yield f"POST\n{ccs}/oauth/tokens\n\napplication/json\n".encode() + b"grant_type=password&username=a&password=b%3D"
+    for place, model in (
+        (
+            "Jobs",
+            '{Name: "a", JobType: 2, StartTime: "2031-05-01", DiscoveryTargets: {SingleIpTargets: [{Ip: "::1"},]},}',
+        ),
+        ("DeploymentGroups", '{CustomPatchListId : 1, GroupIds: [1], StartTime: "2031-05-01", Notify: {} Reboot: {}}'),
+        ("CustomPatchLists", '{Name: "a", Patches: [{Name: "b", Package: "c", Reboot: "always"}]}'),
+    ):
+        yield f"POST\n/api/v2/{place}\n\napplication/json\n".encode() + json.dumps({"value": model}).encode()
+    yield b"GET\n/api/v2/Jobs\n$filter=Status eq 'Failed' and contains(Name,'x')&$orderby=Id desc&$top=5\n\n"
     kind = "multipart/form-data; boundary=B"
     yield f"POST\n{ita}/menu/sheet_a/maintenance/all/\n\n{kind}\n".encode() + exastro_seeds.FORM
     yield b"POST\n/auth/oauth/token\n\n\ngrant_type=client_credentials&client_id=a&client_secret=b"

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, quote
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from fuzz import endpoints, exastro, exastro_seeds, seeds
+from fuzz import endpoints, exastro, exastro_seeds, loose, seeds
 from pydantic import ValidationError
 from wire_values import plain
 
@@ -371,11 +371,11 @@ TARGETS = {
     for one in (
         Target("xml", xml, seeds.xml_bodies, seeds.XML_WORDS),
         Target("json", json_body, seeds.json_bodies, seeds.JSON_WORDS),
+        Target("loose_json", loose.texts, loose.text_seeds, loose.TEXT_WORDS),
+        Target("odata_queries", loose.queries, loose.query_seeds, loose.QUERY_WORDS),
         Target("soap", soap, seeds.envelopes, seeds.SOAP_WORDS),
         Target("rest", rest, seeds.rest_requests, seeds.REST_WORDS),
-        Target(
-            "json_api", json_api, seeds.json_requests, (*seeds.JSON_WORDS, "/letters", "/keys", "&amp;", "%00", "//")
-        ),
+        Target("json_api", json_api, seeds.json_requests, seeds.JSON_API_WORDS),
         Target("json_dialects", json_dialects, seeds.dialect_requests, seeds.DIALECT_WORDS),
         Target("ccs_queries", ccs_queries, seeds.ccs_queries, seeds.CCS_WORDS),
         Target("ccs_log_ins", ccs_log_ins, seeds.ccs_log_ins, ("%", "%25", "%00", "\\", "%5C", "=", "\n")),

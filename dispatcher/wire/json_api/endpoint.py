@@ -33,7 +33,11 @@ class _Served:
 
     def __call__(self, request: Request, variables: Mapping[str, str]) -> Response:
         arguments = self.messages.read(request)
-        return _cautious(self.messages.write(self.operation.call(request=request, **variables, **arguments)))
+        made = self.operation.call(request=request, **variables, **arguments)
+        response = self.messages.write(made)
+        if location := self.operation.declared.location:
+            response.headers.append(("Location", f"{request.scheme}://{request.host}{location.format_map(dict(made))}"))
+        return _cautious(response)
 
 
 class JsonApi:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from dispatcher.core.errors import BadRequest
 from dispatcher.wire.http import Request, Response
+from dispatcher.wire.json_api.envelopes import read_enveloped
 from dispatcher.wire.json_api.failures import invalid_message
 from dispatcher.wire.json_api.forms import FormStyle, read_form
 from dispatcher.wire.json_api.models import in_any_case, names_of
@@ -41,7 +43,9 @@ class Messages:
         self._readers: dict[str, _Read] = {}
         if operation.body is not None and not operation.is_read_late:
             self._readers["body"] = _body(
-                operation.body, quotas, is_optional=operation.is_body_optional, latin_1=latin_1
+                operation.body,
+                partial(read_enveloped if operation.declared.is_enveloped else _read_body, quotas, latin_1=latin_1),
+                is_optional=operation.is_body_optional,
             )
         if operation.form is not None:
             self._readers["form"] = _form(operation.form, form_style, quotas, latin_1=latin_1)
@@ -67,15 +71,17 @@ class Messages:
         return Response(self._operation.declared.status, body, JSON)
 
 
-def _body(hint: Any, quotas: Quotas, *, is_optional: bool, latin_1: bool) -> _Read:
+def _read_body(quotas: Quotas, body: bytes, charset: str | None, *, latin_1: bool) -> Any:
+    return read_json(body, charset, quotas, number=Number, is_unique=True, latin_1=latin_1)
+
+
+def _body(hint: Any, read_body: Callable[[bytes, str | None], Any], *, is_optional: bool) -> _Read:
     adapter: TypeAdapter[Any] = TypeAdapter(hint)
 
     def read(request: Request) -> Any:
         if is_optional and not request.body.strip():
             return None
-        charset = _charset(request)
-        document = read_json(request.body, charset, quotas, number=Number, is_unique=True, latin_1=latin_1)
-        return _validated(adapter, document)
+        return _validated(adapter, read_body(request.body, _charset(request)))
 
     return read
 

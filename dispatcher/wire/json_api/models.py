@@ -33,23 +33,38 @@ class AnyCase(Model):
         return in_any_case(value, names_of(cls), cls.other_names) if isinstance(value, dict) else value
 
 
+class LastWins(Model):
+    """As ``AnyCase``, but of two members that mean the same the last counts, as in Ivanti Endpoint Security."""
+
+    other_names: ClassVar[Mapping[str, str]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_any_case(cls, value: Any) -> Any:
+        return in_any_case(value, names_of(cls), cls.other_names, last_wins=True) if isinstance(value, dict) else value
+
+
 def names_of(model: type[BaseModel]) -> list[str]:
     """Return the names that the members of *model* have on the wire."""
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def in_any_case(
-    members: Mapping[str, Any], names: Sequence[str], other_names: Mapping[str, str] | None = None
+    members: Mapping[str, Any],
+    names: Sequence[str],
+    other_names: Mapping[str, str] | None = None,
+    *,
+    last_wins: bool = False,
 ) -> dict[str, Any]:
     """Return *members* by those of *names* that they have in any letter case, or by their own names in lower case.
 
-    :raises ValueError: if two mean the same: a filter in front may have looked at the other one.
+    :raises ValueError: if two mean the same, as a filter in front may have looked at the other one, unless *last_wins*.
     """
     known = {name.lower(): name for name in names} | dict(other_names or {})
     found: dict[str, Any] = {}
     for name, value in members.items():
         member = known.get(name.lower(), name.lower())
-        if member in found:
+        if member in found and not last_wins:
             raise ValueError(f"{member[:50]} is there twice")
         found[member] = value
     return found

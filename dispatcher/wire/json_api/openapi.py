@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from typing import Any, Literal
@@ -12,6 +13,7 @@ from dispatcher.core.errors import Conflict, Forbidden, InvalidValue, NotAuthent
 from dispatcher.wire.faults import Unexpected
 from dispatcher.wire.http import BASIC, BEARER, Request
 from dispatcher.wire.json_api.endpoint import JsonApi
+from dispatcher.wire.json_api.envelopes import MEMBER
 from dispatcher.wire.json_api.failures import Failure
 from dispatcher.wire.json_api.models import names_of
 from dispatcher.wire.json_api.operations import Operation, Route
@@ -107,13 +109,32 @@ def _described(
     for part, kinds in _KINDS.items():
         # Browsers send none with a GET, so that whoever fills one in there could not send the request at all.
         if (operation.name, part) in schemas and route.verb != "GET":
-            content: dict[str, Any] = {kind: {"schema": schemas[operation.name, part]} for kind in kinds}
+            schema = schemas[operation.name, part]
+            if declared.is_enveloped:
+                schema = _envelope(schema, definitions)
+            content: dict[str, Any] = {kind: {"schema": schema} for kind in kinds}
             if declared.has_files:
                 content[_MULTIPART] = {"schema": _FILES}
             described["requestBody"] = {"required": not operation.is_body_optional, "content": content}
     described["responses"] = _responses(operation, schemas)
     described["security"] = []
     return described
+
+
+def _envelope(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """Return what a body is that holds, as a text, what *schema* describes."""
+    name = schema["$ref"].rpartition("/")[2]
+    text = {
+        "type": "string",
+        "contentMediaType": _JSON,
+        "contentSchema": schema,
+        "description": f"The JSON text of one {name}, which is described below. Names need no quotes, "
+        "and it may have line breaks, comments and a comma behind the last member.",
+    }
+    envelope: dict[str, Any] = {"type": "object", "properties": {MEMBER: text}, "required": [MEMBER]}
+    if example := definitions[name].get("example"):
+        envelope["example"] = {MEMBER: json.dumps(example)}
+    return envelope
 
 
 def _words(operation: Operation, schema: dict[str, Any], definitions: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -7,6 +7,7 @@ annotations say, ``request`` is the request itself. What is returned becomes JSO
 from __future__ import annotations
 
 import inspect
+import re
 import types
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -15,12 +16,16 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 from dispatcher.wire.http import Response
 
 _DECLARED = "__json_operation__"
+_VARIABLE = re.compile("<([^<>]+)>")
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A method and a path template such as ``/jobs/<job>``; variables are whole segments."""
+    """A method and a path template such as ``/jobs/<job>``.
+
+    A variable is a whole segment, or a key in parentheses behind a word: ``/jobs(<job>)``.
+    """
 
     verb: str
     path: str
@@ -33,7 +38,7 @@ class Route:
     @property
     def variables(self) -> tuple[str, ...]:
         """The names of the variables in the path, from left to right."""
-        return tuple(word[1:-1] for word in self.segments if word.startswith("<"))
+        return tuple(name for word in self.segments for name in _VARIABLE.findall(word))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,10 @@ class Declaration:
     #: The type of the body, if the method reads that of the request by itself: after it knows who may send one.
     takes: Any
     has_files: bool  #: whether such a body may come as a multipart form, with files
+    #: Whether the body is the loose JSON text in the member ``value`` of what is sent; see ``envelopes``.
+    is_enveloped: bool = False
+    #: Where what was made is found, as a path with members of the answer in it: ``/jobs/{id}``. Empty: it is not told.
+    location: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +99,8 @@ def operation(
     tag: str = "",
     takes: Any = None,
     has_files: bool = False,
+    enveloped: bool = False,
+    location: str = "",
 ) -> Callable[[_Method], _Method]:
     """Declare a method as an operation at *routes*, such as ``GET /jobs/<job>``; for the rest see ``Declaration``."""
     pairs = [route.partition(" ") for route in routes]
@@ -104,6 +115,8 @@ def operation(
         tag=tag,
         takes=takes,
         has_files=has_files,
+        is_enveloped=enveloped,
+        location=location,
     )
 
     def decorate(method: _Method) -> _Method:
@@ -133,6 +146,8 @@ def _compiled(name: str, method: Callable[..., Any], declared: Declaration, tag:
     for route in declared.routes:
         if unserved := set(parameters) ^ {"request", *route.variables, *({"body", "query", "form"} & set(parameters))}:
             raise TypeError(f"{name}: {route.path} and the signature differ in {', '.join(sorted(unserved))}")
+    if declared.is_enveloped and "body" not in parameters:
+        raise TypeError(f"{name}: an envelope without a body")
     if len([*({"body", "form"} & set(parameters)), *([] if declared.takes is None else ["takes"])]) > 1:
         raise TypeError(f"{name}: a request has one body")
     body, is_body_optional = _without_none(declared.takes or hints.get("body"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -12,6 +13,10 @@ from werkzeug.routing import Map, Rule
 from dispatcher.wire.json_api.operations import Route
 
 T = TypeVar("T")
+#: A segment with a variable.
+_SEGMENT = re.compile(r"(?:(?P<before>[^<>()]+)\()?<(?P<name>[^<>]+)>(?(before)\))")
+#: What is no variable.
+_WORD = re.compile("(?:^|(?<=>))[^<>]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +39,10 @@ class Routes(Generic[T]):
 
     def __init__(self, routes: Iterable[tuple[Route, T]], *, any_case: bool) -> None:
         self._any_case = any_case
-        self._targets: list[tuple[T, list[tuple[str, int]]]] = []
+        self._targets: list[tuple[T, list[_Place]]] = []
         rules = []
         for place, (route, target) in enumerate(routes):
-            self._targets.append((target, self._places(route)))
+            self._targets.append((target, _places(route)))
             rule = Rule(self._folded(route), methods=[route.verb], endpoint=place)
             # Nobody asks for the head of a message, and some that are got by GET do something.
             rule.methods = {route.verb}
@@ -57,18 +62,42 @@ class Routes(Generic[T]):
             return None
         target, places = self._targets[place]
         # Their values are not those of the rule, which are folded.
-        variables = {name: segments[place] for name, place in places}
+        variables = {one.name: one.value_in(segments[one.segment]) for one in places}
         return Found(target, variables) if all(map(_is_text, variables.values())) else None
 
     def _folded(self, route: Route) -> str:
-        words = (word.lower() if self._any_case and word[0] != "<" else word for word in route.segments)
-        return "/" + "/".join(words)
+        path = "/" + "/".join(route.segments)
+        return _WORD.sub(lambda word: word[0].lower(), path) if self._any_case else path
 
-    @staticmethod
-    def _places(route: Route) -> list[tuple[str, int]]:
-        return [(word[1:-1], place) for place, word in enumerate(route.segments) if word[0] == "<"]
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the variable *name* is: in the *segment* of a path, behind a word of so many characters and ``(``."""
+
+    name: str
+    segment: int
+    is_key: bool
+    begin: int
+
+    def value_in(self, segment: str) -> str:
+        """Return its value; a key may stand in single quotes, in which two stand for one (OData 4, 5.1.1.6.2)."""
+        if not self.is_key:
+            return segment
+        value = segment[self.begin : -1]
+        is_quoted = len(value) > 1 and value[0] == value[-1] == "'"
+        return value[1:-1].replace("''", "'") if is_quoted else value
+
+
+def _places(route: Route) -> list[_Place]:
+    found = []
+    for number, word in enumerate(route.segments):
+        if match := _SEGMENT.fullmatch(word):
+            found.append(_Place(match["name"], number, match["before"] is not None, match.start("name") - 1))
+        elif "<" in word:
+            raise ValueError(f"{route.path}: a variable is a segment, or a key in parentheses at its end")
+    return found
 
 
 def _is_text(value: str) -> bool:
-    """Whether *value* is what messages and every database can hold."""
-    return "\0" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
+    """Whether *value* is what messages and every database can hold, and not empty."""
+    return value != "" and "\0" not in value and not any("\ud800" <= character <= "\udfff" for character in value)

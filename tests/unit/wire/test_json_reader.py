@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from work import assert_linear
 
 from dispatcher.core.errors import BadRequest, QuotaExceeded
-from dispatcher.wire.json_reader import Number, read_json
+from dispatcher.wire.json_reader import Number, read_json, read_json_with_controls
 from dispatcher.wire.quotas import Quotas
 
 QUOTAS = Quotas()
@@ -216,3 +216,55 @@ def test_numbers_may_stay_numbers_that_know_how_they_were_written() -> None:
     number = read_json(b"[12.50]", None, Quotas(), number=Number)[0]
     assert (number, number.text) == (12.5, "12.50")
     assert not isinstance(number, str)
+
+
+@given(PLAIN, st.sampled_from([None, 2]))
+def test_with_controls_it_is_read_all_the_same(value: Any, indent: int | None) -> None:
+    assert read_json_with_controls(json.dumps(value, indent=indent).encode(), None, QUOTAS) == value
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
+def test_with_controls_texts_may_hold_them(encoding: str) -> None:
+    body = '{"a": "x\r\n\ty\x01", "b": ["\n"]}'
+    assert read_json_with_controls(body.encode(encoding), None, QUOTAS) == {"a": "x\r\n\ty\x01", "b": ["\n"]}
+    with pytest.raises(BadRequest):
+        read(body.encode(encoding))
+
+
+def test_with_controls_the_last_of_equal_names_counts_and_is_the_last() -> None:
+    found = read_json_with_controls(b'{"a": 1, "b": 2, "a": 3}', None, QUOTAS)
+    assert [*found.items()] == [("b", 2), ("a", 3)]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{a: 1}", "[1,]", "NaN", "[-Infinity]", "{}{}", '"\\\n"', "'a'", "//x\n1", '"\\q"', "\xff"]
+)
+def test_with_controls_anything_else_is_an_error(text: str) -> None:
+    with pytest.raises(BadRequest):
+        read_json_with_controls(text.encode("latin-1"), None, QUOTAS)
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("[" * 33 + "1" + "]" * 33, "depth"),
+        ("[" * 100_000, "depth"),
+        ('{"a":' * 100_000, "depth"),
+        ("[" + "[]," * 50_000 + "1]", "objects and arrays"),
+        ("9" * 4_301, "digits of an integer"),
+        (" " * ((4 << 20) + 1), "larger than"),
+    ],
+    ids=["deep", "deeper", "deeper objects", "wide", "digits", "large"],
+)
+def test_with_controls_quotas_hold(text: str, what: str) -> None:
+    with pytest.raises(QuotaExceeded, match=what):
+        read_json_with_controls(text.encode(), None, QUOTAS)
+
+
+@pytest.mark.parametrize("piece", ['"\n', "\n", '"\\', '"a":1,', "[1,", "[]"])
+def test_with_controls_it_costs_what_the_message_is_long(piece: str) -> None:
+    def work(size: int) -> None:
+        with pytest.raises(BadRequest):
+            read_json_with_controls(("{" + piece * (size // len(piece))).encode(), None, QUOTAS)
+
+    assert_linear(work)

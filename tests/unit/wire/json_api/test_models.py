@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from dispatcher.wire.json_api.models import AnyCase, Digits, LaxBool, LaxText, Model
+from dispatcher.wire.json_api.models import AnyCase, Digits, LastWins, LaxBool, LaxText, Model
 from dispatcher.wire.json_reader import Number
 
 FLAG: TypeAdapter[Any] = TypeAdapter(LaxBool)
@@ -90,3 +90,24 @@ def test_members_are_known_in_any_case_and_by_their_other_names() -> None:
 def test_what_is_said_twice_is_refused_whatever_its_case(given: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="is there twice"):
         Order.model_validate(given)
+
+
+class Latest(LastWins):
+    Name: str = ""
+    Count: Digits = 1
+    other_names = {"full name": "Name"}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"NAME": "a", "count": "2", "other": 1, "OTHER": 2}, Latest(Name="a", Count=2)),
+        ({"Name": "a", "name": "b"}, Latest(Name="b")),
+        ({"name": "a", "Name": "b", "FULL NAME": "c"}, Latest(Name="c")),
+        ({"Count": "x", "COUNT": 3}, Latest(Count=3)),
+    ],
+)
+def test_of_what_is_said_twice_the_last_counts_where_the_dialect_has_it_so(
+    given: dict[str, Any], expected: Latest
+) -> None:
+    assert Latest.model_validate(given) == expected

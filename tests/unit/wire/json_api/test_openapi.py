@@ -13,7 +13,7 @@ from pydantic import Field
 from dispatcher.core.errors import NotFound
 from dispatcher.wire.http import BASIC, BEARER, Request
 from dispatcher.wire.json_api.failures import Failure, Reply
-from dispatcher.wire.json_api.models import AnyCase
+from dispatcher.wire.json_api.models import AnyCase, LastWins
 from dispatcher.wire.json_api.openapi import document
 from dispatcher.wire.json_api.operations import operation
 
@@ -140,3 +140,45 @@ def test_a_body_with_files_and_names_with_passwords_are_described() -> None:
     }
     # Nothing of the body is looked at before the method is called.
     assert api(Request("POST", "/letters/v1/parcels", body=b"{")).status == 204
+
+
+class Owner(LastWins):
+    Name: str
+
+
+class Crate(LastWins):
+    """What parcels come in."""
+
+    Owners: list[Owner]
+
+    model_config = {"json_schema_extra": {"example": {"Owners": [{"Name": "Ann"}]}}}
+
+
+class Box(LastWins):
+    Size: int
+
+
+class Crates:
+    @operation("POST /letters/v1/crates", summary="Send a crate", enveloped=True)
+    def send(self, request: Request, body: Crate) -> None: ...
+
+    @operation("POST /letters/v1/boxes", summary="Send a box", enveloped=True)
+    def send_box(self, request: Request, body: Box | None) -> None: ...
+
+
+def test_an_envelope_is_described_with_what_its_text_says() -> None:
+    described = document(letters_api(handlers=[Crates()]))
+    validate(described, cls=OpenAPIV31SpecValidator)
+    body = described["paths"]["/letters/v1/crates"]["post"]["requestBody"]
+    envelope = body["content"]["application/json"]["schema"]
+    assert (body["required"], envelope["type"], envelope["required"]) == (True, "object", ["value"])
+    value = envelope["properties"]["value"]
+    assert (value["type"], value["contentMediaType"]) == ("string", "application/json")
+    assert value["contentSchema"] == {"$ref": "#/components/schemas/Crate"}
+    assert json.loads(envelope["example"]["value"]) == {"Owners": [{"Name": "Ann"}]}
+    schemas = described["components"]["schemas"]
+    assert schemas["Crate"]["properties"]["Owners"]["items"] == {"$ref": "#/components/schemas/Owner"}
+    assert [*schemas["Owner"]["properties"]] == ["Name"]
+    box = described["paths"]["/letters/v1/boxes"]["post"]["requestBody"]
+    assert not box["required"]
+    assert "example" not in box["content"]["application/json"]["schema"]

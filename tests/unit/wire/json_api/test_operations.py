@@ -61,3 +61,27 @@ def test_a_body_that_is_read_by_the_method_itself() -> None:
     assert (found.body, found.is_body_optional, found.is_read_late) == (Letter, True, True)
     with pytest.raises(TypeError, match="one body"):
         operations_of([Twice()])
+
+
+def test_an_envelope_holds_a_body() -> None:
+    class Wrapped:
+        @operation("POST /of", summary="", enveloped=True)
+        def send(self, request: Request, body: Letter) -> None: ...
+
+    class Empty:
+        @operation("POST /of", summary="", enveloped=True)
+        def send(self, request: Request) -> None: ...
+
+    [found] = operations_of([Wrapped()])
+    assert found.declared.is_enveloped
+    with pytest.raises(TypeError, match="an envelope without a body"):
+        operations_of([Empty()])
+
+
+def test_variables_are_segments_or_keys() -> None:
+    class Keyed:
+        @operation("GET /of/<owner>/letters(<letter>)", "GET /of/<owner>/letters/<letter>", summary="")
+        def get(self, request: Request, owner: str, letter: str) -> None: ...
+
+    [found] = operations_of([Keyed()])
+    assert [route.variables for route in found.declared.routes] == [("owner", "letter")] * 2

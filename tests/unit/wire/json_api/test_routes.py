@@ -70,3 +70,56 @@ def test_any_value_is_given_as_it_is(value: str) -> None:
 @given(st.text(), st.text())
 def test_any_path_is_answered(method: str, path: str) -> None:
     FOLDED.find(method, path)
+
+
+KEYS = Routes(
+    [
+        (Route("GET", "/api/v2/Jobs"), "list"),
+        (Route("POST", "/api/v2/Jobs"), "create"),
+        (Route("GET", "/api/v2/Jobs(<job>)"), "get"),
+        (Route("GET", "/api/v2/Jobs/<job>"), "get"),
+        (Route("GET", "/api/v2/Ends(<end>)/Modules(<module>)"), "module"),
+    ],
+    any_case=True,
+)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/api/v2/Jobs(AbC)", "/api/v2/Jobs('AbC')", "/API/V2/jobs(AbC)/", "//api//v2/JOBS('AbC')//", "/api/v2/jobs/AbC"],
+)
+def test_a_key_stands_in_parentheses_or_is_a_segment(path: str) -> None:
+    assert KEYS.find("GET", path) == Found("get", {"job": "AbC"})
+
+
+def test_keys_may_be_in_the_middle_and_many() -> None:
+    found = KEYS.find("GET", "/api/v2/ends(A)/MODULES('it''s')")
+    assert found == Found("module", {"end": "A", "module": "it's"})
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/api/v2/Jobs()", "/api/v2/Jobs('')", "/api/v2/Jobs(1", "/api/v2/Jobs(1)x", "/api/v2/Jobs 1)", "/api/v2/J(1)"],
+)
+def test_what_is_no_key_is_nowhere(path: str) -> None:
+    assert KEYS.find("GET", path) is None
+
+
+def test_a_key_is_nothing_to_post_to() -> None:
+    assert KEYS.find("POST", "/api/v2/Jobs(1)") == WrongMethod(("GET",))
+    assert KEYS.find("POST", "/api/v2/jobs") == Found("create", {})
+
+
+@given(st.text(min_size=1))
+def test_any_key_is_given_as_it_is(value: str) -> None:
+    quoted = value.replace("'", "''")
+    found = KEYS.find("GET", f"/api/v2/jObS('{quoted}')")
+    if "/" in value or "\0" in value:
+        return
+    assert found == Found("get", {"job": value})
+
+
+@pytest.mark.parametrize("path", ["/jobs<job>", "/a<b>c", "/(<a>)", "/a(<b>", "/a(<b>)c", "/<a>-<b>"])
+def test_a_variable_elsewhere_in_a_segment_is_noticed_when_the_dialect_is_made(path: str) -> None:
+    with pytest.raises(ValueError, match="a variable is a segment, or a key"):
+        Routes([(Route("GET", path), "x")], any_case=False)
