@@ -24,13 +24,14 @@ All but ``enrol`` carry ``Authorization: Agent <agent id>:<secret>``. All moment
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from dispatcher.agents.member_types import PLAIN, Count, Digest, ExitCode, Moment, Offset, Position, Text
 from dispatcher.core.accounts import Account
+from dispatcher.core.computers import AgentChange, Way
 from dispatcher.core.inputs import Input
 from dispatcher.core.parameters import ParameterType
 
@@ -45,28 +46,8 @@ REPORTS_A_LEASE = 3
 MAX_REPORT_BYTES = 1 << 20
 #: How many computers an agent is asked to wake by one answer.
 MOST_WAKES = 10_000
-
-
-_PLAIN = r"^[ -~]*$"
-#: Text of others: not every database can hold a NUL.
-Text = Annotated[str, AfterValidator(lambda text: text.replace("\0", "\N{REPLACEMENT CHARACTER}"))]
-
-
-def _in_utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("the moment is out of range") from None
-
-
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
-#: What the datastore can hold of numbers.
-Position = Annotated[int, Field(ge=0, lt=1 << 31)]
-Offset = Annotated[int, Field(ge=0, lt=1 << 62)]
-Count = Annotated[int, Field(ge=1, lt=1 << 31)]
-#: A SHA-256, in hex.
-Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-ExitCode = Annotated[int, Field(ge=-(1 << 63), lt=1 << 63)]
+#: How many computers one event tells of.
+MOST_COMPUTERS = 500
 
 
 class Message(BaseModel):
@@ -85,9 +66,9 @@ class Facts(Message):
     macs: Annotated[list[Annotated[Text, Field(max_length=32)]], Field(max_length=64)] = []
     python: Annotated[Text, Field(max_length=64)] = ""
     version: Annotated[Text, Field(max_length=64)] = ""  #: of the agent itself
-    time_zone: Annotated[str, Field(max_length=64, pattern=_PLAIN)] = ""  #: an IANA name; empty if it cannot be told
+    time_zone: Annotated[str, Field(max_length=64, pattern=PLAIN)] = ""  #: an IANA name; empty if it cannot be told
     #: Another one after every boot; empty if it cannot be told.
-    boot_id: Annotated[str, Field(max_length=64, pattern=_PLAIN)] = ""
+    boot_id: Annotated[str, Field(max_length=64, pattern=PLAIN)] = ""
     console_user: Annotated[Text, Field(max_length=255)] = ""  #: as ``core.console.Console``
     last_console_user: Annotated[Text, Field(max_length=255)] = ""
     console_user_at: Moment | None = None
@@ -273,6 +254,33 @@ class Fetched(Message):
     data: bytes
 
 
+class Computer(Message):
+    """What a task has found (``core.computers.FoundComputer``)."""
+
+    address: Annotated[Text, Field(max_length=64)] = ""
+    name: Annotated[Text, Field(max_length=255)] = ""
+    dns_name: Annotated[Text, Field(max_length=255)] = ""
+    netbios_name: Annotated[Text, Field(max_length=64)] = ""
+    mac: Annotated[Text, Field(max_length=32)] = ""
+    os: Annotated[Text, Field(max_length=32)] = ""
+    description: Annotated[Text, Field(max_length=1000)] = ""
+    ports: Annotated[list[Annotated[int, Field(ge=1, le=65_535)]], Field(max_length=1000)] = []
+    ways: Annotated[list[Way], Field(max_length=len(Way))] = []
+    change: AgentChange | None = None
+    agent_id: UUID | None = None
+    gone_agent_id: UUID | None = None
+
+
+class Found(Message):
+    """Computers that a task has found, or done something to; told when the task has ended, however that was."""
+
+    kind: Literal["found"] = "found"
+    run_id: UUID
+    fence: int
+    position: Position
+    computers: Annotated[list[Computer], Field(max_length=MOST_COMPUTERS)]
+
+
 class FetchedText(Message):
     """A text of which all parts were sent, in what is said of its run in the end; ``name`` says which configuration."""
 
@@ -323,7 +331,7 @@ class RunFinished(Message):
 
 
 RunEvent = Annotated[
-    RunStarted | TaskStarted | Output | Fetched | TaskFinished | RunFinished, Field(discriminator="kind")
+    RunStarted | TaskStarted | Output | Fetched | Found | TaskFinished | RunFinished, Field(discriminator="kind")
 ]
 
 

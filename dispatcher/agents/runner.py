@@ -87,6 +87,38 @@ def run(settings: AgentSettings, now: Now) -> int:
         os.close(lock)
 
 
+def enrol(settings: AgentSettings, now: Now) -> int:
+    """Enrol an agent that has not done so, and do nothing else; return the exit code. Each dispatcher is asked once.
+
+    :raises Refused: if a dispatcher does not accept the agent.
+    :raises Unavailable: if none answers.
+    :raises ValueError: if the stored identity is damaged.
+    """
+    home = settings.home.absolute()
+    (home / WORK).mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = _lock(home)
+    try:
+        if identity.load(home) is None:
+            watch = Watch(read_session, now)
+            watch.look()
+            facts = read_facts(settings.dispatchers[0], settings.facts, watch.seen)
+            _enrol(settings, home, Connection(settings.dispatchers, settings.ca_file, settings.pin, home), facts)
+        return STOPPED
+    finally:
+        os.close(lock)
+
+
+def _enrol(settings: AgentSettings, home: Path, connection: Connection, facts: Facts) -> StoredIdentity:
+    message = Enrol(token=settings.enrol_token, name=settings.name, agent_id=settings.agent_id, facts=facts)
+    given = connection.enrol(message)
+    known = StoredIdentity(
+        agent_id=given.agent_id, secret=given.secret, name=settings.name, dispatchers=settings.dispatchers
+    )
+    identity.save(home, known)
+    log.info("agent.enrolled agent_id=%s name=%r", known.agent_id, known.name)
+    return known
+
+
 class _Agent:
     def __init__(self, settings: AgentSettings, home: Path, lock: int, now: Now) -> None:
         processes.become_subreaper()
@@ -167,20 +199,9 @@ class _Agent:
 
     def _identify(self, connection: Connection) -> StoredIdentity:
         """Return the stored identity, or enrol and store it; the delivery may begin then."""
-        known = self._identity or self._enrol(connection, self._facts)
+        known = self._identity or _enrol(self._settings, self._home, connection, self._facts)
         self._reporting.identify(known.agent_id, known.secret)
         self._delivery.start()
-        return known
-
-    def _enrol(self, connection: Connection, facts: Facts) -> StoredIdentity:
-        settings = self._settings
-        message = Enrol(token=settings.enrol_token, name=settings.name, agent_id=settings.agent_id, facts=facts)
-        given = connection.enrol(message)
-        known = StoredIdentity(
-            agent_id=given.agent_id, secret=given.secret, name=settings.name, dispatchers=self._dispatchers
-        )
-        identity.save(self._home, known)
-        log.info("agent.enrolled agent_id=%s name=%r", known.agent_id, known.name)
         return known
 
     def _tell(self, console: Console) -> None:

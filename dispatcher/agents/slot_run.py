@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from dispatcher.agents import fetched_text
+from dispatcher.agents.found_computers import FoundComputers
 from dispatcher.agents.masking import MASK, Masker
 from dispatcher.agents.protocol import (
     MAX_REPORT_BYTES,
@@ -85,6 +86,7 @@ class SlotRun:
         self._scopes = Scopes(message.order)
         self._ended: list[Ended] = []
         self._fetched: list[FetchedText] = []
+        self._found = FoundComputers(scratch, message.order, self._tell)
         self._previous = TaskEnding("skipped")
         self._problem = ""  #: why the run goes no further, although no task has stopped it
         self._is_begun = message.is_begun
@@ -205,6 +207,7 @@ class SlotRun:
         self._is_begun = False
         output = TaskOutput(order, task.position, self._scopes.secrets, self._tell)
         ending, attempts = self._try(task, output)
+        self._found.hand_on(task.position, self._scopes.secrets)
         if ending.state == "completed" and task_type(task.type).keeps:
             ending = self._hand_on(task, ending)
         self._note(task, ending, attempts)

@@ -111,7 +111,8 @@ class TaskRun:
         kind = task_type(name)
         account = self.order.account if kind.needs_account(self.task.settings) else None
         inputs = self.order.inputs if kind.takes_inputs else ()
-        order = worker_order.prepare(name, settings, self._home, self.scratch, self.work, account, inputs)
+        task = f"{self.order.run_id}-{self.task.position}"
+        order = worker_order.prepare(name, settings, self._home, self.scratch, self.work, account, inputs, task)
         return worker_order.conclude(self.run_process(order), self.scratch)
 
     def _ending(self, end: ProcessEnd, success_codes: frozenset[int]) -> TaskEnding:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from dispatcher.agents import protocol
 from dispatcher.agents.values import to_parameter, to_value
+from dispatcher.core.computers import FoundComputer
 from dispatcher.core.conditions import ConditionDocument
 from dispatcher.core.console import Console
 from dispatcher.core.definitions import PlannedModule, TaskDocument
@@ -149,6 +150,8 @@ def _to_event(event: protocol.RunEvent) -> reporting.RunEvent:
             return reporting.Output(event.position, event.offset, event.data)
         case protocol.Fetched():
             return reporting.Fetched(event.position, event.offset, event.data)
+        case protocol.Found():
+            return reporting.Found(event.position, [_to_computer(one) for one in event.computers])
         case protocol.TaskFinished():
             return reporting.TaskFinished(
                 event.position,
@@ -164,6 +167,12 @@ def _to_event(event: protocol.RunEvent) -> reporting.RunEvent:
             outputs = [[to_parameter(value) for value in values] for values in event.outputs]
             fetched = [_to_text(text) for text in event.fetched]
             return reporting.RunFinished(event.at, _RUN_EVENTS[event.state], event.reason, outputs, fetched)
+
+
+def _to_computer(computer: protocol.Computer) -> FoundComputer:
+    return FoundComputer(
+        **{**dict(computer), "ports": tuple(sorted(set(computer.ports))), "ways": tuple(dict.fromkeys(computer.ways))}
+    )
 
 
 def _to_text(text: protocol.FetchedText) -> FetchedText:

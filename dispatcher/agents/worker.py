@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from dispatcher.agents import premises
+from dispatcher.agents import identity, premises
 from dispatcher.agents.content import Cache
 from dispatcher.agents.downloads import Downloads
 from dispatcher.agents.worker_order import FAILED, WorkOrder
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _tools(order: WorkOrder) -> Tools:
-    allowed = premises.load(order.home)
+    allowed, known = premises.load(order.home), identity.load(order.home)
     downloads = Downloads(order.home, allowed)
     return Tools(
         values={name: value for name, value in os.environ.items() if name.startswith(_VALUES)},
@@ -63,6 +63,11 @@ def _tools(order: WorkOrder) -> Tools:
         home=order.home,
         account=order.account,
         inputs=order.inputs,
+        dispatchers=allowed.dispatchers,
+        ca_file=allowed.ca_file,
+        pin=allowed.pin,
+        agent_id=known.agent_id if known is not None else None,
+        task=order.task,
     )
 
 

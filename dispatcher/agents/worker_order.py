@@ -31,6 +31,7 @@ class WorkOrder(BaseModel):
     work: Path
     account: Account | None = None
     inputs: list[Input] = []
+    task: str = ""
 
     def conclude(self, said: str) -> None:
         """Leave what there is to say about the end of the task."""
@@ -45,8 +46,11 @@ def prepare(
     work: Path,
     account: Account | None = None,
     inputs: Sequence[Input] = (),
+    task: str = "",
 ) -> Process:
     """Write the order and return the process that does it. *account* and *inputs* are for that process alone.
+
+    *task* is its name on this computer (``Tools.task``).
 
     :raises OSError: if it cannot be written.
     """
@@ -58,6 +62,7 @@ def prepare(
         work=work,
         account=account,
         inputs=list(inputs),
+        task=task,
     )
     file = scratch / _ORDER
     (scratch / _ENDING).unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeVar
+from uuid import UUID
 
 from dispatcher.core import references
 from dispatcher.core.accounts import Account
@@ -78,6 +79,11 @@ class Tools:
     home: Path  #: of the agent; tasks keep there what they know of other computers
     account: Account | None = None  #: as whom to log in where the settings do not say
     inputs: Sequence[Input] = ()  #: of the run, for types that take them
+    dispatchers: Sequence[str] = ()  #: where the agent finds dispatchers, as URLs
+    ca_file: str | None = None  #: the certificates that it trusts instead of the usual ones
+    pin: str = ""  #: a PEM file with the only certificate that it accepts
+    agent_id: UUID | None = None  #: its own
+    task: str = ""  #: tells the task from all others, and is the same when its run is done again
 
     def fill(self, text: str) -> str:
         """Return *text* with its references filled in.

@@ -1,0 +1,1 @@
+"""Discovering: how the task ``discovery`` looks for computers."""
