@@ -8,7 +8,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from getpass import getuser
@@ -41,9 +41,10 @@ class Sshd:
     """OpenSSH's server. Who logs in gets a shell or, with *device*, only the answers in the files of *place*.
 
     A device answers ``show running-config`` with the file ``running-config``, and to anything else that it is invalid.
+    Logins find *environment* in theirs.
     """
 
-    def __init__(self, place: Path, *, device: bool = False) -> None:
+    def __init__(self, place: Path, *, device: bool = False, environment: Mapping[str, str] | None = None) -> None:
         assert SSHD is not None
         self.place = place
         place.mkdir(exist_ok=True)
@@ -51,6 +52,7 @@ class Sshd:
         (place / "authorized_keys").write_text(public + "\n")
         self._new_host_key()
         self._device = device
+        self._environment = environment or {}
         self.port = _free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
@@ -68,6 +70,8 @@ class Sshd:
             "PermitRootLogin yes",
             "Subsystem sftp internal-sftp",
         ]
+        if self._environment:
+            lines.append("SetEnv " + " ".join(f'"{name}={value}"' for name, value in self._environment.items()))
         if self._device:
             script = self.place / "device.sh"
             script.write_text(

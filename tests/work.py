@@ -14,13 +14,15 @@ _MOST_S_PER_BYTE = 1e-6
 _NOISE_S = 0.02
 
 
-def assert_linear(work: Callable[[int], object], size: int = 250_000) -> None:
+def assert_linear(
+    work: Callable[[int], object], size: int = 250_000, most_s_per_byte: float = _MOST_S_PER_BYTE
+) -> None:
     """Do *work* at half of *size* (in bytes) and at *size*: the second must cost at most four times the first."""
     gc.freeze()  # what the other tests have left is none of its garbage, and takes longer to look through than the work
     try:
         for attempts_left in (2, 1, 0):
             half, whole = _cost(work, size // 2), _cost(work, size)
-            if whole <= _FACTOR * max(half, _NOISE_S) and whole < _MOST_S_PER_BYTE * size:
+            if whole <= _FACTOR * max(half, _NOISE_S) and whole < most_s_per_byte * size:
                 return
             assert attempts_left, f"{half:.3f} s, and {whole:.3f} s for twice the size"
     finally:

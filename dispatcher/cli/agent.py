@@ -36,6 +36,8 @@ _TOKEN_VARIABLE = "DISPATCHER_ENROL_TOKEN"  # noqa: S105 - a name
     metavar="TOKEN",
     help="Needed once, to enrol; 'dispatcher token enrol' makes one.",
 )
+@click.option("--enrol-token-stdin", is_flag=True, help="Read that token from the first line of standard input.")
+@click.option("--enrol-only", is_flag=True, help="Enrol, and end: a service begins to work later.")
 @click.option("--name", default="", help="The agent's name.  [the computer's name]")
 @click.option("--id", "agent_id", type=click.UUID, help="Take over the entry with this id, which never enrolled.")
 @click.option(
@@ -122,16 +124,17 @@ def agent(
     """
     # Here, so that the other commands do not load what only the agent needs.
     from dispatcher import logs
-    from dispatcher.agents.runner import AgentSettings, run
+    from dispatcher.agents import runner
     from dispatcher.real_ports import now
 
     # Nothing that this process starts shall find it.
     os.environ.pop(_TOKEN_VARIABLE, None)
-    if local:
+    if settings.pop("enrol_token_stdin") or local:
         enrol_token = sys.stdin.readline().strip()
     name = name or platform.node() or "agent"
     # What is called the same there is handed on as it is.
-    whole = AgentSettings(
+    work = runner.enrol if settings.pop("enrol_only") else runner.run
+    whole = runner.AgentSettings(
         dispatchers=list(dispatchers),
         name=name,
         home=home or data_directory() / "agents" / _file_name(name),
@@ -143,7 +146,7 @@ def agent(
         **settings,
     )
     logs.configure(log_level, log_format)
-    sys.exit(run(whole, now))
+    sys.exit(work(whole, now))
 
 
 def _fact(text: str) -> tuple[str, str]:

@@ -17,6 +17,7 @@ from dispatcher.core.errors import DispatcherError
 COMMANDS = {
     "serve": "Run the server.",
     "agent": "Run an agent: the program on a computer that does the work.",
+    "notice": "Answer what an agent tells the user of this computer.",
     "status": "List the dispatchers that serve the datastore.",
     "migrate": "Create or upgrade the datastore's schema.",
     "backup": "Copy the datastore to a file, also while a server runs.",
@@ -35,6 +36,8 @@ COMMANDS = {
 }
 
 
+#: Commands for managed computers, where nothing of the server may be installed, such as SQLAlchemy.
+_MANAGED = frozenset({"agent", "notice"})
 #: Options that may stand before or behind the command.
 _COMMON = frozenset({"--datastore", "--config"})
 
@@ -84,11 +87,14 @@ class CommandLine(click.Group):
 
 
 def _common_first(args: list[str]) -> list[str]:
-    """Return *args* with ``--datastore`` and ``--config``, and their values, before everything else."""
+    """Return *args* with ``--datastore`` and ``--config``, and their values, before everything else.
+
+    An agent has a ``--config`` of its own.
+    """
     common, rest = [], list[str]()
     waiting = iter(args)
     for argument in waiting:
-        if argument == "--":
+        if argument == "--" or (argument == "agent" and not rest):
             rest += [argument, *waiting]
         elif argument in _COMMON:
             common += [argument, *([value] if (value := next(waiting, None)) is not None else [])]
@@ -129,11 +135,13 @@ def cli(context: click.Context, datastore: str | None, config: Path | None) -> N
     Exit codes: 0 done, 1 the job failed, 2 wrong usage, 3 unreachable, 4 refused.
     """
     from dispatcher import logs
-    from dispatcher.cli.context import Context
 
     # Commands print what they did themselves; the server sets up its log as configured.
     logs.configure("warning", "console")
-    context.obj = Context(datastore, config)
+    if context.invoked_subcommand not in _MANAGED:
+        from dispatcher.cli.context import Context
+
+        context.obj = Context(datastore, config)
 
 
 def main() -> None:

@@ -55,8 +55,7 @@ class Power(WorkType[PowerSettings]):
 
         :raises TaskFailed: if the agent does not allow it, or the system refuses.
         """
-        if not tools.allows_power:
-            raise TaskFailed("refused by policy: the agent on this computer was not started with --allow-power")
+        check_allowed(tools)
         if settings.command is not None:
             text = shells.posix_text(settings.command)
             references.require(text.references, tools.values)
@@ -73,6 +72,15 @@ class Power(WorkType[PowerSettings]):
         if code:
             raise TaskFailed(f"{command[0]} refused: exit code {code}")
         return f"{settings.action.replace('_', ' ')} ordered"
+
+
+def check_allowed(tools: Tools) -> None:
+    """Check that tasks may restart this computer or switch it off.
+
+    :raises TaskFailed: if they may not.
+    """
+    if not tools.allows_power:
+        raise TaskFailed("refused by policy: the agent on this computer was not started with --allow-power")
 
 
 def system_command(platform: str, action: Action, delay_s: int, message: str) -> list[str]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, Field, model_validator
@@ -32,6 +34,12 @@ _CHUNK = 1 << 15
 _END_S = 1.0
 #: How often something is sent where nothing needs to come, so that a connection that has died ends, in seconds.
 _ALIVE_S = 30
+
+
+class LoginRefused(TaskFailed):
+    """The other computer does not let this user in."""
+
+    code = "task.login_refused"
 
 
 class SshSettings(TaskSettings):
@@ -72,10 +80,7 @@ def connected(settings: SshSettings, tools: Tools) -> Iterator[paramiko.Transpor
     :raises TaskFailed: if there is none, or nobody may log in.
     :raises RefusedByPolicy: if the address may not be called.
     """
-    try:
-        import paramiko
-    except ImportError:
-        raise TaskFailed(NOT_INSTALLED) from None
+    _require_library()
     account = _account(settings, tools)
     host = tools.fill(settings.host).strip()
     if not host:
@@ -85,16 +90,44 @@ def connected(settings: SshSettings, tools: Tools) -> Iterator[paramiko.Transpor
         stream = targets.connect(tools.networks, host, port, settings.timeout_s)
     except OSError as error:
         raise TaskFailed(f"no connection to {host} port {port}: {error}") from None
+    pinned = tools.fill(settings.host_key) if settings.host_key else ""
+    with logged_in(stream, (host, port), account, tools.home, settings.timeout_s, pinned) as transport:
+        yield transport
+
+
+@contextmanager
+def logged_in(
+    stream: socket.socket, place: tuple[str, int], account: Account, home: Path, timeout_s: float, pinned: str = ""
+) -> Iterator[paramiko.Transport]:
+    """Log in over *stream*, a connection to *place* (host, port), and give that; in the end it is closed.
+
+    The host key must have the fingerprint *pinned*, or else be the one that the agent's *home* knows, if it knows one.
+
+    :raises LoginRefused: if *account* may not log in.
+    :raises TaskFailed: if the connection fails, or its host key is another one.
+    """
+    host, port = place
     try:
-        with paramiko.Transport(stream) as transport:
-            transport.banner_timeout = transport.auth_timeout = transport.channel_timeout = settings.timeout_s
-            _shake_hands(transport, settings, tools, host_keys.name_of(host, port))
-            _log_in(transport, account, host)
-            yield transport
-    except (paramiko.SSHException, EOFError) as error:
-        raise TaskFailed(f"{host}: {error or 'the connection has ended'}") from None
+        _require_library()
+        import paramiko
+
+        try:
+            with paramiko.Transport(stream) as transport:
+                transport.banner_timeout = transport.auth_timeout = transport.channel_timeout = timeout_s
+                _shake_hands(transport, home / host_keys.FILE, host_keys.name_of(host, port), pinned, timeout_s)
+                _log_in(transport, account, host)
+                yield transport
+        except (paramiko.SSHException, EOFError) as error:
+            raise TaskFailed(f"{host}: {error or 'the connection has ended'}") from None
     finally:
         stream.close()
+
+
+def _require_library() -> None:
+    try:
+        import paramiko  # noqa: F401 - to see whether it is there
+    except ImportError:
+        raise TaskFailed(NOT_INSTALLED) from None
 
 
 def execute(
@@ -138,15 +171,13 @@ def _has_ended(transport: paramiko.Transport) -> bool:
     return not transport.is_active()
 
 
-def _shake_hands(transport: paramiko.Transport, settings: SshSettings, tools: Tools, name: str) -> None:
-    file = tools.home / host_keys.FILE
-    pinned = tools.fill(settings.host_key) if settings.host_key else ""
+def _shake_hands(transport: paramiko.Transport, file: Path, name: str, pinned: str, timeout_s: float) -> None:
     before = {} if pinned else host_keys.known(file, name)
     if before:  # the same kind of key as before, if the computer has several
         options = transport.get_security_options()
         kinds = {kind: None for key in before for kind in options.key_types if _kind(kind) == _kind(key)}
         options.key_types = [*kinds, *(kind for kind in options.key_types if kind not in kinds)]
-    transport.start_client(timeout=settings.timeout_s)
+    transport.start_client(timeout=timeout_s)
     key = transport.get_remote_server_key()
     if not pinned:
         host_keys.check(file, name, key)
@@ -162,7 +193,7 @@ def _kind(key_type: str) -> str:
 def _log_in(transport: paramiko.Transport, account: Account, host: str) -> None:
     """Log in with the key, else or also with the password.
 
-    :raises TaskFailed: if that is not enough.
+    :raises LoginRefused: if that is not enough.
     """
     import paramiko
 
@@ -185,7 +216,7 @@ def _log_in(transport: paramiko.Transport, account: Account, host: str) -> None:
         if transport.is_authenticated():
             return
     by = f" by {' and '.join(tried)}{wanted}" if tried else ": there is neither a password nor a key"
-    raise TaskFailed(f"{host} refused {account.user}{by}")
+    raise LoginRefused(f"{host} refused {account.user}{by}")
 
 
 def _key(account: Account) -> paramiko.PKey:

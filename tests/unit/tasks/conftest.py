@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -64,6 +65,8 @@ class Workshop:
         self.allows_power = False
         self.account: Account | None = None
         self.inputs: list[Input] = []
+        self.dispatchers: list[str] = []
+        self.agent_id: UUID | None = None
 
     def do(self, kind: Any, settings: dict[str, Any], **values: str) -> str:
         self.output_file.unlink(missing_ok=True)
@@ -78,6 +81,8 @@ class Workshop:
             home=self.work.parent,
             account=self.account,
             inputs=self.inputs,
+            dispatchers=self.dispatchers,
+            agent_id=self.agent_id,
         )
         return kind.do(kind.Settings.model_validate(settings), tools)
 

@@ -8,14 +8,20 @@ from dispatcher.core.errors import BadRequest
 from dispatcher.tasks.registry import task_type, task_types
 
 TYPES = [
+    "agent_install",
+    "agent_uninstall",
     "ansible_playbook",
     "command",
     "directory_check",
+    "discovery",
     "download",
     "files",
     "http_request",
+    "notice",
+    "package",
     "power",
     "query",
+    "restart_if_needed",
     "script",
     "set_output",
     "ssh_command",
