@@ -14,6 +14,7 @@ LISTEN ?= 127.0.0.1:8080
 FAULTS ?= long
 FUZZ ?= 60
 FUZZ_SEED ?= 0
+FUZZ_TARGETS ?=
 AGENTS ?= 127.0.0.1:3163
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	"$$p" -c 'import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
@@ -83,7 +84,7 @@ clients: $(VENV)/.test
 fuzz: $(VENV)/.fuzz
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || \
 		{ echo 'make fuzz needs atheris, which there is for Linux on x86_64 only'; exit 1; }
-	cd tests && $(abspath $(BIN))/python -m fuzz --seconds $(FUZZ) --seed $(FUZZ_SEED)
+	cd tests && $(abspath $(BIN))/python -m fuzz --seconds $(FUZZ) --seed $(FUZZ_SEED) $(FUZZ_TARGETS)
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m bench

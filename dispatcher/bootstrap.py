@@ -19,6 +19,7 @@ from dispatcher.agents.lookout import Lookout
 from dispatcher.bindings.exastro_ita import binding as exastro_ita
 from dispatcher.bindings.ivanti_automation import binding as ivanti_automation
 from dispatcher.bindings.ivanti_automation import resource_service
+from dispatcher.bindings.ivanti_endpoint_security import binding as ivanti_endpoint_security
 from dispatcher.bindings.opsramp import binding as opsramp
 from dispatcher.bindings.symantec_ccs import binding as symantec_ccs
 from dispatcher.core.errors import Unavailable
@@ -203,6 +204,7 @@ def _json_api(build: Callable[..., JsonApi]) -> Callable[[Hall, Quotas, Limits],
 DIALECTS: Mapping[str, Callable[[Hall, Quotas, Limits], list[Binding]]] = {
     "ivanti_automation": _ivanti_automation,
     "opsramp": _json_api(opsramp.build),
+    "ivanti_endpoint_security": _json_api(ivanti_endpoint_security.build),
     "symantec_ccs": _json_api(symantec_ccs.build),
     # The last one: below /api there are others, too.
     "exastro_ita": _json_api(exastro_ita.build),

@@ -6,7 +6,6 @@ Every setting stands in ``conf/dispatcher.toml``. What may change at run time is
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import platform
 import tomllib
@@ -28,6 +27,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 from sqlalchemy import URL
 
 from dispatcher import snmp
+from dispatcher.addresses import Address, to_address, to_optional_address, with_port
 from dispatcher.core.errors import BadRequest, InvalidValue
 from dispatcher.core.networks import PRIVATE, Networks
 from dispatcher.datastore.engines import parse_url
@@ -35,6 +35,8 @@ from dispatcher.directories import data_directory
 
 #: Where the API of Symantec CCS is, unless its listener says otherwise.
 CCS_PORT = 12431
+#: That of Ivanti Endpoint Security (contract 1.1).
+IES_PORT = 43470
 _PREFIX = "DISPATCHER_"
 
 
@@ -46,36 +48,6 @@ class ConfigErrors(BadRequest):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("the configuration is wrong:\n  " + "\n  ".join(problems), problems=problems)
         self.problems = problems
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a listener listens. Port 0 is any free one."""
-
-    host: str
-    port: int
-
-    @property
-    def is_loopback(self) -> bool:
-        """Whether only this machine can reach it."""
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
-
-
-def _to_address(value: object) -> Address:
-    if isinstance(value, Address):
-        return value
-    host, colon, port = str(value).rpartition(":")
-    host = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
-    if not colon or not host or not port.isdecimal() or int(port) > 65535 or (":" in host and "[" not in str(value)):
-        raise ValueError("must be HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080")
-    return Address(host, int(port))
 
 
 def _to_datastore_url(value: object) -> object:
@@ -103,17 +75,8 @@ def _to_list(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-def _to_optional_address(value: object) -> object:
-    return _to_address(value) if value else ""
-
-
-def _to_ccs_address(value: object) -> object:
-    has_port = not isinstance(value, str) or ":" in value.rpartition("]")[2]
-    return _to_optional_address(value if has_port or not value else f"{value}:{CCS_PORT}")
-
-
 _Networks = Annotated[tuple[str, ...], BeforeValidator(_to_networks)]
-_Address = Annotated[Address, BeforeValidator(_to_address)]
+_Address = Annotated[Address, BeforeValidator(to_address)]
 
 
 class _Section(BaseModel):
@@ -146,24 +109,28 @@ class Agents(_Section):
 class Listeners(_Section):
     """Listeners of single vendor APIs beside ``web``, which serves all; with TLS of their own, else that of ``web``."""
 
-    ccs: Annotated[Address | Literal[""], BeforeValidator(_to_ccs_address)] = ""
+    ccs: Annotated[Address | Literal[""], BeforeValidator(with_port(CCS_PORT))] = ""
     ccs_tls_cert: str = ""
     ccs_tls_key: Annotated[str, Field(validate_default=True)] = ""
+    ies: Annotated[Address | Literal[""], BeforeValidator(with_port(IES_PORT))] = ""
+    ies_tls_cert: str = ""
+    ies_tls_key: Annotated[str, Field(validate_default=True)] = ""
 
-    @field_validator("ccs_tls_key")
+    @field_validator("ccs_tls_key", "ies_tls_key")
     @classmethod
     def _goes_with_certificate(cls, value: str, info: ValidationInfo) -> str:
-        if bool(value) != bool(info.data.get("ccs_tls_cert")):
-            raise ValueError("ccs_tls_cert and ccs_tls_key need each other")
-        if value and info.data.get("ccs") == "":
-            raise ValueError("ccs_tls_cert and ccs_tls_key are of no use without ccs")
+        side = str(info.field_name).partition("_")[0]
+        if bool(value) != bool(info.data.get(f"{side}_tls_cert")):
+            raise ValueError(f"{side}_tls_cert and {side}_tls_key need each other")
+        if value and info.data.get(side) == "":
+            raise ValueError(f"{side}_tls_cert and {side}_tls_key are of no use without {side}")
         return value
 
 
 class Snmp(_Section):
     """The listener for SNMP traps by which devices tell of changed configurations; off without ``listen``."""
 
-    listen: Annotated[Address | Literal[""], BeforeValidator(_to_optional_address)] = ""
+    listen: Annotated[Address | Literal[""], BeforeValidator(to_optional_address)] = ""
     communities: Annotated[tuple[str, ...], BeforeValidator(_to_list), Field(repr=False, validate_default=True)] = ()
     change_traps: Annotated[tuple[str, ...], BeforeValidator(_to_list)] = snmp.CHANGE_TRAPS
 

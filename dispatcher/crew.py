@@ -20,7 +20,8 @@ from threading import Thread
 import structlog
 
 from dispatcher import logs, serving
-from dispatcher.config import Address, Config
+from dispatcher.addresses import Address
+from dispatcher.config import Config
 from dispatcher.core.errors import Conflict
 from dispatcher.datastore.engines import traits_of_url
 from dispatcher.places import DIALECTS

@@ -13,10 +13,11 @@ from typing import Any
 
 import structlog
 
+from dispatcher.addresses import Address
 from dispatcher.agents import pins
 from dispatcher.bootstrap import House
 from dispatcher.certificates import BadCertificate, check_pair, doubt, fingerprint, tls_context
-from dispatcher.config import Address, Config
+from dispatcher.config import Config
 from dispatcher.core.errors import Conflict, DispatcherError
 from dispatcher.real_ports import now
 from dispatcher.services.settings import Snapshot
@@ -30,7 +31,7 @@ LOOK_S = 2.0
 WEB = "web"
 AGENTS = "agents"
 #: What the others serve, by their name in the configuration.
-DIALECTS = {"ccs": "symantec_ccs"}
+DIALECTS = {"ccs": "symantec_ccs", "ies": "ivanti_endpoint_security"}
 
 
 class UnsafeListener(Conflict):

@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import structlog
 
 from dispatcher import logs, memory
+from dispatcher.addresses import Address
 from dispatcher.agents import identity
 from dispatcher.bootstrap import House, build_house
-from dispatcher.config import Address, Config
+from dispatcher.config import Config
 from dispatcher.core.errors import Unavailable
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.datastore import schema
@@ -131,6 +133,7 @@ async def _serve(config: Config, house: House, ready: Ready, *, in_crew: bool) -
     addresses = _addresses(config, house, first)
     traps = _traps(config, house, shared=in_crew)
     await house.gateway.start()
+    house.hall.local_agent.found_by(lambda: _local_id(config))
     # In a thread: it writes to the datastore before it returns.
     await asyncio.to_thread(house.open)
     agent = _local_agent(config, house, addresses.agents) if config.local_agent.enabled else None
@@ -227,6 +230,15 @@ def _local_agent(config: Config, house: House, url: str) -> LocalAgent:
         config.agent_home,
         new_token=lambda: house.hall.tokens.create_enrol_token(SYSTEM, once=True, hours=1),
     )
+
+
+def _local_id(config: Config) -> UUID | None:
+    try:
+        known = identity.load(config.agent_home) if config.local_agent.enabled else None
+    except (OSError, ValueError) as error:
+        log.warning("local_agent.unknown", error=str(error))
+        return None
+    return None if known is None else known.agent_id
 
 
 def _run_loop(main: Coroutine[Any, Any, None]) -> None:

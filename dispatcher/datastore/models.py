@@ -21,6 +21,8 @@ from dispatcher.datastore.exastro_ita import (
     ItaWorkspace,
 )
 from dispatcher.datastore.folders import Folder
+from dispatcher.datastore.found_computers import FoundComputer
+from dispatcher.datastore.ivanti_endpoint_security import IesAgentPolicy, IesJob
 from dispatcher.datastore.jobs import Job
 from dispatcher.datastore.logins import Grant, Login, LoginRole, Role
 from dispatcher.datastore.modules import Module, Task
@@ -62,7 +64,10 @@ __all__ = [
     "Dispatcher",
     "FetchedPart",
     "Folder",
+    "FoundComputer",
     "Grant",
+    "IesAgentPolicy",
+    "IesJob",
     "ItaAnswer",
     "ItaDetail",
     "ItaFile",

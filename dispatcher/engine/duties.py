@@ -41,6 +41,7 @@ def duties_of(hall: Hall) -> list[Duty]:
         Duty(hall.resources.clean, every=CLEAN_EVERY),
         Duty(hall.relief.relieve, every=RELIEVE_EVERY),
         Duty(hall.removals.settle, every=SETTLE_EVERY),
+        Duty(hall.gone_agents.remove, every=SETTLE_EVERY),
         Duty(hall.removals.forget, every=CLEAN_EVERY, batch=removals.BATCH),
         Duty(hall.waking.look, every=LOOK_EVERY),
     ]

@@ -13,10 +13,13 @@ from dispatcher.services.boots import Boots
 from dispatcher.services.clockwork import Clockwork
 from dispatcher.services.configurations import Configurations
 from dispatcher.services.enrolment import Enrolment
+from dispatcher.services.found_computers import FoundComputers
 from dispatcher.services.gateways import Gateways
+from dispatcher.services.gone_agents import GoneAgents
 from dispatcher.services.ground import Ground, lay_ground
 from dispatcher.services.holds import Holds
 from dispatcher.services.leasing import Leasing
+from dispatcher.services.local_agent import LocalAgentId
 from dispatcher.services.memberships import Memberships
 from dispatcher.services.occurrences import Occurrences
 from dispatcher.services.on_demand import OnDemand
@@ -52,8 +55,10 @@ class Hall(Ground):
     clockwork: Clockwork
     configurations: Configurations
     enrolment: Enrolment
+    gone_agents: GoneAgents
     holds: Holds
     leasing: Leasing
+    local_agent: LocalAgentId
     memberships: Memberships
     occurrences: Occurrences
     on_demand: OnDemand
@@ -84,6 +89,7 @@ def build_hall(datastore: Datastore, ports: Ports, secrets: Secrets, *, lease: t
     leasing = _leasing(ground, lease)
     recovery = Recovery(datastore, ports, plans=ground.plans, activation=activation, lease=lease)
     security = Security(datastore, ports, Passwords(), settings)
+    removals = Removals(datastore, ports, topology=ground.topology, activation=activation)
     return Hall(
         **{part.name: getattr(ground, part.name) for part in fields(ground)},
         access_tokens=AccessTokens(datastore, ports, security, settings),
@@ -91,8 +97,10 @@ def build_hall(datastore: Datastore, ports: Ports, secrets: Secrets, *, lease: t
         clockwork=Clockwork(datastore, ports, activation=activation, aborting=aborting, settings=settings),
         configurations=Configurations(datastore, secrets),
         enrolment=Enrolment(datastore, ports, ground.tokens, Boots(ports, ground.topology, firing), ground.topology),
+        gone_agents=GoneAgents(datastore, removals),
         holds=Holds(datastore, ports),
         leasing=leasing,
+        local_agent=LocalAgentId(),
         memberships=Memberships(datastore, ports, ground.topology),
         occurrences=Occurrences(datastore, ports, activation=activation, aborting=aborting, firing=firing),
         on_demand=OnDemand(datastore, ports, firing=firing, jobs=ground.jobs, runbook_who=ground.runbook_who),
@@ -100,7 +108,7 @@ def build_hall(datastore: Datastore, ports: Ports, secrets: Secrets, *, lease: t
         queues=Queues(datastore, ports),
         recovery=recovery,
         relief=_relief(ground),
-        removals=Removals(datastore, ports, topology=ground.topology, activation=activation),
+        removals=removals,
         reporting=_reporting(ground, leasing, recovery),
         rerun=_rerun(ground),
         results=Results(datastore, ground.plans, ground.jobs),
@@ -125,6 +133,7 @@ def _reporting(ground: Ground, leasing: Leasing, recovery: Recovery) -> Reportin
         activation=ground.activation,
         outputs=ground.outputs,
         configurations=ground.keeping,
+        found_computers=FoundComputers(ground.ports, ground.plans),
     )
 
 

@@ -93,13 +93,23 @@ class Removals:
         caller.require_some(Right.MODIFY, Node.AGENTS)
         with self._datastore.read() as session:
             (named,) = chosen(session, self._topology, Right.MODIFY, [(choice, "Agent/ID")], caller)
-        agent_id = named.id
+        return self._remove(named.id, with_history, caller)
+
+    def remove_gone(self, agent_id: UUID, with_history: bool, caller: Caller) -> Who:
+        """Remove an agent that was taken away from its computer, as ``remove`` does, although it was online just now.
+
+        :raises AgentNotFound: if it is removed already.
+        :raises AgentBusy: if a run has begun whose end is not reported: recovery ends it after a while.
+        """
+        return self._remove(agent_id, with_history, caller, is_gone=True)
+
+    def _remove(self, agent_id: UUID, with_history: bool, caller: Caller, *, is_gone: bool = False) -> Who:
         with self._datastore.begin() as session:
             # Jobs are locked before agents: whoever ends a run and starts the next step has them in this order.
             known = session.execute(_NUMBERED.where(AGENTS.c.id == agent_id)).all()
             jobs = {run.job_id for one in known for run in _waiting(session, one)}
             lock_jobs(session, jobs)
-            agent = self._lock(session, agent_id)
+            agent = self._lock(session, agent_id, may_be_online=is_gone)
             who = self._topology.who_of(agent)
             self._mark(session, agent, with_history, caller)
             self._cancel(session, agent, jobs)
@@ -174,14 +184,14 @@ class Removals:
             still: Any = delete(Agent).where(Agent.id.in_(gone), settled)
             return int(session.connection().execute(still).rowcount)
 
-    def _lock(self, session: Session, agent_id: UUID) -> Agent:
+    def _lock(self, session: Session, agent_id: UUID, *, may_be_online: bool) -> Agent:
         """Return the agent if it may go. Nobody lends it a run meanwhile, or makes one for it."""
         # Its key, too: whoever is making a run for it ends first, or waits until it is removed (see ``settle``).
         query = select(Agent).where(Agent.id == agent_id, Agent.removed_at.is_(None)).with_for_update()
         agent = session.scalars(query).one_or_none()
         if agent is None:
             raise AgentNotFound(agent_id)
-        if is_online(agent, self._ports.now()):
+        if not may_be_online and is_online(agent, self._ports.now()):
             raise AgentBusy(agent.name, "is online")
         return agent
 

@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
+from dispatcher.core.computers import FoundComputer
 from dispatcher.core.parameters import Parameter
 from dispatcher.core.states import FINISHED, Event, State
 from dispatcher.datastore.jobs import JOBS
@@ -20,6 +21,7 @@ from dispatcher.datastore.transactions import Datastore
 from dispatcher.services import progress, standings
 from dispatcher.services.activation import Activation
 from dispatcher.services.configuration_keeping import ConfigurationKeeping, FetchedText
+from dispatcher.services.found_computers import FoundComputers
 from dispatcher.services.leasing import Leasing
 from dispatcher.services.locking import lock_jobs
 from dispatcher.services.outputs import Outputs
@@ -66,6 +68,14 @@ class Fetched:
 
 
 @dataclass(slots=True)
+class Found:
+    """Computers that the task has found."""
+
+    position: int
+    computers: list[FoundComputer]
+
+
+@dataclass(slots=True)
 class TaskFinished:
     """The task has ended; nothing of it is left running. It may never have started (a condition)."""
 
@@ -93,7 +103,7 @@ class RunFinished:
     fetched: list[FetchedText] = field(default_factory=list)
 
 
-RunEvent = RunStarted | TaskStarted | Output | Fetched | TaskFinished | RunFinished
+RunEvent = RunStarted | TaskStarted | Output | Fetched | Found | TaskFinished | RunFinished
 
 
 @dataclass(slots=True)
@@ -126,6 +136,7 @@ class Reporting:
         activation: Activation,
         outputs: Outputs,
         configurations: ConfigurationKeeping,
+        found_computers: FoundComputers,
     ) -> None:
         self._datastore = datastore
         self._leasing = leasing
@@ -133,6 +144,7 @@ class Reporting:
         self._activation = activation
         self._outputs = outputs
         self._configurations = configurations
+        self._found_computers = found_computers
 
     def report(self, agent_id: UUID, news: Sequence[News], held: Held) -> Standing:
         """Store *news* in order, renew the leases of *held*, and return what has become of those runs.
@@ -202,7 +214,7 @@ class Reporting:
         return False
 
     def _note(
-        self, session: Session, run: Progress, event: RunStarted | TaskStarted | Output | Fetched | TaskFinished
+        self, session: Session, run: Progress, event: RunStarted | TaskStarted | Output | Fetched | Found | TaskFinished
     ) -> None:
         match event:
             case RunStarted():
@@ -214,6 +226,8 @@ class Reporting:
                 run.append(event.position, event.offset, event.data)
             case Fetched():
                 self._configurations.hold(session, run.id, run.fence, event.position, event.offset, event.data)
+            case Found():
+                self._found_computers.store(session, run.id, event.position, event.computers)
             case TaskFinished():
                 if event.message:  # it gets a row, even if it never started
                     run.start(event.at, self._leasing.until())

@@ -14,6 +14,8 @@ from tempfile import NamedTemporaryFile
 import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from dispatcher.core.errors import Unavailable
 
@@ -53,6 +55,11 @@ class Secrets:
         if len(key) != _KEY_BYTES:
             raise ValueError(f"a key has {_KEY_BYTES} bytes, not {len(key)}")
         self._cipher = AESGCM(key)
+        self._key = key
+
+    def derive(self, purpose: str) -> bytes:
+        """Return 32 bytes that are always the same for this key and *purpose*, and tell nothing of others (HKDF)."""
+        return HKDF(SHA256(), _KEY_BYTES, salt=None, info=purpose.encode()).derive(self._key)
 
     def seal(self, text: str) -> str:
         """Return *text* encrypted; the same text gives another result each time. An empty one stays empty."""

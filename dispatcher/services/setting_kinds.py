@@ -103,6 +103,26 @@ def _public_address(text: str) -> str:
     return text.rstrip("/")
 
 
+def _ports(text: str) -> str:
+    ports = [part.strip() for part in text.split(",")]
+    if len(ports) > 1_000 or not all(re.fullmatch("[0-9]{1,5}", one) and 0 < int(one) < 65_536 for one in ports):
+        raise ValueError(f"{text[:100]!r} is no list of ports such as 22,443")
+    return ",".join(str(number) for number in sorted({int(one) for one in ports}))
+
+
+def _words(text: str) -> str:
+    words = [part.strip() for part in text.split(",")]
+    if len(words) > 20 or not all(re.fullmatch(r"[!-~]{1,255}", one) for one in words):
+        raise ValueError("must be up to 20 words of printable ASCII characters, with commas between them")
+    return ",".join(dict.fromkeys(words))
+
+
+def _name(text: str) -> str:
+    if len(text) > 255 or not (text.isprintable() or not text):
+        raise ValueError("must be an id or a name of at most 255 printable characters")
+    return text
+
+
 def _minutes(default: int, description: str) -> Kind:
     return Kind(default, _number(1, 525_600), description, "minutes")
 
@@ -115,6 +135,18 @@ REGISTRY: Mapping[str, Kind] = {
         "Whether logins have on an agent the permissions that they have on its primary team.",
     ),
     "agents.parallel_runs": Kind(10, _number(1, 1000), "How many runs one agent may be given at a time."),
+    "agents.url": Kind(
+        "",
+        _public_address,
+        "Where agents find a dispatcher that are installed on other computers, such as https://jobs.example.com:3163; "
+        "empty: where the agent finds it that installs them.",
+    ),
+    "discovery.communities": Kind(
+        "public", _words, "By which communities computers are asked over SNMP, in turn, with commas between them."
+    ),
+    "discovery.ports": Kind(
+        "22,80,135,139,443,445,3389,5985", _ports, "Which TCP ports discoveries try, with commas between them."
+    ),
     "exastro_ita.access_token_minutes": _minutes(
         1440, "How long an access token of the Exastro IT Automation API is good."
     ),
@@ -137,6 +169,14 @@ REGISTRY: Mapping[str, Kind] = {
     ),
     "exastro_ita.refresh_token_minutes": _minutes(
         525_600, "How long new access tokens of the Exastro IT Automation API are got by one refresh token."
+    ),
+    "ivanti_endpoint_security.discovery_agent": Kind(
+        "",
+        _name,
+        "Which agent discovers computers, by its id or name, if a job names none; empty: the local agent.",
+    ),
+    "ivanti_endpoint_security.access_token_minutes": _minutes(
+        15, "How long an access token of the Ivanti Endpoint Security API is good."
     ),
     "jobs.approved_by_invoker": Kind(
         "YES", _choice("YES", "NO"), "Whether the login that has ordered a job may also approve it."

@@ -105,6 +105,7 @@ def test_nothing_that_is_served_is_planned() -> None:
         "opsramp": "OpsRamp",
         "symantec_ccs": "Symantec CCS",
         "exastro_ita": "Exastro IT Automation",
+        "ivanti_endpoint_security": "Ivanti Endpoint Security v2",
     }
     rows = re.findall(r"^(\w.*?)  +planned$", (ROOT / "README.rst").read_text(encoding="utf-8"), re.MULTILINE)
     assert not {words[dialect] for dialect in bootstrap.DIALECTS}.intersection(rows)

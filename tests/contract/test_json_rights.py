@@ -13,13 +13,18 @@ from uuid import UUID
 
 import ccs_world
 import exastro_world
+import ies_world
 import opsramp_world
 import pytest
 from job_world import work_off
 
 from dispatcher import bootstrap
 from dispatcher.core.permissions import Caller, Node, Right, RoleRights
+from dispatcher.core.ports import Ports
+from dispatcher.datastore.transactions import Datastore
+from dispatcher.services import builtin
 from dispatcher.services.hall import Hall
+from dispatcher.services.secrets import Secrets
 from dispatcher.web.app import Limits
 from dispatcher.wire.http import Request, Response
 from dispatcher.wire.json_api.endpoint import JsonApi
@@ -188,6 +193,61 @@ EXASTRO = {
     "get_user_menus": [Case("GET", "user/menus/", _ENTER)],
 }
 
+#: Lists have what the caller may read: who may read nothing gets an empty one (see below).
+_IES_JOB = (
+    '{"Name": "new", "JobType": %d, "StartTime": "2031-05-01T06:00:00Z", "Agent": "pc-1",'
+    ' "DiscoveryTargets": {"SingleIpTargets": [{"Ip": "127.0.0.4"}]}}'
+)
+_IES_DEPLOYMENT = '{"CustomPatchListId": 1, "GroupIds": [1009], "StartTime": "2031-05-01T06:00:00Z"}'
+_IES_PATCHES = '{"Name": "April", "Patches": [{"Name": "x", "Command": "true"}]}'
+_IES_SUBMIT = {Node.SCHEDULING: MODIFY, Node.MODULES: READ, Node.AGENTS: READ}
+_IES_DEPLOY = {Node.SCHEDULING: MODIFY, Node.PROJECTS: READ, Node.TEAMS: READ}
+
+
+def _enveloped(text: str) -> str:
+    return json.dumps({"value": text})
+
+
+IES = {
+    "create_job": [
+        Case("POST", "Jobs", _IES_SUBMIT, _enveloped(_IES_JOB % 1), status=201),
+        Case("POST", "Jobs", {**_IES_SUBMIT, Node.AGENTS: MODIFY}, _enveloped(_IES_JOB % 3), status=201),
+    ],
+    "list_jobs": [Case("GET", "Jobs", {Node.SCHEDULING: READ})],
+    "get_job": [Case("GET", "Jobs(<job>)", {Node.SCHEDULING: READ})],
+    "create_deployment": [
+        Case(
+            "POST",
+            "DeploymentGroups",
+            _IES_DEPLOY,
+            _enveloped(_IES_DEPLOYMENT),
+            beside={Node.MODULES: READ, Node.AGENTS: READ},
+            status=201,
+        )
+    ],
+    "list_deployments": [Case("GET", "DeploymentGroups", {Node.SCHEDULING: READ})],
+    "get_deployment": [Case("GET", "DeploymentGroups(<deployment>)", {Node.SCHEDULING: READ})],
+    "create_patch_list": [
+        Case(
+            "POST",
+            "CustomPatchLists",
+            {Node.PROJECTS: MODIFY, Node.MODULES: MODIFY},
+            _enveloped(_IES_PATCHES),
+            status=201,
+        )
+    ],
+    "get_patch_list": [Case("GET", "CustomPatchLists(1)", {Node.PROJECTS: READ})],
+    "get_group": [Case("GET", "Groups(1009)", {Node.TEAMS: READ})],
+    "list_members": [Case("GET", "Groups(1009)/Endpoints", {Node.TEAMS: READ}, beside={Node.AGENTS: READ})],
+    "list_policies": [Case("GET", "Policies", {Node.TEAMS: READ})],
+    "list_patch_lists": [Case("GET", "CustomPatchLists", {}, beside={Node.PROJECTS: READ})],
+    "list_groups": [Case("GET", "Groups", {}, beside={Node.TEAMS: READ})],
+    "list_modules": [Case("GET", "Modules", {})],
+    "list_endpoints": [Case("GET", "Endpoints", {}, beside={Node.AGENTS: READ})],
+    "get_endpoint": [Case("GET", "Endpoints(<agent>)", {Node.AGENTS: READ})],
+    "list_endpoint_modules": [Case("GET", "Endpoints(<agent>)/EndpointModules", {Node.AGENTS: READ})],
+}
+
 
 @dataclass
 class World:
@@ -268,6 +328,17 @@ def exastro(hall: Hall, load_library: Callable[[str], None]) -> World:
     return world
 
 
+@pytest.fixture
+def ies(hall: Hall, datastore: Datastore, ports: Ports, secrets: Secrets, load_library: Callable[[str], None]) -> World:
+    builtin.install(datastore, ports, secrets)
+    load_library(ies_world.LIBRARY)
+    world = World(_api(hall, "ivanti_endpoint_security"), "/api/v2", {"agent": ies_world.AGENT})
+    for name, path, body in (("job", "Jobs", _IES_JOB % 1), ("deployment", "DeploymentGroups", _IES_DEPLOYMENT)):
+        made = world.ask(Case("POST", path, {}, _enveloped(body)), EVERYTHING)
+        world.things[name] = str(json.loads(made.body)["Id"])
+    return world
+
+
 def rows(table: Mapping[str, list[Case]]) -> pytest.MarkDecorator:
     cases = [
         pytest.param(case, id=f"{name}-{place}") for name, found in table.items() for place, case in enumerate(found)
@@ -278,7 +349,10 @@ def rows(table: Mapping[str, list[Case]]) -> pytest.MarkDecorator:
 def check(world: World, case: Case) -> None:
     """Check that *case* is refused without any right it needs, and obeyed with exactly those."""
     enough = {**case.beside, **case.needs}
-    lesser = [{}, *({**enough, node: Right(right - 1)} for node, right in case.needs.items())]
+    lesser = [
+        *([{}] if case.needs else []),
+        *({**enough, node: Right(right - 1)} for node, right in case.needs.items()),
+    ]
     for rights in lesser:
         assert world.ask(case, rights).status in world.refused, rights
     assert world.ask(case, enough).status == case.status
@@ -299,7 +373,18 @@ def test_exastro(exastro: World, case: Case) -> None:
     check(exastro, case)
 
 
-TABLES = [("symantec_ccs", CCS), ("opsramp", OPSRAMP), ("exastro_ita", EXASTRO)]
+@rows(IES)
+def test_ies(ies: World, case: Case) -> None:
+    check(ies, case)
+
+
+@pytest.mark.parametrize("path", ["Endpoints", "Groups", "CustomPatchLists"])
+def test_who_may_read_nothing_gets_empty_lists_of_ies(ies: World, path: str) -> None:
+    assert json.loads(ies.ask(Case("GET", path, {}), {}).body)["value"] == []
+    assert json.loads(ies.ask(Case("GET", path, {}), EVERYTHING).body)["value"] != []
+
+
+TABLES = [("ivanti_endpoint_security", IES), ("symantec_ccs", CCS), ("opsramp", OPSRAMP), ("exastro_ita", EXASTRO)]
 
 
 @pytest.mark.parametrize(("dialect", "table"), TABLES)
@@ -308,4 +393,4 @@ def test_every_operation_has_a_row(hall: Hall, dialect: str, table: Mapping[str,
 
 
 def test_every_dialect_has_a_table() -> None:
-    assert bootstrap.DIALECTS.keys() == {"ivanti_automation", "symantec_ccs", "opsramp", "exastro_ita"}
+    assert bootstrap.DIALECTS.keys() == {"ivanti_automation", *(dialect for dialect, _ in TABLES)}

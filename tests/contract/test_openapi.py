@@ -79,12 +79,13 @@ def test_every_example_is_accepted_by_its_own_model(api: JsonApi) -> None:
             shown += 1
         for field in model.model_fields.values():
             for example in field.examples or ():
-                TypeAdapter(Annotated[field.annotation, field]).validate_python(example)
+                TypeAdapter(Annotated[field.annotation, None, *field.metadata]).validate_python(example)
     assert shown
 
 
-@at_each
-def test_each_form_shows_one_that_is_complete(api: JsonApi) -> None:
+@pytest.mark.parametrize("name", ["symantec_ccs", "opsramp", "exastro_ita"])
+def test_each_form_shows_one_that_is_complete(name: str) -> None:
+    api = APIS[name]
     (operation,) = (one for one in api.operations if one.form is not None)
     schema = TypeAdapter(operation.form).json_schema()
     assert schema["required"] == ["grant_type"]

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from dispatcher.config import Address, ConfigErrors, data_directory, load
+from dispatcher.addresses import Address
+from dispatcher.config import ConfigErrors, data_directory, load
 
 
 def write(tmp_path: Path, text: str) -> Path:

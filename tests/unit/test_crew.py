@@ -14,7 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dispatcher.config import Address, load
+from dispatcher.addresses import Address
+from dispatcher.config import load
 from dispatcher.crew import NoCrew, reserve, run
 
 SCRIPT = """

@@ -18,6 +18,7 @@ from dispatcher.services.exastro_ita.columns_of.built_in import BUILT_IN
 from dispatcher.services.exastro_ita.menu_entries import MenuColumnEntry, MenuEntry
 from dispatcher.services.exastro_ita.redefining import GONE, Redefined, redefine, with_gone
 from dispatcher.services.library import aliases
+from dispatcher.services.library.claiming import claim_named
 from dispatcher.services.library.items import Item, Outcome
 from dispatcher.services.library.names import Names
 from dispatcher.services.library.sections import Exporting, Importing
@@ -48,19 +49,11 @@ class MenuSection:
 
     def claim(self, importing: Importing, item: Item[MenuEntry]) -> None:
         """Give the item the menu with its id, else that of its name, else a new one; its columns are known by that."""
-        entry, names = item.entry, importing.names[self.name]
-        same = names.at("", entry.name)
-        wanted = entry.id or (same[0] if same else None)
-        if wanted in importing.claimed or (same and same != [wanted]):
-            item.problem("is given twice" if wanted in importing.claimed else "another one has this name", "name")
+        entry = item.entry
+        if not claim_named(importing, item, ItaMenu()):
             return
-        if wanted is not None and wanted in names:
-            item.row = importing.session.get_one(ItaMenu, wanted)
+        if item.outcome is not Outcome.CREATED:
             item.prepared = Redefined(item.row.name, item.row.definition)
-        else:
-            item.row, item.outcome = ItaMenu(id=wanted or importing.ports.new_id()), Outcome.CREATED
-        importing.claimed.add(item.row.id)
-        names.put(item.row.id, "", entry.name)
         if item.assign(name=entry.name, definition=with_gone(_definition(entry), item.prepared)):
             item.changed(importing.now, importing.caller.name)
         importing.session.add(item.row)

@@ -14,7 +14,8 @@ from dispatcher.services.exastro_ita import workspace_folders
 from dispatcher.services.exastro_ita.menu_entries import WorkspaceEntry
 from dispatcher.services.exastro_ita.workspaces import folder_of
 from dispatcher.services.library import aliases
-from dispatcher.services.library.items import Item, Outcome
+from dispatcher.services.library.claiming import claim_named
+from dispatcher.services.library.items import Item
 from dispatcher.services.library.names import Names
 from dispatcher.services.library.sections import Exporting, Importing
 
@@ -37,18 +38,7 @@ class WorkspaceSection:
 
     def claim(self, importing: Importing, item: Item[WorkspaceEntry]) -> None:
         """Give the item the workspace with its id, else that of its names, else a new one."""
-        entry, names = item.entry, importing.names[self.name]
-        same = names.at(entry.organization, entry.name)
-        wanted = entry.id or (same[0] if same else None)
-        if wanted in importing.claimed or (same and same != [wanted]):
-            item.problem("is given twice" if wanted in importing.claimed else "another one has this name", "name")
-            return
-        if wanted is not None and wanted in names:
-            item.row = importing.session.get_one(ItaWorkspace, wanted)
-        else:
-            item.row, item.outcome = ItaWorkspace(id=wanted or importing.ports.new_id()), Outcome.CREATED
-        importing.claimed.add(item.row.id)
-        names.put(item.row.id, entry.organization, entry.name)
+        claim_named(importing, item, ItaWorkspace(), item.entry.organization)
 
     def fill(self, importing: Importing, item: Item[WorkspaceEntry]) -> None:
         """Make the row what the entry says; what lies in its library folder goes along with its names."""

@@ -26,6 +26,8 @@ KINDS = {
     ("symantec_ccs", "asset_group"): "teams",
     ("ivanti_endpoint_security", "group"): "teams",
     ("ivanti_endpoint_security", "patch_list"): "projects",
+    ("ivanti_endpoint_security", "job_type"): "modules",
+    ("ivanti_endpoint_security", "step"): "modules",
     ("exastro_ita", "workspace"): "teams",
 }
 

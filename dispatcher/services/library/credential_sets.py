@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from dispatcher.datastore import revisions
 from dispatcher.datastore.credential_sets import CredentialSet, CredentialUse
 from dispatcher.services.library import aliases
+from dispatcher.services.library.claiming import claim_named
 from dispatcher.services.library.entries import CredentialSetEntry
 from dispatcher.services.library.items import Item, Outcome
 from dispatcher.services.library.names import Names
@@ -37,20 +38,8 @@ class CredentialSetSection:
 
     def claim(self, importing: Importing, item: Item[CredentialSetEntry]) -> None:
         """Give the item the set with its id, else that of its name, else a new one."""
-        entry, names = item.entry, importing.names[self.name]
-        same = names.at("", entry.name)
-        wanted = entry.id or (same[0] if same else None)
-        if wanted in importing.claimed or (same and same != [wanted]):
-            item.problem("is given twice" if wanted in importing.claimed else "another one has this name", "name")
-            return
-        if wanted is not None and wanted in names:
-            item.row = importing.session.scalars(select(CredentialSet).where(CredentialSet.id == wanted)).one()
-        else:
-            item.row = CredentialSet(id=wanted or importing.ports.new_id(), password="", private_key="", passphrase="")
-            item.outcome = Outcome.CREATED
-        importing.claimed.add(item.row.id)
-        names.put(item.row.id, "", entry.name)
-        if item.assign(name=entry.name):
+        new = CredentialSet(password="", private_key="", passphrase="")
+        if claim_named(importing, item, new) and item.assign(name=item.entry.name):
             item.changed(importing.now, importing.caller.name)
 
     def fill(self, importing: Importing, item: Item[CredentialSetEntry]) -> None:

@@ -16,7 +16,10 @@ from dispatcher.services.library.topology import AgentSection, TeamSection
 _SECTIONS: dict[str, Section] = {}
 #: Where dialects have sections of their own, as ``SECTIONS``. Loaded when they are asked for first: a dialect needs the
 #: library, which must not need a dialect, and no dialect another one.
-_OF_DIALECTS = ("dispatcher.services.exastro_ita.library_sections",)
+_OF_DIALECTS = (
+    "dispatcher.services.exastro_ita.library_sections",
+    "dispatcher.services.ivanti_endpoint_security.library_sections",
+)
 
 
 def register(section: Section) -> None:

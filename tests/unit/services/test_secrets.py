@@ -119,3 +119,10 @@ def test_a_file_that_holds_no_key_is_refused_and_kept(tmp_path: Path, content: b
     with pytest.raises(KeyFileInvalid):
         load_or_create_key(path)
     assert path.read_bytes() == content
+
+
+def test_derived_keys_are_always_the_same_and_tell_nothing_of_each_other() -> None:
+    keys = {SECRETS.derive("a"), SECRETS.derive("b"), Secrets(b"j" * 32).derive("a"), b"k" * 32}
+    assert len(keys) == 4
+    assert {len(key) for key in keys} == {32}
+    assert Secrets(b"k" * 32).derive("a") == SECRETS.derive("a")

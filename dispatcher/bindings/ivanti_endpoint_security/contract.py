@@ -1,0 +1,260 @@
+"""The messages about jobs, word for word (seed, "POST/api/v2/Jobs"; contract 1.3). Names count in any letter case."""
+
+from __future__ import annotations
+
+import ipaddress
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
+
+from pydantic import ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from dispatcher.bindings.ivanti_endpoint_security.scalars import (
+    Address,
+    Filled,
+    Flag,
+    Line,
+    Moment,
+    Secret,
+    default_if_null,
+    within,
+)
+from dispatcher.services.ivanti_endpoint_security.orders import RETRY, TIMEOUT_MS
+from dispatcher.wire.json_api.models import Digits, LastWins, Model, in_any_case, names_of
+
+#: The number of a job that installs agents: of others nobody looks at ``Modules`` (contract 1.9).
+INSTALL = 2
+#: How many targets one job may name.
+MAX_TARGETS = 10_000
+
+_Timeout = Annotated[Digits, within(1, 600_000), default_if_null(TIMEOUT_MS)]
+_Retry = Annotated[Digits, within(0, 100), default_if_null(RETRY)]
+_JobType = Annotated[Digits, within(1, 3)]
+_T = TypeVar("_T")
+_Targets = Annotated[list[_T], default_if_null(()), Field(max_length=MAX_TARGETS)]
+
+
+#: A job as the documentation shows it (contract 1.6; the address is one of loopback).
+_EXAMPLE: dict[str, Any] = {
+    "Name": "lab sweep",
+    "JobType": 2,
+    "StartTime": "2031-05-01T06:00:00.000Z",
+    "Credentials": {"Username": "root", "Password": "pw"},
+    "Modules": {"AV": True},
+    "DiscoveryOptions": {"IcmpDiscovery": True},
+    "DiscoveryTargets": {"SingleIpTargets": [{"Ip": "127.0.0.4", "Retry": 5}]},
+}
+
+
+class LoginForm(LastWins):
+    """Who logs in."""
+
+    Username: Line = Field(description="The name of a login.")
+    Password: Secret = Field(default="", repr=False)
+    model_config = ConfigDict(json_schema_extra={"example": {"Username": "ops", "Password": "pw"}})
+
+
+class LoginAnswer(Model):
+    """A token, to be sent as ``Authorization: Bearer``; it is good for 15 minutes unless a setting says otherwise."""
+
+    Jwt: str
+
+
+class JobCredentials(LastWins):
+    """As whom to log in to the computers."""
+
+    Username: Line = ""
+    Password: Secret = Field(default="", repr=False)
+
+
+class JobModules(LastWins):
+    """What a new agent is to be able to do: those that are not listed are false."""
+
+    AC: Flag = Field(False, description="Application Control")
+    AV: Flag = Field(False, description="AntiVirus")
+    DC: Flag = Field(False, description="Device Control")
+    PR: Flag = Field(False, description="Patch and Remediation")
+
+
+class JobDiscoveryOptions(LastWins):
+    """How computers are looked for: those that are not listed are false. Without this object all are true."""
+
+    PortScanDiscovery: Flag = False
+    IcmpDiscovery: Flag = False
+    ResolveDnsName: Flag = False
+    ResolveMacAddress: Flag = False
+    ResolveNetbiosName: Flag = False
+    SnmpDiscovery: Flag = False
+    VerifyWithPing: Flag = Field(False, description="What does not answer a ping is asked nothing else.")
+    WindowsDiscovery: Flag = False
+
+
+class _Target(LastWins):
+    Timeout: _Timeout = Field(TIMEOUT_MS, description="How long an answer is waited for, in milliseconds.")
+    Retry: _Retry = Field(RETRY, description="How often a question is repeated.")
+
+
+class SingleIpTarget(_Target):
+    """One address."""
+
+    Ip: Address
+
+
+class RangeIpTarget(_Target):
+    """All addresses from ``StartIp`` to ``EndIp``."""
+
+    StartIp: Address
+    EndIp: Address
+
+    @model_validator(mode="after")
+    def _in_order(self) -> RangeIpTarget:
+        start, end = ipaddress.ip_address(self.StartIp), ipaddress.ip_address(self.EndIp)
+        if start.version != end.version:
+            raise PydanticCustomError("range", "StartIp and EndIp must both be IPv4, or both IPv6")
+        if int(start) > int(end):
+            raise PydanticCustomError("range", "StartIp comes after EndIp")
+        return self
+
+
+class ComputerNameTarget(_Target):
+    """A computer by its name."""
+
+    ComputerName: Filled
+
+
+class ActiveDirectoryTarget(_Target):
+    """The computers that a directory knows."""
+
+    CanonicalName: Line = ""
+    OrganizationalUnit: Line = ""
+    Domain: Line = ""
+    Username: Line = ""
+    Password: Secret = Field(default="", repr=False)
+
+    @model_validator(mode="after")
+    def _named(self) -> ActiveDirectoryTarget:
+        if not self.Domain and not self.CanonicalName:
+            raise PydanticCustomError("directory", "Domain or CanonicalName is needed")
+        return self
+
+
+class JobDiscoveryTargets(LastWins):
+    """Which computers are looked for: at least one, of any kind."""
+
+    SingleIpTargets: _Targets[SingleIpTarget] = []
+    RangeIpTargets: _Targets[RangeIpTarget] = []
+    ComputerNameTargets: _Targets[ComputerNameTarget] = []
+    ActiveDirectoryTargets: _Targets[ActiveDirectoryTarget] = []
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> JobDiscoveryTargets:
+        lists = (self.SingleIpTargets, self.RangeIpTargets, self.ComputerNameTargets, self.ActiveDirectoryTargets)
+        count = sum(len(one) for one in lists)
+        if not count:
+            raise PydanticCustomError("targets", "at least one target is required")
+        if count > MAX_TARGETS:
+            raise PydanticCustomError("targets", f"more than {MAX_TARGETS} targets")
+        return self
+
+
+class NewJob(LastWins):
+    """A job to be made. A ``StartTime`` in the past starts it at once."""
+
+    Name: Filled
+    JobType: _JobType = Field(description="1 discovers; 2 discovers and installs agents; 3 discovers and uninstalls.")
+    StartTime: Moment
+    OverwriteExistingAgents: Flag = Field(
+        False, description="Whether agents that are there are replaced: they lose their history and their groups."
+    )
+    Credentials: JobCredentials | None = Field(
+        None, description="As whom to log in. Without them agents are neither installed nor uninstalled: Access Denied."
+    )
+    Modules: JobModules | None = Field(None, description="What new agents are to be able to do; of job type 2 only.")
+    DiscoveryOptions: JobDiscoveryOptions | None = Field(None, description="Without them all are true.")
+    DiscoveryTargets: JobDiscoveryTargets
+    Agent: Line = Field("", description="The agent that does it, by its id or name: an addition of Dispatcher.")
+    model_config = ConfigDict(json_schema_extra={"example": _EXAMPLE})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_any_case(cls, value: Any) -> Any:
+        """Take the members in any letter case; leave out modules that nobody looks at, whatever they are."""
+        if not isinstance(value, dict):
+            return value
+        members = in_any_case(value, names_of(cls), last_wins=True)
+        if str(members.get("JobType")).strip() != str(INSTALL):
+            members.pop("Modules", None)
+        return members
+
+
+class ShownCredentials(Model):
+    """As whom to log in; a password is never shown."""
+
+    Username: str
+
+
+class ShownDirectoryTarget(Model):
+    """A directory; a password is never shown."""
+
+    CanonicalName: str
+    OrganizationalUnit: str
+    Domain: str
+    Username: str
+    Timeout: int
+    Retry: int
+
+
+class ShownTargets(Model):
+    """Which computers are looked for."""
+
+    SingleIpTargets: list[SingleIpTarget]
+    RangeIpTargets: list[RangeIpTarget]
+    ComputerNameTargets: list[ComputerNameTarget]
+    ActiveDirectoryTargets: list[ShownDirectoryTarget]
+
+
+class TargetResult(Model):
+    """What has become of a target: an address, several of them, or a name."""
+
+    Target: str
+    Status: str
+    Detail: str
+
+
+class Job(Model):
+    """A job, with every default filled in."""
+
+    Id: int
+    Name: str
+    JobType: int
+    StartTime: datetime
+    Status: str
+    OverwriteExistingAgents: bool
+    Credentials: ShownCredentials | None
+    Modules: JobModules
+    DiscoveryOptions: JobDiscoveryOptions
+    DiscoveryTargets: ShownTargets
+    Agent: str
+    CreatedBy: str
+    CreatedTime: datetime
+    StartedTime: datetime | None
+    CompletedTime: datetime | None
+    StatusDetail: str
+
+
+class JobWithResults(Job):
+    """A job, and what has become of its targets."""
+
+    Results: list[TargetResult]
+
+
+class Entity(Model):
+    """What is shown alone."""
+
+    context: str = Field(
+        serialization_alias="@odata.context", examples=["http://localhost/api/v2/$metadata#Jobs/$entity"]
+    )
+
+
+class JobEntity(JobWithResults, Entity):
+    """A job that is shown alone, with what has become of its targets."""

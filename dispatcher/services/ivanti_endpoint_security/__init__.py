@@ -1,0 +1,1 @@
+"""Ivanti Endpoint Security: its jobs, deployments, endpoints, groups and custom patch lists, over the core."""
