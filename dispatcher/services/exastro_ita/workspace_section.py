@@ -15,7 +15,7 @@ from dispatcher.services.exastro_ita.menu_entries import WorkspaceEntry
 from dispatcher.services.exastro_ita.workspaces import folder_of
 from dispatcher.services.library import aliases
 from dispatcher.services.library.claiming import claim_named
-from dispatcher.services.library.items import Item
+from dispatcher.services.library.items import Item, Outcome
 from dispatcher.services.library.names import Names
 from dispatcher.services.library.sections import Exporting, Importing
 

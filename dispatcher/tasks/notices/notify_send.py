@@ -6,6 +6,8 @@ logind is not asked or says nothing, shows them there. Answers need libnotify 0.
 
 from __future__ import annotations
 
+# It runs on Linux only, and is checked for Windows, too, which lacks what is used here.
+# mypy: disable-error-code="attr-defined"
 import html
 import os
 import shutil
@@ -169,6 +171,6 @@ def _name_of(user_id: int) -> str:
     import pwd
 
     try:
-        return pwd.getpwuid(user_id).pw_name
+        return str(pwd.getpwuid(user_id).pw_name)
     except KeyError:
         return str(user_id)
