@@ -195,6 +195,13 @@ def _agent_removed(world: World) -> Told:
     return "agent.removed", "one", was, {"with_history": True}
 
 
+def _gone_agent_removed(world: World) -> Told:
+    agent_id = world.enrol()
+    world.hall.removals.remove_gone(agent_id, False, ANN)
+    was = {"enrolled_at": NOON.isoformat(), "hostname": "one", "address": "10.0.0.1", "teams": []}
+    return "agent.removed", "one", was, {"with_history": False}
+
+
 _UPLOADED = {
     "name": "tool",
     "file_name": "tool",
@@ -293,6 +300,7 @@ CHANGES: dict[str, Callable[[World], Told]] = {
     "Logins.set_password": _password_set,
     "Memberships.change": _joined,
     "Removals.remove": _agent_removed,
+    "Removals.remove_gone": _gone_agent_removed,
     "Roles.add": _role_added,
     "Roles.give": _role_given,
     "Roles.grant": _role_granted,

@@ -17,7 +17,18 @@ SLEEP = "{00000000-0000-4000-8000-0000000000BB}"
 TWICE = "{00000000-0000-4000-8000-0000000000CC}"
 TEAM = "{00000000-0000-4000-8000-0000000000DD}"
 #: The names of all modules, in order: with those that are built in.
-MODULES = ["Application install", "Count", "Directory checklist", "Network configuration backup", "Sleep"]
+MODULES = [
+    "Announce a deployment",
+    "Application install",
+    "Count",
+    "Directory checklist",
+    "Discover computers",
+    "Discover computers and install agents",
+    "Discover computers and uninstall agents",
+    "Finish a deployment",
+    "Network configuration backup",
+    "Sleep",
+]
 LIBRARY = """
 modules:
   - name: Count

@@ -10,6 +10,7 @@ from audit_world import ANN, LATER, Told, World
 from job_world import GREET, LINUX, NOBODY
 
 from dispatcher.core.permissions import SYSTEM
+from dispatcher.services.ivanti_endpoint_security.new_patch_lists import NewPatch, NewPatchList, NewPatchLists
 from dispatcher.services.library.importing import import_texts
 from dispatcher.services.opsramp.categories import Category
 from dispatcher.services.opsramp.job_types import APP_INSTALL, MANUAL
@@ -116,6 +117,12 @@ def _script_removed(world: World) -> Told:
     return "module.changed", name, old, new
 
 
+def _patch_list_made(world: World) -> Told:
+    new = NewPatchList("Autumn", "", [NewPatch("curl", package="curl")])
+    NewPatchLists(world.hall.datastore, world.hall.ports, world.hall.secrets, world.hall.submits).create(new, ANN)
+    return "project.created", "Autumn", None, {"folder": "Custom patch lists", "name": "Autumn", "version": 1}
+
+
 def _job_changed(world: World) -> Told:
     opsramp(world).jobs.change(TENANT, str(a_job(world).id), an_order(world, "K"), ANN)
     return "job.changed", "K", {"description": "J"}, {"description": "K"}
@@ -176,6 +183,7 @@ CHANGES: dict[str, Callable[[World], Told]] = {
     "OpsRampJobs.remove": _job_removed,
     "Resources.create": _resource_made,
     "ScriptLibrary.change": _script_changed,
+    "NewPatchLists.create": _patch_list_made,
     "ScriptLibrary.create": _script_made,
     "ScriptLibrary.remove": _script_removed,
 }

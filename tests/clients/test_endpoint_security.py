@@ -123,7 +123,7 @@ modules:
   - name: Winter patch
     tasks:
       - {type: package, name: install, settings: {command: 'echo "@[name]" >> FOLDER/winter', restart: always}}
-  - name: Restart where needed
+  - name: Finish a deployment
     id: 3b6f0a52-7d0c-4f0e-9a63-5c1f6b2e8d08
     folder: Built-in
     aliases: {ivanti_endpoint_security: {step: restart}}

@@ -89,7 +89,7 @@ def test_agents_and_groups_are_united_and_each_gets_the_patches_once(
     assert ies.deployments.get(made.record.number, SYSTEM).order == made.order
     for agent in (pc, web, other):
         (run,) = lease(hall, agent, 5)
-        assert named(run) == ["openssl", "curl", "Restart where needed"]
+        assert named(run) == ["openssl", "curl", "Finish a deployment"]
         assert run.inputs == []
     listed = ies.deployments.page(Listing(counts=True), SYSTEM)
     assert ([one.record.number for one in listed.items], listed.total) == ([made.record.number], 1)
@@ -152,7 +152,7 @@ def test_a_new_patch_list_can_be_deployed(hall: Hall, ies: IvantiEndpointSecurit
     assert (shown.name, shown.patches) == ("April", ["one"])
     ies.deployments.create(an_order(patch_list=shown.number, agents=(agents[0],)), SYSTEM)
     (run,) = lease(hall, agents[0], 1)
-    assert named(run) == ["one", "Restart where needed"]
+    assert named(run) == ["one", "Finish a deployment"]
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,8 @@ def session(address: str, port: int, account: Account, order: SetupOrder) -> Ite
             yield WinRmSession(client, order)
     except AuthenticationError:
         raise LoginRefused(f"{address} refused {account.user} by password") from None
+    except KeyError:  # the library has nothing to encrypt with
+        raise TaskFailed(f"{address} port {port} answers without asking who it is: that is no WinRM") from None
     except (WinRMError, requests.RequestException, ValueError) as error:
         raise TaskFailed(f"{address} port {port}: {error}") from None
 

@@ -35,11 +35,15 @@ class DirectoryConnection:
 
     def __init__(self, place: Place, timeout_s: float, *, has_password: bool) -> None:
         import ldap3
+        from ldap3.core.exceptions import LDAPException
 
         self._place = place
         self._socket: BoundedSocket | None = None
         self.base = ""  #: what the server says that it is the directory of
-        server = ldap3.Server(place.address, place.port, get_info=ldap3.NONE, connect_timeout=timeout_s)
+        try:
+            server = ldap3.Server(place.address, place.port, get_info=ldap3.NONE, connect_timeout=timeout_s)
+        except LDAPException:  # it takes no address with a zone, such as fe80::1%eth0
+            raise TaskFailed(f"{place.address:.255} is no address that LDAP can be spoken with") from None
         self._connection = ldap3.Connection(server, check_names=False, auto_referrals=False)
         try:
             self._ask(self._connection.open, read_server_info=False)

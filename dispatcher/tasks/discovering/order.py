@@ -83,7 +83,7 @@ class DiscoveryOrder(TaskSettings):
     options: Options = Options()
     targets: Annotated[list[Target], Field(max_length=100_000)] = []
     ports: Annotated[list[Annotated[int, Field(ge=1, le=65_535)]], Field(max_length=1_000)] = list(PORTS)
-    communities: Annotated[list[_Name], Field(max_length=20)] = ["public"]  #: SNMP's, tried in turn
+    communities: Annotated[list[_Name], Field(max_length=20)] = ["public"]  #: SNMP's, each is tried
     username: _Name = ""  #: as whom to log in to Windows
     nameserver: _Name = ""  #: whom names are asked of, an address; empty: as the system does
     dns_port: Annotated[int, Field(ge=1, le=65_535)] = 53  #: where that listens

@@ -104,3 +104,10 @@ def test_all_wrong_settings_of_the_environment_are_one_error(run) -> None:
     first, *places = result.stderr.splitlines()
     assert first == "dispatcher: the configuration is wrong:"
     assert sorted(place.strip().partition(":")[0] for place in places) == sorted(wrong)
+
+
+def test_an_agent_has_a_configuration_of_its_own(run, tmp_path: Path) -> None:
+    file = tmp_path / "agent.toml"
+    file.write_text("colour = 1\n")
+    # Before the command it is the server's: so read, this one is no agent's.
+    assert "colour: there is no such setting" in run("agent", "--config", str(file)).output

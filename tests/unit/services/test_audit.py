@@ -46,6 +46,9 @@ READING = {
     *("MenuInfo.candidates", "MenuInfo.columns", "MenuInfo.info", "MenuInfo.pulldown", "RecordQueries.count"),
     *("RecordQueries.filter", "RecordQueries.journal", "Rights.check", "Rights.readable", "RunViews.info"),
     *("RunViews.state", "UserMenus.groups", "Workspaces.enter"),
+    *("Deployments.get", "Deployments.page", "Endpoints.all", "Endpoints.get", "Groups.all", "Groups.get"),
+    *("Groups.members", "IesJobs.get", "IesJobs.page", "PatchLists.all", "PatchLists.get", "PatchLists.made"),
+    "Policies.all",
 }
 #: What makes new jobs: each of these says itself who made it, and when.
 SUBMITTING = {
@@ -54,6 +57,8 @@ SUBMITTING = {
         "Apply.execute",
         "CcsJobs.create",
         "CcsRuns.execute",
+        "Deployments.create",
+        "IesJobs.create",
         "OnDemand.run",
         "OpsRampJobs.create",
         "OpsRampJobs.run",

@@ -343,6 +343,11 @@ def test_a_controller_is_taken_as_it_is(domain: str, places: list[tuple[str, int
     assert all(one.is_loopback for one in found)
 
 
+def test_an_address_that_the_library_does_not_take_is_a_failure() -> None:
+    with pytest.raises(TaskFailed, match="is no address that LDAP can be spoken with"):
+        directory_connection.DirectoryConnection(directory_servers.Place("x", "::1%lo", 389), 1, has_password=False)
+
+
 @pytest.mark.parametrize("domain", [":389", "127.0.0.1:0", "127.0.0.1:70000"])
 def test_a_port_that_none_can_have_is_refused(domain: str) -> None:
     with pytest.raises(TaskFailed, match="is no domain, and no controller with its port"):
