@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
@@ -158,6 +159,13 @@ class WhoChoice:
 
     identifiers: list[UUID | str]
     kind: WhoKind
+
+    @classmethod
+    def named(cls, text: str, kind: WhoKind) -> WhoChoice:
+        """Return the choice that *text* is: an id, if it looks like one, else a name."""
+        with suppress(ValueError):
+            return cls([UUID(text), text], kind)
+        return cls([text], kind)
 
 
 @dataclass(slots=True)

@@ -22,7 +22,6 @@ from dispatcher.datastore.found_computers import FOUND_COMPUTERS
 from dispatcher.datastore.inserting import insert_all_missing
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.runs import RUNS
-from dispatcher.datastore.transactions import after_commit
 from dispatcher.services.plans import Plans
 
 #: The types of tasks that may say that they have taken an agent away.
@@ -84,8 +83,6 @@ class FoundComputers:
         insert_all_missing(session, FOUND_COMPUTERS, new)
         if changed:
             session.connection().execute(_CHANGE, changed)
-        if gone:
-            after_commit(session, self._ports.wakeup.engine)
 
     def _type(self, session: Session, run: Any, position: int) -> str:
         """Return the type of the task at *position* of the run; empty if there is none."""

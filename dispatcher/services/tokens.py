@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from contextlib import suppress
 from datetime import timedelta
 from secrets import token_urlsafe
 from typing import Any, NamedTuple
@@ -75,7 +74,7 @@ class Tokens:
 
     def _team(self, session: Session, text: str, caller: Caller) -> Who:
         topology = Topology(self._datastore, self._ports)
-        [found] = chosen(session, topology, Right.MODIFY, [(_choice(text), "team")], caller)
+        [found] = chosen(session, topology, Right.MODIFY, [(WhoChoice.named(text, WhoKind.TEAM), "team")], caller)
         return found
 
     def spend_enrol_token(self, session: Session, token: str) -> Spent:
@@ -104,12 +103,6 @@ class Tokens:
         if spent.team_id is not None and session.scalar(select(Team.id).where(Team.id == spent.team_id)) is None:
             raise NotAuthenticated
         return spent
-
-
-def _choice(team: str) -> WhoChoice:
-    with suppress(ValueError):  # what is no id is a name
-        return WhoChoice([UUID(team), team], WhoKind.TEAM)
-    return WhoChoice([team], WhoKind.TEAM)
 
 
 def hashed(token: str) -> bytes:

@@ -105,7 +105,9 @@ def test_a_discovery_finds_the_computers_of_a_network_and_what_they_listen_at(
 def test_a_sweep_that_is_aborted_ends_at_once_and_keeps_what_it_has_found(server: Server) -> None:
     client = Client(server)
     made = client.post("Jobs", SWEEP)
+    deadline = time.monotonic() + 30
     while not client.get(f"Jobs({made['Id']})")["Results"]:  # until the first has answered
+        assert time.monotonic() < deadline
         time.sleep(0.05)
 
     abort = requests.put(f"{server.service}/jobs/{only_job(server)}", json={"Type": 2}, timeout=30)

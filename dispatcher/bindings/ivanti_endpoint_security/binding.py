@@ -6,13 +6,13 @@ from dispatcher.bindings.ivanti_endpoint_security.errors import to_error
 from dispatcher.bindings.ivanti_endpoint_security.inventory_operations import Catalogue, Endpoints, Groups
 from dispatcher.bindings.ivanti_endpoint_security.operations import (
     BASE,
-    DIALECT,
     CustomPatchLists,
     DeploymentGroups,
     Jobs,
     Tokens,
 )
 from dispatcher.services.hall import Hall
+from dispatcher.services.ivanti_endpoint_security.numbers import DIALECT
 from dispatcher.services.ivanti_endpoint_security.suite import build_ivanti_endpoint_security
 from dispatcher.services.signed_tokens import SignedTokens
 from dispatcher.wire.faults import Log

@@ -19,11 +19,9 @@ from dispatcher.bindings.ivanti_endpoint_security.scalars import (
     default_if_null,
     within,
 )
-from dispatcher.services.ivanti_endpoint_security.orders import RETRY, TIMEOUT_MS
+from dispatcher.services.ivanti_endpoint_security.orders import RETRY, TIMEOUT_MS, Kind
 from dispatcher.wire.json_api.models import Digits, LastWins, Model, in_any_case, names_of
 
-#: The number of a job that installs agents: of others nobody looks at ``Modules`` (contract 1.9).
-INSTALL = 2
 #: How many targets one job may name.
 MAX_TARGETS = 10_000
 
@@ -178,11 +176,11 @@ class NewJob(LastWins):
     @model_validator(mode="before")
     @classmethod
     def _in_any_case(cls, value: Any) -> Any:
-        """Take the members in any letter case; leave out modules that nobody looks at, whatever they are."""
+        """Take the members in any letter case; leave out modules that nobody looks at (contract 1.9)."""
         if not isinstance(value, dict):
             return value
         members = in_any_case(value, names_of(cls), last_wins=True)
-        if str(members.get("JobType")).strip() != str(INSTALL):
+        if str(members.get("JobType")).strip() != str(Kind.INSTALL.value):
             members.pop("Modules", None)
         return members
 
@@ -242,12 +240,6 @@ class Job(Model):
     StatusDetail: str
 
 
-class JobWithResults(Job):
-    """A job, and what has become of its targets."""
-
-    Results: list[TargetResult]
-
-
 class Entity(Model):
     """What is shown alone."""
 
@@ -256,5 +248,7 @@ class Entity(Model):
     )
 
 
-class JobEntity(JobWithResults, Entity):
+class JobEntity(Job, Entity):
     """A job that is shown alone, with what has become of its targets."""
+
+    Results: list[TargetResult]

@@ -126,12 +126,6 @@ class Deployment(Model):
     StatusDetail: str
 
 
-class DeploymentWithResults(Deployment):
-    """A deployment, and what has become of it on each endpoint."""
-
-    Results: list[EndpointResult]
-
-
 class RebootRule(StrEnum):
     """When a patch makes a restart needed; in any letter case."""
 
@@ -180,8 +174,10 @@ class PatchList(Model):
     ModifiedBy: str
 
 
-class DeploymentEntity(DeploymentWithResults, Entity):
+class DeploymentEntity(Deployment, Entity):
     """A deployment that is shown alone, with what has become of it on each endpoint."""
+
+    Results: list[EndpointResult]
 
 
 class PatchListEntity(PatchList, Entity):

@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dispatcher.bindings.ivanti_endpoint_security import inventory_contract as contract
+from dispatcher.bindings.ivanti_endpoint_security.contract import JobModules
 from dispatcher.services.ivanti_endpoint_security.endpoints import Endpoint
 from dispatcher.services.ivanti_endpoint_security.groups import Group
 from dispatcher.services.ivanti_endpoint_security.policies import NamedPolicy
 
 #: The modules of the vendor's agent (seed, Modules).
-MODULES: Mapping[str, str] = {
-    "AC": "Application Control",
-    "AV": "AntiVirus",
-    "DC": "Device Control",
-    "PR": "Patch and Remediation",
-}
+MODULES: Mapping[str, str] = {name: str(field.description) for name, field in JobModules.model_fields.items()}
 
 
 def to_wire_endpoint(endpoint: Endpoint) -> contract.Endpoint:

@@ -6,6 +6,7 @@ from dispatcher.bindings.ivanti_endpoint_security import contract, deployment_co
 from dispatcher.bindings.ivanti_endpoint_security.keys import to_number
 from dispatcher.bindings.ivanti_endpoint_security.listings import to_listing
 from dispatcher.services.access_tokens import AccessTokens
+from dispatcher.services.ivanti_endpoint_security.numbers import DIALECT
 from dispatcher.services.ivanti_endpoint_security.suite import IvantiEndpointSecurity
 from dispatcher.services.signed_tokens import SignedTokens
 from dispatcher.services.submits import SubmitKey
@@ -13,7 +14,6 @@ from dispatcher.wire.http import Request
 from dispatcher.wire.json_api import odata
 from dispatcher.wire.json_api.operations import operation
 
-DIALECT = "ivanti_endpoint_security"
 BASE = "/api/v2"
 _JOBS = odata.fields_of(contract.Job)
 _DEPLOYMENTS = odata.fields_of(deployment_contract.Deployment)

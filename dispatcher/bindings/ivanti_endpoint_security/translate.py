@@ -49,7 +49,7 @@ _OPTIONS = {
     "VerifyWithPing": "verify_with_ping",
     "WindowsDiscovery": "windows",
 }
-_MODULES = ("AC", "AV", "DC", "PR")
+_MODULES = tuple(contract.JobModules.model_fields)
 
 
 def to_order(job: contract.NewJob) -> JobOrder:

@@ -17,6 +17,7 @@ from dispatcher.datastore.transactions import Datastore
 from dispatcher.services import late
 from dispatcher.services.ivanti_endpoint_security import numbers, records
 from dispatcher.services.ivanti_endpoint_security.listing import Listed, Listing
+from dispatcher.services.ivanti_endpoint_security.numbers import DIALECT
 from dispatcher.services.ivanti_endpoint_security.orders import DeploymentOrder, Kind
 from dispatcher.services.ivanti_endpoint_security.patch_lists import PatchList, PatchListNotFound, PatchLists
 from dispatcher.services.ivanti_endpoint_security.records import Record
@@ -25,7 +26,6 @@ from dispatcher.services.results import Results
 from dispatcher.services.scheduling import Scheduling
 from dispatcher.services.submits import SubmitKey, Submits
 
-DIALECT = numbers.DIALECT
 #: What keys of submits count for.
 _CREATE = f"{DIALECT}.create_deployment"
 _KINDS = (Kind.DEPLOYMENT,)

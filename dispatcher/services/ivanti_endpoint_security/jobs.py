@@ -16,6 +16,7 @@ from dispatcher.datastore.transactions import Datastore
 from dispatcher.services import late
 from dispatcher.services.ivanti_endpoint_security import records
 from dispatcher.services.ivanti_endpoint_security.listing import Listed, Listing
+from dispatcher.services.ivanti_endpoint_security.numbers import DIALECT
 from dispatcher.services.ivanti_endpoint_security.orders import JobOrder, Kind
 from dispatcher.services.ivanti_endpoint_security.records import Record
 from dispatcher.services.ivanti_endpoint_security.run_inputs import inputs_of, seal_secrets
@@ -27,7 +28,6 @@ from dispatcher.services.secrets import Secrets
 from dispatcher.services.settings import Settings
 from dispatcher.services.submits import SubmitKey, Submits
 
-DIALECT = "ivanti_endpoint_security"
 #: The setting that names the agent for jobs that name none.
 AGENT_SETTING = f"{DIALECT}.discovery_agent"
 #: What keys of submits count for.
@@ -115,7 +115,7 @@ class IesJobs:
     def _agent(self, order: JobOrder) -> WhoChoice:
         name = order.agent or self._settings.current().text(AGENT_SETTING)
         if name:
-            return WhoChoice([*_ids(name), name], WhoKind.AGENT)
+            return WhoChoice.named(name, WhoKind.AGENT)
         local = self._local_agent.get()
         if local is None:
             raise InvalidValue(
@@ -148,10 +148,3 @@ class IesJobs:
 
 def _shown(record: Record, results: Sequence[TargetResult] = ()) -> ShownJob:
     return ShownJob(record, JobOrder.model_validate(record.document), results)
-
-
-def _ids(text: str) -> list[UUID | str]:
-    try:
-        return [UUID(text.strip())]
-    except ValueError:
-        return []

@@ -15,6 +15,7 @@ from dispatcher.core.inputs import Input
 from dispatcher.core.jobs import InputsFrom
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.datastore.ivanti_endpoint_security import IES_JOBS
+from dispatcher.services.ivanti_endpoint_security.numbers import DIALECT
 from dispatcher.services.ivanti_endpoint_security.orders import DeploymentOrder, JobOrder, Kind
 from dispatcher.services.ivanti_endpoint_security.policies import Policies, Policy
 from dispatcher.services.job_inputs import Called, Wanted
@@ -29,7 +30,7 @@ from dispatcher.tasks.discovering.order import PASSWORD_INPUT, DirectoryTarget, 
 from dispatcher.tasks.notices.order import DEPLOYMENT_INPUT, RESTART_INPUT
 
 #: The name that jobs have their inputs from.
-PROVIDER = "ivanti_endpoint_security"
+PROVIDER = DIALECT
 #: The settings that say how computers are looked for, and where new agents find dispatchers.
 PORTS, COMMUNITIES, AGENTS_URL = "discovery.ports", "discovery.communities", "agents.url"
 _WITH_AGENTS = (Kind.INSTALL, Kind.UNINSTALL)

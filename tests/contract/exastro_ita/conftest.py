@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from types import SimpleNamespace
 from typing import Any
-from uuid import UUID
 
 import pytest
 from cheap_passwords import cheap_passwords
@@ -14,17 +12,13 @@ from exastro_manual import BASE, EXISTING, a_row, change
 from exastro_server import LIBRARY, Site, a_site
 from exastro_world import a_workspace
 
-from dispatcher import bootstrap
 from dispatcher.core.permissions import SYSTEM, Right
 from dispatcher.core.ports import Ports
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.exastro_ita.workspaces import Workspace
-from dispatcher.services.hall import Hall
 from dispatcher.services.logins import Logins
 from dispatcher.services.roles import Roles
-from dispatcher.web.app import Limits, WebApp
-from dispatcher.web.health import Health
-from dispatcher.wire.quotas import Quotas
+from dispatcher.web.app import WebApp
 
 
 @pytest.fixture(scope="session")
@@ -40,18 +34,8 @@ def workspace(datastore: Datastore) -> Workspace:
 
 
 @pytest.fixture
-def web(
-    hall: Hall, new_id: Callable[[], UUID], workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[WebApp]:
-    """All dialects, as a server has them."""
-    logged: list[object] = []
-    monkeypatch.setattr(bootstrap, "log", SimpleNamespace(exception=lambda *what, **_: logged.append(what)))
-    limits = Limits(any_host=True)
-    bindings = bootstrap.build_bindings(hall, Quotas(), limits)
-    app = WebApp(bindings, hall.security, hall.access_tokens, Health(hall), new_id, limits)
-    yield app
-    app.close()
-    assert logged == []  # each would be a defect
+def web(workspace: Workspace, web: WebApp) -> WebApp:
+    return web
 
 
 @pytest.fixture

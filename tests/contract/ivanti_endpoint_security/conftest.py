@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from types import SimpleNamespace
+from collections.abc import Callable
 from uuid import UUID
 
 import pytest
 from ies_world import AGENT, LIBRARY, Client
 from sqlalchemy import func, select
 
-from dispatcher import bootstrap
 from dispatcher.core.ports import Ports
 from dispatcher.datastore.ivanti_endpoint_security import IES_JOBS
 from dispatcher.datastore.models import Base
@@ -18,9 +16,7 @@ from dispatcher.datastore.transactions import Datastore
 from dispatcher.services import builtin
 from dispatcher.services.hall import Hall
 from dispatcher.services.secrets import Secrets
-from dispatcher.web.app import Limits, WebApp
-from dispatcher.web.health import Health
-from dispatcher.wire.quotas import Quotas
+from dispatcher.web.app import WebApp
 
 
 @pytest.fixture
@@ -30,17 +26,9 @@ def library(datastore: Datastore, ports: Ports, secrets: Secrets, load_library: 
 
 
 @pytest.fixture
-def web(hall: Hall, library: None, new_id: Callable[[], UUID], monkeypatch: pytest.MonkeyPatch) -> Iterator[WebApp]:
-    """All dialects, as a server has them."""
-    logged: list[object] = []
-    monkeypatch.setattr(bootstrap, "log", SimpleNamespace(exception=lambda *what, **_: logged.append(what)))
+def web(hall: Hall, library: None, web: WebApp) -> WebApp:
     hall.local_agent.found_by(lambda: UUID(AGENT))
-    limits = Limits(any_host=True)
-    bindings = bootstrap.build_bindings(hall, Quotas(), limits)
-    app = WebApp(bindings, hall.security, hall.access_tokens, Health(hall), new_id, limits)
-    yield app
-    app.close()
-    assert logged == []  # each would be a defect
+    return web
 
 
 @pytest.fixture

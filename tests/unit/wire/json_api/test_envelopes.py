@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ies_seed import DEPLOYMENT, JOB, STRINGIFIED, STRINGIFIED_BODY
 from letters_api import letters_api
 
 from dispatcher.core.errors import BadRequest, InvalidValue, QuotaExceeded
@@ -18,114 +19,13 @@ from dispatcher.wire.json_api.operations import operation
 from dispatcher.wire.quotas import Quotas
 
 QUOTAS = Quotas()
-# The samples of the vendor's page, word for word.
-TEST_JOB = """{
-Name: "Test",
-JobType: 1,
-StartTime: "2022-03-03T11:30:00.000Z",
-DiscoveryTargets:{
-RangeIpTargets:[{StartIp: "192.168.19.100", EndIP: "192.168.19.200"}]
-},
-}"""
-#: The same sample as the page shows the body: with the line breaks as they are in the text.
-TEST_BODY = """{
-"value" : "{
-Name: \\"Test\\",
-JobType: 1,
-StartTime: \\"2022-03-03T11:30:00.000Z\\",
-DiscoveryTargets:{
-RangeIpTargets:[{StartIp: \\"192.168.19.100\\", EndIP: \\"192.168.19.200\\"}]
-},
-}"
-}"""
+BODY = STRINGIFIED_BODY.decode()
 READ_JOB = {
     "Name": "Test",
     "JobType": 1,
     "StartTime": "2022-03-03T11:30:00.000Z",
     "DiscoveryTargets": {"RangeIpTargets": [{"StartIp": "192.168.19.100", "EndIP": "192.168.19.200"}]},
 }
-FULL_JOB = """{
-Name: "<JobName>",
-JobType: 1,
-StartTime: "2022-03-03T11:30:00.000Z",
-OverwriteExistingAgents: false,
-Credentials: {
-Username: "<WindowsUserName>",
-Password: "<WindowsPassword>",
-},
-Modules: {
-AC: false,
-AV: false,
-DC: false,
-PR: false,
-},
-DiscoveryOptions: {
-PortScanDiscovery: true,
-IcmpDiscovery: true,
-ResolveDnsName: true,
-ResolveMacAddress: true,
-ResolveNetbiosName: true,
-SnmpDiscovery: true,
-VerifyWithPing: true,
-WindowsDiscovery: true,
-},
-DiscoveryTargets: {
-SingleIpTargets: [{
-Ip: "192.168.0.100",
-Timeout: 3000,
-Retry: 3
-}],
-RangeIpTargets: [{
-StartIp: "192.168.0.100",
-EndIp: "192.168.0.200",
-Timeout: 3000,
-Retry: 3
-}],
-ComputerNameTargets: [{
-ComputerName: "<ComputerName>",
-Timeout: 3000,
-Retry: 3
-}],
-ActiveDirectoryTargets: [{
-CanonicalName: "<CN>",
-OrganizationalUnit: "<OU>",
-Domain: "<DomainName>",
-Username: "<UserName>",
-Password: "<Password>",
-Timeout: 3000,
-Retry: 3
-}]
-},
-}"""
-#: Without a comma between ``Notify`` and ``Reboot``, as the page has it.
-DEPLOYMENT = """{
-CustomPatchListId: 1,
-AgentGuids: ["9e317d51-07ac-4c17-8a1f-3111d385bc7e"],
-GroupIds: [1009],
-StartTime: "2023-01-06T11:35:02.007Z",
-Notify: {
-Message: "Notification options",
-AllowCancel: false,
-AllowSnooze: true,
-NotificationOnTop: true,
-UseAgentPolicies: false,
-UseAgentPolicy_AllowCancel: false,
-UseAgentPolicy_AllowSnooze: true,
-UseAgentPolicy_NotificationOnTop: true,
-DeployWithin: 60,
-}
-Reboot: {
-Message: "Reboot options",
-AllowCancel: false,
-AllowSnooze: true,
-NotificationOnTop: true,
-UseAgentPolicies: false,
-UseAgentPolicy_AllowCancel: false,
-UseAgentPolicy_AllowSnooze: true,
-UseAgentPolicy_NotificationOnTop: true,
-RebootWithin: 60,
-}
-}"""
 _NOTICE = {
     "AllowCancel": False,
     "AllowSnooze": True,
@@ -156,16 +56,16 @@ def in_either_form(text: str) -> list[str]:
 
 
 def test_the_body_of_the_page_is_read_word_for_word() -> None:
-    assert in_either_form(TEST_JOB)[0] == TEST_BODY
-    assert read(TEST_BODY) == READ_JOB
-    assert read(TEST_BODY.replace("\n", "\r\n")) == READ_JOB
+    assert in_either_form(STRINGIFIED)[0] == BODY
+    assert read(BODY) == READ_JOB
+    assert read(BODY.replace("\n", "\r\n")) == READ_JOB
 
 
 @pytest.mark.parametrize("form", [0, 1], ids=["line breaks as they are", "escaped"])
 def test_the_models_of_the_page_are_read_in_either_form(form: int) -> None:
-    assert read(in_either_form(TEST_JOB)[form]) == READ_JOB
+    assert read(in_either_form(STRINGIFIED)[form]) == READ_JOB
     assert read(in_either_form(DEPLOYMENT)[form]) == READ_DEPLOYMENT
-    job = read(in_either_form(FULL_JOB)[form])
+    job = read(in_either_form(JOB)[form])
     assert job["Credentials"] == {"Username": "<WindowsUserName>", "Password": "<WindowsPassword>"}
     assert job["Modules"] == dict.fromkeys(("AC", "AV", "DC", "PR"), False)
     assert set(job["DiscoveryOptions"].values()) == {True}
