@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from bench import fanout, growth, idle, latency, lateness, reads, records, report, submits, whole_jobs
+from bench import fanout, growth, idle, latency, lateness, reads, records, report, submits, sweeps, whole_jobs
 from bench.figures import Figure
 
 
@@ -44,6 +44,9 @@ _FIGURES: dict[str, Callable[[Measurement], Figure]] = {
         how.directory, how.pairs, growth.FEW, max(growth.FEW, how.scaled(growth.MANY)), how.scaled(growth.CLAIMS)
     ),
     "m12": lambda how: records.run(how.directory, how.pairs, how.scaled(records.MANY), how.scaled(records.EACH)),
+    "m13": lambda how: sweeps.run(
+        how.directory, how.pairs, how.scaled(sweeps.ALL), how.scaled(sweeps.PINGED), how.scaled(sweeps.LARGE)
+    ),
 }
 
 

@@ -178,6 +178,7 @@ class Limits(_Section):
     xml_elements: Annotated[int, Field(ge=100)] = 50_000
     xml_name_chars: Annotated[int, Field(ge=1024)] = 16_384
     json_depth: Annotated[int, Field(ge=8, le=200)] = 32
+    json_values: Annotated[int, Field(ge=1000)] = 200_000
     json_integer_digits: Annotated[int, Field(ge=20, le=4300)] = 4300
 
 

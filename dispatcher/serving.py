@@ -121,6 +121,7 @@ def _build(config: Config, datastore: Datastore, secrets: Secrets) -> House:
         xml_elements=config.limits.xml_elements,
         xml_name_chars=config.limits.xml_name_chars,
         json_depth=config.limits.json_depth,
+        json_values=config.limits.json_values,
         json_integer_digits=config.limits.json_integer_digits,
     )
     lease = timedelta(seconds=config.engine.lease_s)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -144,3 +145,28 @@ def wait_until(is_so: Callable[[], object], what: str, most_s: float = 20) -> No
     while not is_so():
         assert time.monotonic() < until, what
         time.sleep(0.05)
+
+
+@contextmanager
+def watching() -> Iterator[set[bytes]]:
+    """Give every command line that any process has meanwhile, and the environments of those that can be read."""
+    seen: set[bytes] = set()
+    ended = threading.Event()
+
+    def watch() -> None:
+        own = str(os.getpid())
+        while not ended.is_set():
+            for place in Path("/proc").iterdir():
+                if place.name.isdigit() and place.name != own:
+                    for file in ("cmdline", "environ"):
+                        with suppress(OSError):
+                            seen.add((place / file).read_bytes())
+            ended.wait(0.02)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        ended.set()
+        thread.join(10)

@@ -95,6 +95,12 @@ class Sshd:
             self._process.wait(10)
             self._process = None
 
+    @property
+    def pid(self) -> int:
+        """Its process, which is there while it serves."""
+        assert self._process is not None
+        return self._process.pid
+
     def change_host_key(self) -> None:
         """Be started again with another key."""
         self.stop()

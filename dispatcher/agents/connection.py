@@ -118,6 +118,10 @@ class Connection:
         wait_s = min(within_s, _ANSWER_TIMEOUT_S) - _ANSWER_TIMEOUT_S
         return self._call(Receipt, "report", body, wait_s, len(self._dispatchers) + 1)
 
+    def leave(self) -> None:
+        """Have the entry of this agent removed."""
+        self._call(Receipt, "leave", b"{}", 0, len(self._dispatchers) + 1)
+
     def find_resource(self, name: str) -> FoundResource:
         """Ask which content the resource *name* has.
 

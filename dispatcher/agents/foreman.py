@@ -250,6 +250,8 @@ class Foreman:
         if kept and not assignment.is_lost:
             self._persist(lambda: self._spool.add(*kept))
             self._has_news = True
+        if not assignment.is_lost:
+            assignment.announcer.hear(assignment.order, lines)
         for line in lines:
             if not line.startswith(_OUTPUT):
                 self._follow(slot, assignment, _EVENT.validate_json(line))

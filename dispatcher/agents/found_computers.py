@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import stat
+import time
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -24,6 +25,9 @@ log = logging.getLogger(__name__)
 MAX_LINE_BYTES = 1 << 16
 #: How much one task may have found.
 MAX_BYTES = 1 << 28
+#: How often that is done at most while a task goes on and writes, in seconds: of a long one that is cut off much is
+#: known then. A discovery writes every minute at least.
+EVERY_S = 5.0
 #: What one event carries at most, in bytes.
 PART_BYTES = 1 << 18
 #: Texts that others have made up.
@@ -39,12 +43,27 @@ class FoundComputers:
         self._order = order
         self._tell = tell
         self._read_bytes = 0  #: how much of the file was looked at
+        self._looked_at = float("-inf")
+        self._position, self._end = -1, 0  #: of the task, and how far its lines are looked at
 
-    def hand_on(self, position: int, secrets: Collection[str]) -> None:
-        """Tell what was added since the last time, by the task at *position*. What cannot be read is left out.
+    def glance(self, position: int, secrets: Collection[str]) -> None:
+        """Do as ``hand_on``, if that was not done lately: the task goes on.
 
         :raises BrokenPipeError: if the agent is dead.
         """
+        if time.monotonic() - self._looked_at >= EVERY_S:
+            self.hand_on(position, secrets, is_over=False)
+
+    def hand_on(self, position: int, secrets: Collection[str], *, is_over: bool = True) -> None:
+        """Tell what was added since the last time, by the task at *position*. What cannot be read is left out.
+
+        Before the task *is_over* a line that is not whole is left for the next time.
+
+        :raises BrokenPipeError: if the agent is dead.
+        """
+        self._looked_at = time.monotonic()
+        if position != self._position:
+            self._position, self._end = position, self._read_bytes + MAX_BYTES
         try:
             stream = self._open()
         except OSError:
@@ -54,7 +73,7 @@ class FoundComputers:
         with stream:
             part: list[Computer] = []
             size = 0
-            for computer in self._computers(stream, Masker(secrets)):
+            for computer in self._computers(self._lines(stream, is_over=is_over), Masker(secrets)):
                 length = len(dump(computer))
                 if part and (len(part) == MOST_COMPUTERS or size + length > PART_BYTES):
                     self._send(position, part)
@@ -79,10 +98,10 @@ class FoundComputers:
         stream.seek(self._read_bytes)
         return stream
 
-    def _computers(self, stream: BinaryIO, masker: Masker) -> Iterator[Computer]:
+    def _computers(self, lines: Iterator[bytes], masker: Masker) -> Iterator[Computer]:
         strange = 0
         try:
-            for line in self._lines(stream):
+            for line in lines:
                 computer = _computer(line)
                 if computer is None:
                     strange += bool(line.strip())
@@ -96,13 +115,14 @@ class FoundComputers:
         if strange:
             log.warning("found.strange_lines run_id=%s count=%d", self._order.run_id, strange)
 
-    def _lines(self, stream: BinaryIO) -> Iterator[bytes]:
+    def _lines(self, stream: BinaryIO, *, is_over: bool) -> Iterator[bytes]:
         """Give the lines that are whole and not too long; of a cut one nothing."""
-        end = self._read_bytes + MAX_BYTES
         is_inside = False  #: of a line that is too long
         while line := stream.readline(MAX_LINE_BYTES):
+            if not is_over and len(line) < MAX_LINE_BYTES and not line.endswith(b"\n"):
+                return
             self._read_bytes += len(line)
-            if self._read_bytes > end:
+            if self._read_bytes > self._end:
                 log.warning("found.too_much run_id=%s most=%d", self._order.run_id, MAX_BYTES)
                 self._read_bytes = os.fstat(stream.fileno()).st_size
                 return

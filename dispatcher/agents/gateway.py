@@ -21,6 +21,7 @@ from dispatcher.agents.offers import Offers
 from dispatcher.agents.translate import to_facts, to_orders, to_report
 from dispatcher.core.attempts import again
 from dispatcher.core.errors import BadRequest, Busy, DispatcherError, NotAuthenticated, NotFound, Unavailable
+from dispatcher.core.permissions import Caller
 from dispatcher.core.ports import Now
 from dispatcher.services.hall import Hall
 from dispatcher.services.leasing import Ask
@@ -34,6 +35,8 @@ M = TypeVar("M", bound=protocol.Message)
 #: Threads that work for agents, beside one for each combiner: few, so that a crowd of agents never starves the web
 #: threads of the machine.
 THREADS = 2
+#: Who removes an agent that says itself that it goes.
+_ITSELF = Caller("agent")
 #: What a run that is held counts for when looks are gathered: about as much as its message takes.
 _HELD_BYTES = 64
 
@@ -138,6 +141,8 @@ class Gateway:
         try:
             if path == "enrol":
                 return await self._enrol(body)
+            if path == "leave":
+                return await self._in_thread(partial(self._leave, authorization))
             if path not in ("poll", "report", "resource"):
                 raise NotFound(path)
             if path == "report":
@@ -181,6 +186,11 @@ class Gateway:
         )
         log.info("agent.enrolled", agent_id=str(agent_id), name=asked.name)
         return Answer(200, protocol.dump(protocol.Identity(agent_id=agent_id, secret=secret)))
+
+    def _leave(self, authorization: str) -> Answer:
+        agent_id = self._authenticate(authorization)
+        self._hall.removals.leave(agent_id, _ITSELF)
+        return Answer(200, self._receipt(Standing([], [])))
 
     async def _admit(self, authorization: str, message: type[M], body: bytes) -> tuple[UUID, M]:
         """Return who calls, and what it says, after it has shown its secret."""

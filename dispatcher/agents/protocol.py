@@ -18,6 +18,8 @@ dispatchers of one version belong together.
     tells which content a resource of the library has (``FindResource`` → ``FoundResource``).
 ``content/<SHA-256 in hex>``
     gives the bytes of a content, also by ``GET``; ``Range: bytes=<first>-`` begins later.
+``leave``
+    removes the agent, which is taken away from its computer (an empty object → ``Receipt``).
 
 All but ``enrol`` carry ``Authorization: Agent <agent id>:<secret>``. All moments are aware UTC.
 """
@@ -269,6 +271,8 @@ class Computer(Message):
     change: AgentChange | None = None
     agent_id: UUID | None = None
     gone_agent_id: UUID | None = None
+    agent_proof: Annotated[Text, Field(max_length=64)] = ""
+    gone_agent_proof: Annotated[Text, Field(max_length=64)] = ""
 
 
 class Found(Message):

@@ -13,6 +13,7 @@ import psutil
 from pydantic import BaseModel
 
 import dispatcher
+from dispatcher.agents.announcing import Announcer
 from dispatcher.agents.deadlines import END_S, STOPPED_S, longest_s
 from dispatcher.agents.pipes import Inflow
 from dispatcher.agents.protocol import RunOrder
@@ -33,6 +34,7 @@ class Assignment:
     is_checked: bool = False  #: it was looked whether its slot is stopped, after an abort
     is_late: bool = False  #: its slot was not, and has been killed
     killed: list[str] = field(default_factory=list)  #: what its slot has left behind, as "pid name"
+    announcer: Announcer = field(default_factory=Announcer)  #: what puts into the log what its tasks tell people
 
     def begin(self, position: int) -> None:
         """Note that the task at *position* begins."""

@@ -250,7 +250,12 @@ class SlotRun:
         scratch, home = self._places
         values = [to_value(parameter) for parameter in self._scopes.module(task.module)]
         run = TaskRun(self._order, task, values, self._facts, scratch, home)
-        ending = run.run(self._host.supervisor, output.feed, lambda: self._may_go(task))
+
+        def feed(data: bytes) -> None:
+            output.feed(data)
+            self._found.glance(task.position, self._scopes.secrets)
+
+        ending = run.run(self._host.supervisor, feed, lambda: self._may_go(task))
         if not self._may_go(task):  # also asked if it has failed before it asked
             return TaskEnding("aborted")
         output.flush()

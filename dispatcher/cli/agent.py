@@ -38,6 +38,7 @@ _TOKEN_VARIABLE = "DISPATCHER_ENROL_TOKEN"  # noqa: S105 - a name
 )
 @click.option("--enrol-token-stdin", is_flag=True, help="Read that token from the first line of standard input.")
 @click.option("--enrol-only", is_flag=True, help="Enrol, and end: a service begins to work later.")
+@click.option("--leave", is_flag=True, help="Have this agent's entry removed, and end: it will not come back.")
 @click.option("--name", default="", help="The agent's name.  [the computer's name]")
 @click.option("--id", "agent_id", type=click.UUID, help="Take over the entry with this id, which never enrolled.")
 @click.option(
@@ -134,6 +135,8 @@ def agent(
     name = name or platform.node() or "agent"
     # What is called the same there is handed on as it is.
     work = runner.enrol if settings.pop("enrol_only") else runner.run
+    if settings.pop("leave"):
+        from dispatcher.agents.leaving import leave as work
     whole = runner.AgentSettings(
         dispatchers=list(dispatchers),
         name=name,

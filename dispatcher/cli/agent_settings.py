@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 #: The options that a file has no place for: who writes one need not know them.
-_UNFIT = {"config", "help", "pin", "local", "enrol_only", "enrol_token_stdin"}
+_UNFIT = {"config", "help", "pin", "local", "enrol_only", "enrol_token_stdin", "leave"}
 
 
 def read_settings(context: click.Context, file: Path | None) -> None:

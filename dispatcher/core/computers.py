@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import sha256
 from uuid import UUID
 
 
@@ -45,3 +46,14 @@ class FoundComputer:
     change: AgentChange | None = None  #: what was done about an agent there
     agent_id: UUID | None = None  #: the agent that is there now, if that is known
     gone_agent_id: UUID | None = None  #: the agent that was there before it was removed or replaced
+    #: That the computer has, or had, the secrets of these agents (``proof``): the ids alone anybody may tell.
+    agent_proof: str = ""
+    gone_agent_proof: str = ""
+
+
+def proof(secret_hash: bytes) -> str:
+    """Return what a computer shows to prove that an agent is on it, whose secret has the SHA-256 *secret_hash*.
+
+    Only who has the secret can make it, and nobody who sees it is the agent by that.
+    """
+    return sha256(b"agent here:" + secret_hash).hexdigest()

@@ -108,6 +108,9 @@ Document = JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=Tr
 
 #: Text that may be longer than MariaDB's 64 KiB TEXT.
 LongText = Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
+#: A name without the case of its letters, as ``str.casefold`` gives it: up to three times as long. Equal is what is
+#: written alike.
+Folded = String(765).with_variant(mysql.VARCHAR(765, collation="utf8mb4_bin"), "mysql", "mariadb")
 #: A SHA-256 digest.
 Digest = LargeBinary(32).with_variant(mysql.BINARY(32), "mysql", "mariadb")
 LongBinary = LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")

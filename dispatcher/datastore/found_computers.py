@@ -1,4 +1,4 @@
-"""Found computers: what discoveries have found, one row for each computer."""
+"""Found computers: what discoveries have found, one row for each computer, and the agents that are gone from them."""
 
 from __future__ import annotations
 
@@ -34,8 +34,17 @@ class FoundComputer(Base):
     job_id: Mapped[UUID | None]  #: the job that has found it last; perhaps a removed one
     #: The agent that is known to be on it, perhaps a removed one; None: nobody has looked.
     agent_id: Mapped[UUID | None] = mapped_column(index=True)
-    #: An agent that was taken away from it and whose entry is still to go.
-    gone_agent_id: Mapped[UUID | None] = mapped_column(index=True)
+
+
+class GoneAgent(Base):
+    """An agent that was taken away from its computer and whose entry is still to go."""
+
+    __tablename__ = "gone_agent"
+
+    agent_id: Mapped[KeyId]
+    is_replaced: Mapped[bool]  #: by another one: its history goes, too
+    told_at: Mapped[datetime]
 
 
 FOUND_COMPUTERS: Any = FoundComputer.__table__
+GONE_AGENTS: Any = GoneAgent.__table__

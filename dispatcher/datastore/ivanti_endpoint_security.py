@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, ForeignKey, SmallInteger
 from sqlalchemy.orm import Mapped, mapped_column
 
-from dispatcher.datastore.base import Base, KeyId, LongText, Name, Updated
+from dispatcher.datastore.base import Base, Folded, KeyId, LongText, Name, Updated
 
 
 class IesJob(Base):
@@ -23,8 +23,13 @@ class IesJob(Base):
     number: Mapped[int] = mapped_column(BigInteger, unique=True)  #: of the job: lists are in its order
     kind: Mapped[int] = mapped_column(SmallInteger)
     name: Mapped[Name]
+    #: By what ``name`` and ``created_by`` are found: databases fold different letters, SQLite those of ASCII only.
+    folded_name: Mapped[str] = mapped_column(Folded, server_default="")
     starts_at: Mapped[datetime]
     created_by: Mapped[Name]
+    folded_created_by: Mapped[str] = mapped_column(Folded, server_default="")
+    #: How many targets, or agents and groups, the order names: how large the document is.
+    targets: Mapped[int] = mapped_column(server_default="0")
     document: Mapped[dict[str, Any]]  #: ``services.ivanti_endpoint_security.orders``, without secrets
     secrets: Mapped[str | None] = mapped_column(LongText)  #: their JSON by the names of inputs, sealed
 

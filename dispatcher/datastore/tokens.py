@@ -15,7 +15,8 @@ class Token(Base):
     """A token. ``kind`` is ``enrol``; ``once`` ones are spent by their first use.
 
     With ``team_id`` it is one of that team: who enrols by it is looked for there, and becomes a member. It refers to
-    nothing: where there is no such team any more, the token is worth nothing.
+    nothing: where there is no such team any more, the token is worth nothing. Likewise with ``run_id`` it is worth
+    something as long as its run goes on.
     """
 
     __tablename__ = "token"
@@ -27,6 +28,8 @@ class Token(Base):
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
     team_id: Mapped[UUID | None]
+    run_id: Mapped[UUID | None]  #: the run that installs agents by it
+    uses_left: Mapped[int | None]  #: how many may still enrol by it; None: any number
 
 
 class AccessToken(Base):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import delete, select
 
 from dispatcher.core.errors import AgentNotFound, Busy, Conflict, Deadlock
 from dispatcher.core.permissions import SYSTEM
-from dispatcher.datastore.found_computers import FOUND_COMPUTERS
+from dispatcher.datastore.found_computers import GONE_AGENTS
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.removals import Removals
 
@@ -17,9 +17,7 @@ log = structlog.get_logger(__name__)
 
 #: How many are removed in one go.
 BATCH = 100
-_GONE = select(FOUND_COMPUTERS.c.gone_agent_id, FOUND_COMPUTERS.c.agent_id).where(
-    FOUND_COMPUTERS.c.gone_agent_id.is_not(None)
-)
+_GONE = select(GONE_AGENTS.c.agent_id, GONE_AGENTS.c.is_replaced).order_by(GONE_AGENTS.c.told_at)
 
 
 class GoneAgents:
@@ -37,7 +35,7 @@ class GoneAgents:
         """
         with self._datastore.read() as session:
             gone = session.execute(_GONE.limit(BATCH)).all()
-        return sum(self._remove(row.gone_agent_id, is_replaced=row.agent_id is not None) for row in gone)
+        return sum(self._remove(row.agent_id, is_replaced=row.is_replaced) for row in gone)
 
     def _remove(self, agent_id: UUID, *, is_replaced: bool) -> bool:
         try:
@@ -48,6 +46,5 @@ class GoneAgents:
             log.info("agent.gone_not_removed_yet", agent=str(agent_id), reason=error.message)
             return False
         with self._datastore.begin() as session:
-            done = update(FOUND_COMPUTERS).where(FOUND_COMPUTERS.c.gone_agent_id == agent_id)
-            session.execute(done.values(gone_agent_id=None))
+            session.execute(delete(GONE_AGENTS).where(GONE_AGENTS.c.agent_id == agent_id))
         return True

@@ -182,6 +182,7 @@ def _rerun(ground: Ground) -> Rerun:
         activation=ground.activation,
         jobs=ground.jobs,
         runbook_who=ground.runbook_who,
+        job_inputs=ground.job_inputs,
     )
 
 

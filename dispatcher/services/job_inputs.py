@@ -19,7 +19,8 @@ from sqlalchemy.orm import Session
 
 from dispatcher.core.errors import DispatcherError, Unavailable
 from dispatcher.core.inputs import Input
-from dispatcher.core.jobs import InputsFrom
+from dispatcher.core.jobs import InputsFrom, Options
+from dispatcher.core.permissions import Caller
 from dispatcher.services.secrets import Secrets
 
 log = structlog.get_logger(__name__)
@@ -49,6 +50,7 @@ class Wanted:
 
     of: str
     agent_id: UUID
+    run_id: UUID | None = None  #: if its provider has something of its own for each run
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,9 @@ class Called:
 class InputProvider(Protocol):
     """Something that has inputs for agents."""
 
+    #: Whether each run gets something of its own, so that it has to be asked for each.
+    is_per_run: bool
+
     def inputs(self, session: Session, wanted: Collection[Wanted]) -> Mapping[Wanted, Sequence[Input]]:
         """Return what there is of *wanted*, by as many statements for thousands as for one; secrets stay sealed."""
 
@@ -73,6 +78,12 @@ class InputProvider(Protocol):
 
     def agents(self, session: Session, of: str) -> Sequence[UUID]:
         """Return the agents that there are inputs of *of* for now, by name."""
+
+    def require(self, session: Session, of: str, caller: Caller) -> None:
+        """Check that *caller* may start a job with the inputs of *of*, beside what everybody needs who starts one.
+
+        :raises Forbidden: if not.
+        """
 
 
 class JobInputs:
@@ -96,7 +107,10 @@ class JobInputs:
         """
         by_provider: defaultdict[str, dict[UUID, Wanted]] = defaultdict(dict)
         for run_id, source, agent_id in runs:
-            by_provider[source["provider"]][run_id] = Wanted(source["of"], agent_id)
+            provider = self._providers.get(source["provider"])
+            is_own = provider is not None and provider.is_per_run
+            wanted_by = by_provider[source["provider"]]
+            wanted_by[run_id] = Wanted(source["of"], agent_id, run_id if is_own else None)
         found: dict[UUID, Sequence[Input] | Unavailable] = {}
         for name, wanted in by_provider.items():
             if name not in self._providers:
@@ -154,6 +168,15 @@ class JobInputs:
         """Return the agents that there are inputs from *source* for now; None if nobody can be asked."""
         provider = self._providers.get(source["provider"])
         return None if provider is None else provider.agents(session, source["of"])
+
+    def require(self, session: Session, options: Options | None, caller: Caller) -> None:
+        """Check that *caller* may start a job with *options*, as far as its inputs are concerned.
+
+        :raises Forbidden: if not.
+        """
+        source = (options or {}).get("inputs")
+        if source is not None and source["provider"] in self._providers:
+            self._providers[source["provider"]].require(session, source["of"], caller)
 
     def _provider(self, name: str) -> InputProvider:
         if name not in self._providers:

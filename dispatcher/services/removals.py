@@ -46,16 +46,20 @@ _WAITS = (RUNS.c.state == State.PENDING) & RUNS.c.leased_until.is_(None)
 _HELD = RUNS.c.state.in_(sorted(set(State) - FINISHED)) & ~_WAITS
 _NUMBERED = select(AGENTS.c.id, AGENTS.c.number, AGENTS.c.name)
 _OTHERS: Any = AGENTS.alias("other")
+#: What holds of an agent whose entry somebody has seen to.
+_NAMED = or_(
+    Agent.primary_team_id.is_not(None),
+    exists().where(TeamMember.agent_id == AGENTS.c.id),
+    exists().where(Alias.object_id == AGENTS.c.id),
+    exists().where(CredentialUse.object_id == AGENTS.c.id),
+    exists().where(_OTHERS.c.gateway_id == AGENTS.c.id, _OTHERS.c.removed_at.is_(None)),
+)
 #: What holds of an agent that nobody needs, as far as the database can be asked.
 _UNUSED = (
     Agent.removed_at.is_(None),
     Agent.enrolled_at.is_(None),
-    Agent.primary_team_id.is_(None),
     *(~exists().where(its) for its in runs_with(AGENTS.c)),
-    ~exists().where(TeamMember.agent_id == AGENTS.c.id),
-    ~exists().where(Alias.object_id == AGENTS.c.id),
-    ~exists().where(CredentialUse.object_id == AGENTS.c.id),
-    ~exists().where(_OTHERS.c.gateway_id == AGENTS.c.id, _OTHERS.c.removed_at.is_(None)),
+    ~_NAMED,
 )
 
 
@@ -102,6 +106,29 @@ class Removals:
         :raises AgentBusy: if a run has begun whose end is not reported: recovery ends it after a while.
         """
         return self._remove(agent_id, with_history, caller, is_gone=True)
+
+    def leave(self, agent_id: UUID, caller: Caller) -> None:
+        """Remove an agent that says itself that it goes, as ``remove_gone`` does, without its history.
+
+        An entry that somebody has seen to, as for an agent that was still to come, stays: as one that never enrolled.
+
+        :raises AgentNotFound: if it is removed already.
+        :raises AgentBusy: if a run has begun whose end is not reported.
+        """
+        with self._datastore.read() as session:
+            is_named = session.scalar(select(Agent.id).where(Agent.id == agent_id, _NAMED)) is not None
+        if not is_named:
+            self._remove(agent_id, with_history=False, caller=caller, is_gone=True)
+            return
+        with self._datastore.begin() as session:
+            agent = self._lock(session, agent_id, may_be_online=True)
+            self._require_idle(session, agent)
+            was = {"enrolled_at": agent.enrolled_at, "hostname": agent.hostname, "address": agent.address}
+            agent.enrolled_at, agent.secret_hash, agent.online = None, None, False
+            agent.updated_at, agent.updated_by = self._ports.now(), caller.name
+            subject = Subject("agent", agent.name, agent.id)
+            audit.record(session, agent.updated_at, caller, "agent.left", subject, old=was)
+            revisions.bump(session, revisions.TOPOLOGY)
 
     def _remove(self, agent_id: UUID, with_history: bool, caller: Caller, *, is_gone: bool = False) -> Who:
         with self._datastore.begin() as session:

@@ -20,6 +20,7 @@ from dispatcher.datastore.runs import RUNS
 from dispatcher.datastore.targets import target, with_targets
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.activation import Activation
+from dispatcher.services.job_inputs import JobInputs
 from dispatcher.services.jobs import Jobs
 from dispatcher.services.library.catalogue import Library
 from dispatcher.services.runbook_who import RunBookWho
@@ -49,6 +50,7 @@ class Rerun:
         activation: Activation,
         jobs: Jobs,
         runbook_who: RunBookWho,
+        job_inputs: JobInputs,
     ) -> None:
         self._datastore = datastore
         self._ports = ports
@@ -56,6 +58,7 @@ class Rerun:
         self._activation = activation
         self._jobs = jobs
         self._runbook_who = runbook_who
+        self._job_inputs = job_inputs
 
     def rerun(self, job_id: UUID, failed_only: bool, caller: Caller) -> Job:
         """Start a new job with the versions, values and options of the job that has ended, and return it.
@@ -67,7 +70,8 @@ class Rerun:
         :raises JobNotFound: if there is none with this id.
         :raises NotRepeatable: if it has not ended, or recurs; with *failed_only*, if it failed on no agent, or is a
             run book; or if what it runs has been disabled.
-        :raises Forbidden: without Modify on Jobs/Scheduling and Read on every what and who.
+        :raises Forbidden: without Modify on Jobs/Scheduling and Read on every what and who, or what else the inputs of
+            the job require.
         """
         caller.require(Right.MODIFY, Node.SCHEDULING)
         with self._datastore.begin() as session:
@@ -79,6 +83,7 @@ class Rerun:
             if failed_only:
                 row["who"] = [to_entry(who) for who in self._failed(session, job_id)]
             self._runbook_who.require_job(session, row, caller)
+            self._job_inputs.require(session, row["options"], caller)
             self._check_what(session, old)
             self._activation.insert_and_activate(session, row)
             return self._jobs.get_in(session, row["id"])

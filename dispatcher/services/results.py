@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +26,10 @@ from dispatcher.services.plans import Plans
 
 #: How much of the end of a task's output a result carries, in bytes.
 MAX_OUTPUT_BYTES = 256 * 1024
+#: How tasks end that have not done what they should.
+_BAD = (State.FAILED, State.TIMED_OUT, State.ABORTED)
+#: A task with its position in the run, and its module.
+_Planned = tuple[int, Mapping[str, Any], What]
 
 
 class Results:
@@ -64,6 +68,31 @@ class Results:
             found = self._runs(session, self._jobs.get_in(session, job_id), True, agent_id)
         return found[0] if found else None
 
+    def failures(self, job_id: UUID, caller: Caller) -> dict[UUID, str]:
+        """Return by the ids of agents what the last task that failed there has said, behind the name of its module.
+
+        Agents on which none has failed are left out.
+
+        :raises JobNotFound: if there is none with this id.
+        """
+        caller.require(Right.READ, Node.RESULTS)
+        wanted = (target("id"), target("os"), *(TASK_RESULTS.c[name] for name in ("position", "message", "exit_code")))
+        query = (
+            with_targets(select(*wanted))
+            .join(TASK_RESULTS, TASK_RESULTS.c.run_id == RUNS.c.id)
+            .where(RUNS.c.job_id == job_id, TASK_RESULTS.c.state.in_(_BAD))
+            .order_by(TASK_RESULTS.c.position)
+        )
+        with self._datastore.read() as session:
+            job, rows = self._jobs.get_in(session, job_id), session.execute(query).tuples().all()
+            plans = self._outlines(session, job.id, {os for _, os, *_ in rows})
+        found = {}
+        for agent_id, os, position, message, exit_code in rows:
+            modules = [module.name for _, _, module in plans[os][position : position + 1]]
+            said = message or ("" if exit_code is None else f"exit code {exit_code}")
+            found[agent_id] = ": ".join(filter(None, [*modules, said]))
+        return found
+
     def _collect(self, session: Session, job: Job, detailed: bool) -> Iterator[JobResult]:
         yield JobResult(job, self._runs(session, job, detailed))
         if job.is_runbook:
@@ -89,8 +118,7 @@ class Results:
         rows = session.execute(query).mappings().all()
         if not rows:
             return []
-        stored = session.scalars(select(JOBS.c.what).where(JOBS.c.id == job.id)).one()
-        plans = {os: _numbered(self._plans.outline(session, stored, os)) for os in {row["agent_os"] for row in rows}}
+        plans = self._outlines(session, job.id, {row["agent_os"] for row in rows})
         which = RUNS.c.job_id == job.id if only is None else RUNS.c.id.in_([row["id"] for row in rows])
         done = self._task_rows(session, which) if detailed else {}
         results = []
@@ -111,6 +139,11 @@ class Results:
                 ]
             results.append(result)
         return results
+
+    def _outlines(self, session: Session, job_id: UUID, systems: Collection[str]) -> dict[str, list[_Planned]]:
+        """Return the tasks of the job by the *systems* of agents, for which they may differ."""
+        stored = session.scalars(select(JOBS.c.what).where(JOBS.c.id == job_id)).one()
+        return {os: _numbered(self._plans.outline(session, stored, os)) for os in systems}
 
     def _task_rows(self, session: Session, which: Any) -> dict[tuple[UUID, int], Row]:
         query = select(TASK_RESULTS).join(RUNS, RUNS.c.id == TASK_RESULTS.c.run_id).where(which)
@@ -150,7 +183,7 @@ class Results:
         return b"".join(data for _, data in kept).decode("utf-8", "replace")
 
 
-def _numbered(modules: list[ModuleDocument]) -> list[tuple[int, Mapping[str, Any], What]]:
+def _numbered(modules: list[ModuleDocument]) -> list[_Planned]:
     """Return every task with its position in the run and its module."""
     pairs = [
         (task, What(UUID(module["id"]), module["name"], WhatKind.MODULE))
@@ -160,7 +193,7 @@ def _numbered(modules: list[ModuleDocument]) -> list[tuple[int, Mapping[str, Any
     return [(position, task, what) for position, (task, what) in enumerate(pairs)]
 
 
-def _activity(run: Row, tasks: list[tuple[int, Mapping[str, Any], What]]) -> str:
+def _activity(run: Row, tasks: list[_Planned]) -> str:
     """Return what the run is at, in words."""
     state = State(run["state"])
     if state is State.PENDING:

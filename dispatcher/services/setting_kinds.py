@@ -135,6 +135,7 @@ REGISTRY: Mapping[str, Kind] = {
         "Whether logins have on an agent the permissions that they have on its primary team.",
     ),
     "agents.parallel_runs": Kind(10, _number(1, 1000), "How many runs one agent may be given at a time."),
+    "agents.ssh_port": Kind(22, _number(1, 65_535), "Where computers that agents are installed on are asked for SSH."),
     "agents.url": Kind(
         "",
         _public_address,

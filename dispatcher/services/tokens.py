@@ -14,8 +14,10 @@ from sqlalchemy.orm import Session
 
 from dispatcher.core.errors import InvalidValue, NotAuthenticated
 from dispatcher.core.jobs import Who, WhoChoice, WhoKind
-from dispatcher.core.permissions import Caller, Node, Right
+from dispatcher.core.permissions import SYSTEM, Caller, Node, Right
 from dispatcher.core.ports import Ports
+from dispatcher.core.states import State
+from dispatcher.datastore.runs import RUNS
 from dispatcher.datastore.teams import Team
 from dispatcher.datastore.tokens import Token
 from dispatcher.datastore.transactions import Datastore
@@ -28,6 +30,13 @@ from dispatcher.services.topology import Topology
 ENROL = "enrol"
 #: How long a token may live, in hours: a year.
 MAX_HOURS = 8784
+#: How long one of a run lives at most.
+LONGEST_RUN = timedelta(days=30)
+#: The states of a run that was lent in which new agents may enrol by its token.
+_AT_WORK = (State.PENDING, State.ACTIVE)
+_SPENT = select(Token.id, Token.team_id, Token.run_id, RUNS.c.state, RUNS.c.leased_until).outerjoin(
+    RUNS, RUNS.c.id == Token.run_id
+)
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -72,6 +81,22 @@ class Tokens:
         _log.info("agent.enrolment_allowed", once=once, expires_at=expires_at.isoformat(), by=caller.name, team=team)
         return text
 
+    def create_run_token(self, run_id: UUID, uses: int | None) -> str:
+        """Return a new token by which the agents enrol that the run installs, at most so many *uses* of it.
+
+        It is worth something while the run goes on, and no longer; one that the run was given before is worth nothing.
+        """
+        text, now = token_urlsafe(32), self._ports.now()
+        with self._datastore.begin() as session:
+            session.execute(delete(Token).where(or_(Token.expires_at <= now, Token.run_id == run_id)))
+            token = Token(id=self._ports.new_id(), kind=ENROL, hash=hashed(text), once=False, run_id=run_id)
+            token.expires_at, token.uses_left = now + LONGEST_RUN, uses
+            session.add(token)
+            told = {"run": run_id, "uses": uses, "expires_at": token.expires_at}
+            audit.record(session, now, SYSTEM, "token.created", Subject("token", ENROL, token.id), new=told)
+        _log.info("agent.enrolment_allowed_to_run", run_id=str(run_id), uses=uses)
+        return text
+
     def _team(self, session: Session, text: str, caller: Caller) -> Who:
         topology = Topology(self._datastore, self._ports)
         [found] = chosen(session, topology, Right.MODIFY, [(WhoChoice.named(text, WhoKind.TEAM), "team")], caller)
@@ -82,7 +107,8 @@ class Tokens:
 
         Looking the hash up tells nothing by its time: who knows no token cannot choose the hash's first bytes.
 
-        :raises NotAuthenticated: if it is unknown, spent or expired, or of a team that is no more.
+        :raises NotAuthenticated: if it is unknown, spent or expired, or of a team that is no more or a run that has
+            ended.
         """
         now = self._ports.now()
         # The condition stands in the update, so that two agents cannot both spend a ``once`` token.
@@ -93,13 +119,17 @@ class Tokens:
                 Token.kind == ENROL,
                 Token.expires_at > now,
                 or_(Token.once.is_(False), Token.used_at.is_(None)),
+                or_(Token.uses_left.is_(None), Token.uses_left > 0),
             )
-            .values(used_at=now)
+            .values(used_at=now, uses_left=Token.uses_left - 1)
         )
         result: CursorResult[Any] = session.connection().execute(spend)
         if result.rowcount != 1:
             raise NotAuthenticated
-        spent = Spent(*session.execute(select(Token.id, Token.team_id).where(Token.hash == hashed(token))).one())
+        found = session.execute(_SPENT.where(Token.hash == hashed(token))).one()
+        if found.run_id is not None and (found.leased_until is None or found.state not in _AT_WORK):
+            raise NotAuthenticated
+        spent = Spent(found.id, found.team_id)
         if spent.team_id is not None and session.scalar(select(Team.id).where(Team.id == spent.team_id)) is None:
             raise NotAuthenticated
         return spent

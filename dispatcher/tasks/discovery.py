@@ -19,7 +19,8 @@ from dispatcher.tasks.discovering.examining import Examiner
 from dispatcher.tasks.discovering.findings import Findings
 from dispatcher.tasks.discovering.hardware import Neighbours
 from dispatcher.tasks.discovering.icmp import Pinger
-from dispatcher.tasks.discovering.names import Names, Server
+from dispatcher.tasks.discovering.name_questions import Server
+from dispatcher.tasks.discovering.names import Names
 from dispatcher.tasks.discovering.order import INPUT, PASSWORD_INPUT, DirectoryTarget, DiscoveryOrder
 from dispatcher.tasks.discovering.policy import Policy
 from dispatcher.tasks.discovering.probes import LibraryMissing, Probe, Threads
@@ -162,12 +163,13 @@ def _examiner(order: DiscoveryOrder, tools: Tools, threads: Threads, names: Name
                 tools.say(f"# {label}: not asked: {error.message}")
     describers: list[Probe] = [names] if options.dns_name else []
     return Examiner(
-        ping=Pinger() if options.icmp or options.verify_with_ping else None,
+        ping=Pinger(per_s=order.pings_per_s) if options.icmp or options.verify_with_ping else None,
         must_ping=options.verify_with_ping,
         instead=ports,
         probes=probes,
         describers=[*describers, Neighbours()] if options.mac_address else describers,
         say=tools.say,
+        at_a_time=order.parallel,
     )
 
 

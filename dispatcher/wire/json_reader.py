@@ -22,6 +22,8 @@ _ENDS = rb"(?=[ \t\r\n]*+[}\]])"
 _UP_TO_TRAILING_COMMA = re.compile(rb'((?:[^",]++|' + _STRING + rb"|,(?!" + _ENDS + rb"))*+),?", re.DOTALL)
 # A number that a machine's number cannot hold as it is (contract section 5.5): 12.50, or an integer of many digits.
 _INEXACT = re.compile(rb"[:\[,][ \t\r\n]*+-?(?:[0-9]{16}|[0-9]++[.eE])")
+#: What a quota is of.
+_VALUES = "members and elements"
 
 
 class Fraction(str):
@@ -50,13 +52,14 @@ def read_json(
     *,
     number: Callable[[str], object] = Fraction,
     is_unique: bool = False,
+    is_ordered: bool = False,
     latin_1: bool = False,
 ) -> Any:
     """Return the value in *body*; *charset* is the one of the Content-Type.
 
     Numbers that are no integers come as *number* makes them. Commas before ``}`` and ``]`` are ignored, of equal names
-    the last wins unless they have to be unique, and with *latin_1* a body of undeclared encoding that is not UTF-8 is
-    read as Latin-1 (contract section 1.6).
+    the last wins (and is also the last in order if *is_ordered*) unless they have to be unique, and with *latin_1* a
+    body of undeclared encoding that is not UTF-8 is read as Latin-1 (contract section 1.6).
 
     :raises QuotaExceeded: if it is larger, deeper or wider than *quotas*, or has longer strings or integers.
     :raises BadRequest: if it is no JSON.
@@ -67,12 +70,16 @@ def read_json(
     if not text.strip():
         raise BadRequest("the message is empty")
     _check_integers(text, quotas.json_integer_digits)
+    _check_commas(text, quotas.json_values)
     text, value = _parsed(text)
-    if text.count(b"{") + text.count(b"[") > quotas.json_depth or len(text) > quotas.string_chars:
+    opened = text.count(b"{") + text.count(b"[")
+    is_wide = opened + text.count(b",") > quotas.json_values
+    if opened > quotas.json_depth or is_wide or len(text) > quotas.string_chars:
         _check_values(value, quotas)
-    if is_unique or _INEXACT.search(text):
-        # Slower, and only for what is known to be valid and not deep.
-        return json.loads(text, parse_float=number, object_pairs_hook=_unique if is_unique else None)
+    if is_unique or is_ordered or _INEXACT.search(text):
+        # Slower, and only for what is known to be valid, and neither deep nor wide.
+        pairs = _unique if is_unique else _in_order if is_ordered else None
+        return json.loads(text, parse_float=number, object_pairs_hook=pairs)
     return value
 
 
@@ -86,9 +93,10 @@ def read_json_with_controls(body: bytes, charset: str | None, quotas: Quotas, *,
     """
     if len(body) > quotas.message_bytes:
         raise QuotaExceeded(f"the message is larger than {quotas.message_bytes} bytes")
-    text = to_utf_8(body, charset, latin_1=latin_1).decode()
+    text = to_utf_8(body, charset, latin_1=latin_1)
+    _check_commas(text, quotas.json_values)
     try:
-        value = json.loads(text, strict=False, parse_constant=_no_number, object_pairs_hook=_in_order)
+        value = json.loads(text.decode(), strict=False, parse_constant=_no_number, object_pairs_hook=_in_order)
     except RecursionError:
         raise _excess("depth", quotas.json_depth) from None
     except json.JSONDecodeError as error:
@@ -144,14 +152,26 @@ def _check_integers(text: bytes, digits: int) -> None:
             raise _excess("digits of an integer", digits)
 
 
+def _check_commas(text: bytes, values: int) -> None:
+    """Refuse more commas than there may be *values*: what is wider by far is never made."""
+    if text.count(b",") > values:
+        # Those inside strings do not count. It ends at the first one that is too many.
+        beyond = rb'(?:(?:[^",]++|' + _STRING + rb")*+,){%d}" % (values + 1)
+        if re.compile(beyond, re.DOTALL).match(text):
+            raise _excess(_VALUES, values)
+
+
 def _check_values(value: Any, quotas: Quotas) -> None:
     """Go through *value* level by level: no recursion, each value once."""
-    level, containers = [value], 0
+    level, containers, values = [value], 0, 0
     for _ in range(quotas.json_depth + 1):
         below: list[Any] = []
         for one in level:
             if isinstance(one, (dict, list)):
                 containers += 1
+                values += len(one)
+                if values > quotas.json_values:
+                    raise _excess(_VALUES, quotas.json_values)
                 below.extend(one.values() if isinstance(one, dict) else one)
             elif isinstance(one, str) and len(one) > quotas.string_chars:
                 raise _excess("characters of one string", quotas.string_chars)

@@ -42,6 +42,8 @@ _TOKEN = re.compile(
     r"|(?P<end>\Z))?",
     re.DOTALL,
 )
+# What stands before a comma and is none: texts and comments are passed over, with or without an end.
+_UP_TO_COMMA = rf"""(?:[^"',/]++|{_COMMENTS}|/|"(?:[^"\\]++|\\.)*+"?|'(?:[^'\\]++|\\.)*+'?)*+,"""
 # All of a token is optional: it always matches.
 _token_at = cast("Callable[[str, int], re.Match[str]]", _TOKEN.match)
 _NAME = re.compile(r"[^\W\d][\w$]*+|\$[\w$]*+")
@@ -54,6 +56,8 @@ _ESCAPE = re.compile(rf"\\(?:u({_PAIR})|u([0-9a-fA-F]{{4}})|(.))", re.DOTALL)
 _ESCAPED = {'"': '"', "'": "'", "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _NO_TEXT = "a NUL character, or half of a surrogate pair"
 _IMPOSSIBLE = re.compile("[\0\ud800-\udfff]")
+#: What a quota is of.
+_VALUES = "members and elements"
 #: Quotes that word processors put in place of straight ones.
 _CURLY = "\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
 _LINE_END = re.compile(r"\r\n?|\n")
@@ -72,6 +76,11 @@ def read_loose_json(text: str, quotas: Quotas) -> Any:
         raise _excess(text, 0, "characters", quotas.message_bytes)
     if found := _IMPOSSIBLE.search(text):
         raise _error(text, found.start(), _NO_TEXT)
+    if text.count(",") > quotas.json_values:
+        # There are no more of them than members and elements, and they are found before a value is made.
+        beyond = re.compile(f"(?:{_UP_TO_COMMA}){{{quotas.json_values + 1}}}", re.DOTALL)
+        if wide := beyond.match(text):
+            raise _excess(text, wide.end() - 1, _VALUES, quotas.json_values)
     return _Reader(text, quotas).read()
 
 
@@ -82,6 +91,7 @@ class _Reader:
         self._text = text
         self._quotas = quotas
         self._containers = 0
+        self._values = 0
         self._opened = 0  #: where the latest of them begins
         self._token = _token_at(text, 0)
         #: Whether a comma has to come before the next member or element; and whether it may be missing in an object.
@@ -96,6 +106,7 @@ class _Reader:
             if self._closes(inner):
                 within.pop()
                 continue
+            self._count_value()
             if isinstance(inner, dict):
                 name = self._name()
                 value = self._value("a value")
@@ -208,6 +219,11 @@ class _Reader:
         self._opened = self._begin
         if self._containers > self._quotas.json_containers:
             raise _excess(self._text, self._opened, "objects and arrays", self._quotas.json_containers)
+
+    def _count_value(self) -> None:
+        self._values += 1
+        if self._values > self._quotas.json_values:
+            raise _excess(self._text, self._begin, _VALUES, self._quotas.json_values)
 
     def _check_depth(self, depth: int) -> None:
         if depth > self._quotas.json_depth:

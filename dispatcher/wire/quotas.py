@@ -22,4 +22,6 @@ class Quotas:
     json_depth: int = 32
     #: Objects and arrays together.
     json_containers: int = 50_000
+    #: Members of objects and elements of arrays together.
+    json_values: int = 200_000
     json_integer_digits: int = 4_300

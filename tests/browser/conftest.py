@@ -5,10 +5,12 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from chromium import Tab, a_tab
 from lxml import html
 from needed import missing
 
@@ -45,3 +47,13 @@ def browse(tmp_path: Path) -> Iterator[Callable[..., Any]]:
 
     yield browse
     shutil.rmtree(tmp_path / "profile", ignore_errors=True)
+
+
+@pytest.fixture
+def open_tab(tmp_path: Path) -> Iterator[Callable[[], AbstractContextManager[Tab]]]:
+    """Return what opens a tab of the browser, which can be told to click and to type."""
+    if CHROMIUM is None:
+        missing("chromium")
+    profile = tmp_path / "profile"
+    yield lambda: a_tab(CHROMIUM, [*QUIET, f"--user-data-dir={profile}", "--window-size=1200,900"])
+    shutil.rmtree(profile, ignore_errors=True)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
+from chromium import Tab
+from real_server import dispatcher
 
 #: The page is drawn by a script: let as much of its time pass as it needs, at once.
 DRAWN = "--virtual-time-budget=20000"
 
 
-@pytest.mark.parametrize("dialect", ["exastro_ita", "opsramp", "symantec_ccs"])
+@pytest.mark.parametrize("dialect", ["exastro_ita", "ivanti_endpoint_security", "opsramp", "symantec_ccs"])
 def test_the_page_of_a_dialect_shows_every_operation(
     start_server: Callable[..., Any], browse: Callable[..., Any], dialect: str
 ) -> None:
@@ -25,3 +30,50 @@ def test_the_page_of_a_dialect_shows_every_operation(
     shown = [path.replace("\u200b", "") for path in page.xpath("//*[@class='opblock-summary-path']/@data-path")]
     assert sorted(shown) == sorted(path for path, item in described["paths"].items() for _ in item)
     assert described["info"]["title"] in page.xpath("string(//h1 | //h2)")
+
+
+def test_nested_messages_unfold_and_a_job_can_be_tried_out_with_a_login(
+    start_server: Callable[..., Any], open_tab: Callable[[], AbstractContextManager[Tab]]
+) -> None:
+    server = start_server("--no-local-agent")
+    dispatcher("login", "add", "ops", "--password-stdin", datastore=server.datastore, given="pw")
+
+    with open_tab() as tab:
+        tab.open(f"{server.url}/docs/ivanti_endpoint_security/#/Jobs/create_job")
+        job, login, listed = (
+            "#operations-" + name for name in ("Jobs-create_job", "Authentication-log_in", "Jobs-list_jobs")
+        )
+        text = f"{job} .opblock-section-request-body"
+        tab.click(f"{text} .tablinks", "Schema")
+        tab.click(f"{text} .json-schema-2020-12-expand-deep-button", "Expand all")
+        tab.wait_for(f"document.querySelector('{text}').innerText.includes('OrganizationalUnit')")
+        unfolded = tab.run(f"document.querySelector('{text}').innerText")
+        tab.click(f"{text} .tablinks", "Example Value")
+
+        jwt = json.loads(tried_out(tab, login))["Jwt"]
+        tab.click(".auth-wrapper button.authorize")
+        tab.type(".modal-ux input", jwt)
+        tab.click(".modal-ux button.authorize")
+        tab.click(".modal-ux button.btn-done")
+        refused = json.loads(tried_out(tab, job, is_open=True))
+        found = json.loads(tried_out(tab, listed))
+
+    for member in ("DiscoveryTargets", "RangeIpTargets", "StartIp", "VerifyWithPing", "Default3000", "Access Denied"):
+        assert member in unfolded
+    # There is no agent here to do the job: the page has sent the example with the token.
+    assert refused["error"]["details"][0]["target"] == "Agent"
+    assert found["value"] == []
+    asked_for = {urlsplit(address) for address in tab.asked_for}
+    assert {one.netloc for one in asked_for if one.scheme != "data"} == {urlsplit(server.url).netloc}
+    assert f"{server.url}/api/v2/Jobs" in tab.asked_for
+
+
+def tried_out(tab: Tab, operation: str, *, is_open: bool = False) -> str:
+    """Carry *operation* out as the page suggests it, and return what is answered."""
+    if not is_open:
+        tab.click(f"{operation} .opblock-summary-control")
+    tab.click(f"{operation} .try-out__btn")
+    tab.click(f"{operation} button.execute")
+    answer = f"{operation} .live-responses-table .response-col_description code"
+    tab.wait_for(f"document.querySelector('{answer}')")
+    return str(tab.run(f"document.querySelector('{answer}').textContent"))

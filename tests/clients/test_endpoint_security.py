@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
+from ies_session import Client
 from real_server import Process, Server, dispatcher
 
 LOOPBACK = "127.0.0.0/8,::1"
@@ -31,37 +31,6 @@ SWEEP = (
     '{Name: "all of it", JobType: 1, StartTime: "2022-03-03T11:30:00.000Z", DiscoveryOptions: {IcmpDiscovery: true},'
     ' DiscoveryTargets: {RangeIpTargets: [{StartIp: "127.3.0.0", EndIp: "127.3.255.255", Timeout: 500, Retry: 0}]}}'
 )
-
-
-class Client:
-    """What somebody who has logged in asks for."""
-
-    def __init__(self, server: Server) -> None:
-        self._base = f"{server.url}/api/v2"
-        login = {"Username": "ops", "Password": "pw"}
-        jwt = requests.post(f"{self._base}/Authentication/Login", json=login, timeout=30).json()["Jwt"]
-        self._headers = {"Authorization": f"Bearer {jwt}", "Content-Type": "application/json"}
-
-    def get(self, path: str) -> Any:
-        answer = requests.get(f"{self._base}/{path}", headers=self._headers, timeout=30)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    def post(self, path: str, text: str) -> Any:
-        """POST *text*, which is stringified unless it is a whole body."""
-        body = {"data": text.encode()} if text.startswith('{\n"value"') else {"json": {"value": text}}
-        answer = requests.post(f"{self._base}/{path}", headers=self._headers, timeout=30, **body)
-        assert answer.status_code == 201, answer.text
-        assert answer.headers["Location"] == f"{self._base}/{path}({answer.json()['Id']})"
-        return answer.json()
-
-    def ended(self, path: str, timeout_s: float = 60) -> Any:
-        """Return the job or deployment at *path* once it has ended."""
-        deadline = time.monotonic() + timeout_s
-        while (found := self.get(path))["Status"] in ("Scheduled", "In Progress", "Canceling"):
-            assert time.monotonic() < deadline, found
-            time.sleep(0.1)
-        return found
 
 
 @pytest.fixture
@@ -93,6 +62,7 @@ def test_a_discovery_finds_the_computers_of_a_network_and_what_they_listen_at(
     results = {(one["Target"], one["Status"]) for one in found["Results"]}
     assert ("192.168.0.100", "Refused by policy") in results
     assert {(f"127.0.0.{host}", "Found") for host in range(1, 16)} <= results
+    assert "1 refused by policy" in found["Remarks"][-1]
     endpoints = {one["IpAddress"]: one for one in client.get("Endpoints")["value"]}
     for host, port in opened:
         assert endpoints[host]["OpenPorts"] == [port]

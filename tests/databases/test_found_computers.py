@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
 from datetime import timedelta
 from threading import Barrier
 from typing import Any
@@ -14,7 +15,7 @@ from job_world import a_request, lease, on, report
 from sqlalchemy import select
 from statements import statements
 
-from dispatcher.core.computers import AgentChange, FoundComputer, Way
+from dispatcher.core.computers import AgentChange, FoundComputer, Way, proof
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.core.states import Event
 from dispatcher.datastore.agents import AGENTS
@@ -24,7 +25,7 @@ from dispatcher.services.hall import Hall
 from dispatcher.services.reporting import Found, RunFinished, RunStarted
 from dispatcher.services.run_orders import LeasedRun
 
-LOOK, SETUP = UUID("00000000-0000-4000-8000-000000000001"), UUID("00000000-0000-4000-8000-000000000002")
+LOOK, SETUP, REMOVAL, LIE = (UUID(f"00000000-0000-4000-8000-00000000000{number}") for number in (1, 2, 3, 4))
 LIBRARY = f"""
 modules:
   - name: Look
@@ -33,6 +34,15 @@ modules:
   - name: Set up
     id: {SETUP}
     tasks: [{{type: discovery, name: look}}, {{type: agent_install, name: install}}]
+  - name: Remove
+    id: {REMOVAL}
+    tasks:
+      - {{type: discovery, name: look}}
+      - {{type: agent_uninstall, name: uninstall}}
+      - {{type: discovery, name: look}}
+  - name: Lie
+    id: {LIE}
+    tasks: [{{type: discovery, name: look}}, {{type: command, name: lie, settings: {{command: 'true'}}}}]
 """
 MAC = "02:00:00:00:00:01"
 
@@ -67,6 +77,11 @@ def tell(hall: Hall, scout: UUID, run: LeasedRun, *computers: FoundComputer, pos
     report(hall, scout, run, Found(position, list(computers)))
 
 
+def with_card(address: str, mac: str = MAC) -> FoundComputer:
+    """Return a computer whose MAC address the system of whoever has found it knows."""
+    return FoundComputer(address, mac=mac, ways=(Way.MAC,))
+
+
 def test_what_was_found_is_stored_and_what_was_not_asked_for_stays(
     hall: Hall, scout: UUID, clock: Any, rows: Callable[[], Sequence[Any]]
 ) -> None:
@@ -96,17 +111,36 @@ def test_one_that_is_known_by_its_address_is_the_same_when_its_mac_is_known(
 ) -> None:
     run = begin(hall, scout, clock)
     tell(hall, scout, run, FoundComputer("127.0.0.5", "web"))
-    tell(hall, scout, run, FoundComputer("127.0.0.5", mac=MAC))
+    tell(hall, scout, run, with_card("127.0.0.5"))
     tell(hall, scout, run, FoundComputer("127.0.0.5", os="linux"))
     (row,) = rows()
     assert (row.name, row.mac, row.os) == ("web", MAC, "linux")
 
-    tell(hall, scout, run, FoundComputer("127.0.0.6", mac=MAC))  # it has moved
+    tell(hall, scout, run, with_card("127.0.0.6"))  # it has moved
     (row,) = rows()
     assert (row.address, row.name) == ("127.0.0.6", "web")
 
-    tell(hall, scout, run, FoundComputer("127.0.0.6", mac="02:00:00:00:00:02"))  # another one has its address
+    tell(hall, scout, run, with_card("127.0.0.6", "02:00:00:00:00:02"))  # another one has its address
     assert {(one.address, one.mac) for one in rows()} == {("127.0.0.6", MAC), ("127.0.0.6", "02:00:00:00:00:02")}
+
+
+def test_a_computer_that_says_another_ones_mac_is_that_one_nowhere(
+    hall: Hall, scout: UUID, clock: Any, rows: Callable[[], Sequence[Any]]
+) -> None:
+    run = begin(hall, scout, clock)
+    tell(hall, scout, run, with_card("127.0.0.5"))
+    says = (Way.NETBIOS,)
+    tell(hall, scout, run, *(FoundComputer(f"127.0.0.{last}", mac=MAC, ways=says) for last in (6, 7)))
+    assert [(one.address, one.mac) for one in rows()] == [(f"127.0.0.{last}", MAC) for last in (5, 6, 7)]
+
+    # Nor does it become another one than it is known for, or another one where it is.
+    tell(hall, scout, run, FoundComputer("127.0.0.5", mac="02:00:00:00:00:09", ways=says))
+    tell(hall, scout, run, FoundComputer("127.0.0.7", "pc", ways=says))
+    assert [(one.address, one.mac, one.name) for one in rows()] == [
+        ("127.0.0.5", MAC, ""),
+        ("127.0.0.6", MAC, ""),
+        ("127.0.0.7", MAC, "pc"),
+    ]
 
 
 @pytest.mark.parametrize("last", range(10, 16))  # in whatever order they are stored
@@ -114,8 +148,8 @@ def test_one_that_has_moved_and_one_at_its_address_are_two(
     hall: Hall, scout: UUID, clock: Any, rows: Callable[[], Sequence[Any]], last: int
 ) -> None:
     run = begin(hall, scout, clock)
-    tell(hall, scout, run, FoundComputer(f"127.0.0.{last}", mac=MAC))
-    tell(hall, scout, run, FoundComputer(f"127.0.0.{last}"), FoundComputer("127.0.0.99", mac=MAC))
+    tell(hall, scout, run, with_card(f"127.0.0.{last}"))
+    tell(hall, scout, run, FoundComputer(f"127.0.0.{last}"), with_card("127.0.0.99"))
     assert [(row.address, row.mac) for row in rows()] == [(f"127.0.0.{last}", ""), ("127.0.0.99", MAC)]
 
 
@@ -137,12 +171,32 @@ def test_what_several_tell_of_at_the_same_time_is_stored_once(
     assert [row.address for row in rows()] == [f"127.0.0.{last}" for last in range(10, 40)]
 
 
+def test_two_who_learn_at_once_that_two_addresses_are_one_computer_are_both_heard(
+    hall: Hall, datastore: Datastore, scout: UUID, enrol: Callable[..., UUID], clock: Any, rows: Any
+) -> None:
+    second = enrol("second")
+    run, other = begin(hall, scout, clock), begin(hall, second, clock)
+    tell(hall, scout, run, *(FoundComputer(f"127.0.0.{last}", f"pc-{last}") for last in (5, 6)))
+    with ThreadPoolExecutor(1) as pool:
+        with datastore.begin():  # the first one is not stored yet
+            tell(hall, scout, run, with_card("127.0.0.5"))
+            later = with_card("127.0.0.6"), FoundComputer("127.0.0.7", os="linux")
+            told = pool.submit(tell, hall, second, other, *later)
+            assert wait([told], timeout=0.3).not_done
+        told.result(timeout=20)
+    assert [(row.address, row.name, row.mac, row.os) for row in rows()] == [
+        ("127.0.0.6", "pc-5", MAC, ""),  # it has moved there
+        ("127.0.0.6", "pc-6", "", ""),
+        ("127.0.0.7", "", "", "linux"),
+    ]
+
+
 @pytest.mark.parametrize("mac", ["00:00:00:00:00:00", "ff:ff:ff:ff:ff:ff"])
 def test_a_mac_that_many_have_is_none(
     hall: Hall, scout: UUID, clock: Any, rows: Callable[[], Sequence[Any]], mac: str
 ) -> None:
     run = begin(hall, scout, clock)
-    tell(hall, scout, run, FoundComputer("127.0.0.5", mac=mac), FoundComputer("127.0.0.6", mac=mac))
+    tell(hall, scout, run, with_card("127.0.0.5", mac), with_card("127.0.0.6", mac))
     assert [(one.address, one.mac) for one in rows()] == [("127.0.0.5", ""), ("127.0.0.6", "")]
 
 
@@ -195,26 +249,87 @@ def is_there(datastore: Datastore, agent: UUID) -> bool:
         return session.scalar(select(AGENTS.c.id).where(AGENTS.c.id == agent, AGENTS.c.removed_at.is_(None))) == agent
 
 
+@pytest.fixture
+def shown(datastore: Datastore) -> Callable[[UUID], str]:
+    """Returns what a computer shows that has the secret of an agent."""
+
+    def shown(agent: UUID) -> str:
+        with datastore.read() as session:
+            return proof(session.scalars(select(AGENTS.c.secret_hash).where(AGENTS.c.id == agent)).one())
+
+    return shown
+
+
+def without(agent: UUID, shown: str, address: str = "127.0.0.5") -> FoundComputer:
+    """Return a computer that *agent* was taken away from."""
+    return FoundComputer(address, change=AgentChange.REMOVED, gone_agent_id=agent, gone_agent_proof=shown)
+
+
 def test_an_agent_that_was_uninstalled_goes_and_its_computer_stays(
-    hall: Hall, datastore: Datastore, scout: UUID, enrol: Callable[..., UUID], clock: Any, rows: Any
+    hall: Hall, datastore: Datastore, scout: UUID, enrol: Callable[..., UUID], clock: Any, rows: Any, shown: Any
 ) -> None:
-    old = enrol("pc", hostname="pc.example", address="127.0.0.5")
-    run = begin(hall, scout, clock, SETUP)
-    gone = FoundComputer("127.0.0.5", change=AgentChange.REMOVED, gone_agent_id=old)
-    tell(hall, scout, run, gone, position=1)
+    old = enrol("pc", hostname="pc.example", address="10.0.0.5")  # it is found by another address than it knows
+    begun = begin(hall, scout, clock, SETUP)
+    here = FoundComputer("127.0.0.5", change=AgentChange.INSTALLED, agent_id=old, agent_proof=shown(old))
+    tell(hall, scout, begun, here, position=1)
+    assert [row.agent_id for row in rows()] == [old]
+    report(hall, scout, begun, RunFinished(clock(), Event.COMPLETE))
+
+    run = begin(hall, scout, clock, REMOVAL)
+    tell(hall, scout, run, without(old, shown(old)), position=2)  # a discovery after it takes nothing away
+    assert hall.gone_agents.remove() == 0
+    tell(hall, scout, run, without(old, shown(old)), position=1)
     assert (hall.gone_agents.remove(), hall.gone_agents.remove()) == (1, 0)
     assert not is_there(datastore, old)
-    assert [(row.address, row.agent_id, row.gone_agent_id) for row in rows()] == [("127.0.0.5", None, None)]
+    assert [(row.address, row.agent_id) for row in rows()] == [("127.0.0.5", None)]
+
+
+def test_of_two_that_were_taken_away_one_after_the_other_both_go(
+    hall: Hall, datastore: Datastore, scout: UUID, enrol: Callable[..., UUID], clock: Any, shown: Any
+) -> None:
+    first, second = enrol("pc"), enrol("pc-2")
+    run = begin(hall, scout, clock, SETUP)
+    for old in (first, second):  # before the duty has looked at the first
+        tell(hall, scout, run, without(old, shown(old)), position=1)
+    assert hall.gone_agents.remove() == 2
+    assert (is_there(datastore, first), is_there(datastore, second)) == (False, False)
+
+
+def test_a_computer_that_says_it_is_an_agents_without_its_secret_is_not_believed(
+    hall: Hall, datastore: Datastore, scout: UUID, enrol: Callable[..., UUID], clock: Any, rows: Any, shown: Any
+) -> None:
+    victim = enrol("pc", hostname="pc.example", address="127.0.0.5", macs=(MAC,))
+    itself = FoundComputer("127.0.0.5", "pc", "pc.example", "PC", MAC, ways=(Way.MAC, Way.DNS))
+    for what, change in ((REMOVAL, AgentChange.REMOVED), (SETUP, AgentChange.REPLACED)):
+        run = begin(hall, scout, clock, what)
+        for text in ("", "0" * 64, shown(scout)):
+            told = replace(itself, change=change, agent_id=victim, agent_proof=text)
+            tell(hall, scout, run, replace(told, gone_agent_id=victim, gone_agent_proof=text), position=1)
+        # Another computer of the same report that has it helps nobody.
+        right = FoundComputer("127.0.0.9", agent_id=victim, agent_proof=shown(victim))
+        tell(hall, scout, run, replace(itself, agent_id=victim, agent_proof="0" * 64), right, position=1)
+        assert hall.gone_agents.remove() == 0
+        assert [(row.address, row.agent_id) for row in rows()] == [("127.0.0.5", None), ("127.0.0.9", victim)]
+        report(hall, scout, run, RunFinished(clock(), Event.COMPLETE))
+    assert is_there(datastore, victim)
 
 
 @pytest.mark.parametrize("is_replaced", [True, False])
 def test_an_agent_loses_its_history_only_if_it_was_replaced(
-    hall: Hall, datastore: Datastore, scout: UUID, enrol: Callable[..., UUID], clock: Any, *, is_replaced: bool
+    hall: Hall,
+    datastore: Datastore,
+    scout: UUID,
+    enrol: Callable[..., UUID],
+    clock: Any,
+    shown: Any,
+    *,
+    is_replaced: bool,
 ) -> None:
     old, new = enrol("pc", address="127.0.0.5"), enrol("pc", address="127.0.0.5")
     run = begin(hall, scout, clock, SETUP)
-    change = AgentChange.REPLACED if is_replaced else AgentChange.REMOVED
-    told = FoundComputer("127.0.0.5", change=change, agent_id=new if is_replaced else None, gone_agent_id=old)
+    told = without(old, shown(old))
+    if is_replaced:
+        told = replace(told, change=AgentChange.REPLACED, agent_id=new, agent_proof=shown(new))
     tell(hall, scout, run, told, position=1)
     assert hall.gone_agents.remove() == 1
     with datastore.read() as session:
@@ -223,14 +338,14 @@ def test_an_agent_loses_its_history_only_if_it_was_replaced(
     assert is_there(datastore, new)
 
 
+@pytest.mark.parametrize("what", [SETUP, REMOVAL])
 @pytest.mark.parametrize(
-    ("position", "address", "change"),
+    ("position", "change"),
     [
-        (0, "127.0.0.5", AgentChange.REMOVED),  # a discovery takes nothing away
-        (7, "127.0.0.5", AgentChange.REMOVED),  # there is no such task
-        (1, "127.0.0.9", AgentChange.REMOVED),  # it was not on that computer
-        (1, "127.0.0.5", AgentChange.KEPT),
-        (1, "127.0.0.5", None),
+        (0, AgentChange.REMOVED),  # a discovery takes nothing away
+        (7, AgentChange.REMOVED),  # there is no such task
+        (1, AgentChange.KEPT),
+        (1, None),
     ],
 )
 def test_an_agent_that_was_not_taken_away_there_stays(
@@ -239,25 +354,37 @@ def test_an_agent_that_was_not_taken_away_there_stays(
     scout: UUID,
     enrol: Callable[..., UUID],
     clock: Any,
+    shown: Any,
+    what: UUID,
     position: int,
-    address: str,
     change: AgentChange | None,
 ) -> None:
     old = enrol("pc", hostname="pc", address="127.0.0.5")
-    run = begin(hall, scout, clock, SETUP)
-    tell(hall, scout, run, FoundComputer(address, change=change, gone_agent_id=old), position=position)
+    run = begin(hall, scout, clock, what)
+    tell(hall, scout, run, replace(without(old, shown(old)), change=change), position=position)
     assert hall.gone_agents.remove() == 0
     assert is_there(datastore, old)
 
 
+@pytest.mark.parametrize("position", [1, 7])
+def test_a_task_that_looks_for_no_computers_tells_of_none(
+    hall: Hall, scout: UUID, clock: Any, rows: Callable[[], Sequence[Any]], shown: Any, position: int
+) -> None:
+    run = begin(hall, scout, clock, LIE)
+    told = FoundComputer("127.0.0.5", "pc", agent_id=scout, agent_proof=shown(scout), change=AgentChange.KEPT)
+    tell(hall, scout, run, told, position=position)
+    assert rows() == []
+    tell(hall, scout, run, told)  # a discovery does, but not of agents
+    assert [(row.address, row.agent_id) for row in rows()] == [("127.0.0.5", None)]
+
+
 def test_one_that_holds_a_run_waits_until_that_has_ended(
-    hall: Hall, datastore: Datastore, scout: UUID, enrol: Callable[..., UUID], clock: Any
+    hall: Hall, datastore: Datastore, scout: UUID, enrol: Callable[..., UUID], clock: Any, shown: Any
 ) -> None:
     old = enrol("pc", address="127.0.0.5")
     held = begin(hall, old, clock)
     run = begin(hall, scout, clock, SETUP)
-    gone = FoundComputer("127.0.0.5", change=AgentChange.REMOVED, gone_agent_id=old)
-    tell(hall, scout, run, gone, position=1)
+    tell(hall, scout, run, without(old, shown(old)), position=1)
     assert hall.gone_agents.remove() == 0
     report(hall, old, held, RunFinished(clock(), Event.COMPLETE))
     assert hall.gone_agents.remove() == 1

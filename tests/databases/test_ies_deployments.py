@@ -11,10 +11,12 @@ import pytest
 from job_world import a_request, lease, on, report
 from sqlalchemy import select
 
-from dispatcher.core.computers import FoundComputer
+from dispatcher.bindings.ivanti_endpoint_security.translate_deployments import to_wire_entity
+from dispatcher.core.computers import FoundComputer, Way
 from dispatcher.core.errors import DispatcherError, Forbidden, InvalidValue
 from dispatcher.core.permissions import SYSTEM, Caller, Right
 from dispatcher.core.ports import Ports
+from dispatcher.core.states import Event
 from dispatcher.datastore.ivanti_endpoint_security import IES_AGENT_POLICIES, IES_JOBS
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.modules import Module
@@ -24,13 +26,13 @@ from dispatcher.services import builtin
 from dispatcher.services.hall import Hall
 from dispatcher.services.ivanti_endpoint_security.endpoints import EndpointNotFound
 from dispatcher.services.ivanti_endpoint_security.groups import GroupNotFound
-from dispatcher.services.ivanti_endpoint_security.listing import Listing
+from dispatcher.services.ivanti_endpoint_security.listing import Listing, Term
 from dispatcher.services.ivanti_endpoint_security.new_patch_lists import NewPatch, NewPatchList
 from dispatcher.services.ivanti_endpoint_security.orders import DeploymentOrder, NoticeOrder, NoticeWish
 from dispatcher.services.ivanti_endpoint_security.suite import IvantiEndpointSecurity, build_ivanti_endpoint_security
 from dispatcher.services.library.exporting import export
 from dispatcher.services.library.importing import import_texts
-from dispatcher.services.reporting import Found, RunStarted
+from dispatcher.services.reporting import Found, RunFinished, RunStarted, TaskFinished, TaskStarted
 from dispatcher.services.run_orders import LeasedRun
 from dispatcher.services.secrets import Secrets
 from dispatcher.services.submits import SubmitKey
@@ -117,6 +119,54 @@ def test_notices_are_what_the_policy_of_each_agent_allows(
     assert seen["pc"]["notice.deployment"]["within_min"] == 5
 
 
+def test_notices_of_long_lists_are_no_longer_than_agents_take(
+    hall: Hall, ies: IvantiEndpointSecurity, agents: list[UUID]
+) -> None:
+    patches = [NewPatch(f"{number:0255}", command="true") for number in range(45)]
+    made = ies.patch_lists.made(ies.new_patch_lists.create(NewPatchList("long", "", patches), SYSTEM), SYSTEM)
+    wish = NoticeWish(notice=NoticeOrder(message="Now: {Package Name}. Soon: {Package Name}."))
+    order = an_order(patch_list=made.number, agents=(agents[0],), notify=wish, restart=wish)
+    ies.deployments.create(order, SYSTEM)
+    (run,) = lease(hall, agents[0], 1)
+    for notice in [NoticeOrder.model_validate(one.value) for one in run.inputs]:
+        assert notice.message.startswith(f"Now: {0:0255}, {1:0255}, ")
+        assert notice.message.count(", …") == 2
+
+
+def test_what_has_failed_is_told_for_each_endpoint(
+    hall: Hall, ies: IvantiEndpointSecurity, agents: list[UUID], clock: Any
+) -> None:
+    made = ies.deployments.create(an_order(agents=tuple(agents)), SYSTEM)
+    at = clock()
+    said = ["openssl failed: exit code 3", ""]
+    for agent, message in zip(agents[:2], said, strict=True):
+        (run,) = lease(hall, agent, 1)
+        report(hall, agent, run, RunStarted(at), TaskStarted(0, at), TaskFinished(0, at, Event.COMPLETE))
+        failed = TaskFinished(1, at, Event.FAIL, exit_code=7, message=message)
+        report(hall, agent, run, TaskStarted(1, at), failed, RunFinished(at, Event.FAIL))
+    shown = to_wire_entity(ies.deployments.get(made.record.number, SYSTEM), "")
+    assert [(one.Name, one.Status, one.Detail) for one in shown.Results] == [
+        ("pc", "Failed", "curl: openssl failed: exit code 3"),
+        ("web-1", "Failed", "curl: exit code 7"),
+        ("web-2", "In Progress", "Waiting for the agent"),
+    ]
+
+
+def test_names_are_found_in_any_case_of_any_letters(ies: IvantiEndpointSecurity, agents: list[UUID]) -> None:
+    for name in ("Ärger", "Arger", "ÉTÉ", "Straße"):
+        ies.deployments.create(an_order(agents=(agents[0],), name=name), SYSTEM)
+
+    def found(*terms: Term, **rest: Any) -> list[str]:
+        return [one.record.name for one in ies.deployments.page(Listing(terms, **rest), SYSTEM).items]
+
+    assert found(Term("name", "ärger")) == found(Term("name", "ÄR", is_part=True)) == ["Ärger"]
+    assert found(Term("name", "ARGER")) == ["Arger"]
+    assert found(Term("name", "été")) == ["ÉTÉ"]
+    assert found(Term("name", "STRASSE")) == found(Term("name", "aße", is_part=True)) == ["Straße"]
+    assert len(found(Term("created_by", "SYSTEM"))) == 4
+    assert found(order_by="name", descending=True)[-1] == "Arger"
+
+
 @pytest.mark.parametrize(
     ("rest", "told"),
     [
@@ -186,9 +236,9 @@ def test_patch_lists_are_made_by_those_only_who_may(ies: IvantiEndpointSecurity,
 def test_policies_come_from_library_files_and_go_there_unchanged(
     ies: IvantiEndpointSecurity, datastore: Datastore, ports: Ports, secrets: Secrets
 ) -> None:
-    assert [(one.name, one.group is None, one.policy.allow_cancel) for one in ies.policies.all(SYSTEM)] == [
-        ("Everybody", True, True),
-        ("Servers", False, False),
+    assert [(one.name, one.group, one.policy.allow_cancel) for one in ies.policies.all(SYSTEM)] == [
+        ("Everybody", None, True),
+        ("Servers", 77, False),
     ]
 
     def rows() -> list[Any]:
@@ -210,8 +260,8 @@ def test_endpoints_are_agents_with_what_was_found_and_computers_without_one(
     (run,) = lease(hall, scout, 1)
     found = [
         FoundComputer("127.0.0.5", ports=(22,)),
-        FoundComputer("127.0.0.6", dns_name="b.example", ports=(80,)),
-        FoundComputer("127.0.0.7", mac="02:00:00:00:00:01", ports=(443,)),
+        FoundComputer("127.0.0.6", dns_name="b.example", ports=(80,), ways=(Way.DNS,)),
+        FoundComputer("127.0.0.7", mac="02:00:00:00:00:01", ports=(443,), ways=(Way.MAC,)),
         FoundComputer("127.0.0.8", "printer", ports=(9_100,)),
     ]
     report(hall, scout, run, RunStarted(clock()), Found(0, found))

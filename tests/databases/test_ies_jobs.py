@@ -8,31 +8,34 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from job_world import lease, work_off
+from job_world import lapse, lease, report, work_off
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from dispatcher.core.errors import DispatcherError, Forbidden, InvalidValue, KeyReused
+from dispatcher.core.errors import Forbidden, InvalidValue, KeyReused, NotAuthenticated
 from dispatcher.core.permissions import SYSTEM, Caller, Right
 from dispatcher.core.ports import Ports
-from dispatcher.core.states import State
-from dispatcher.datastore.agents import AGENTS
+from dispatcher.core.states import Event, State
 from dispatcher.datastore.ivanti_endpoint_security import IES_JOBS
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services import builtin
 from dispatcher.services.enrolment import Facts
 from dispatcher.services.hall import Hall
+from dispatcher.services.ivanti_endpoint_security import enrolments
 from dispatcher.services.ivanti_endpoint_security.listing import Listing, Term
 from dispatcher.services.ivanti_endpoint_security.orders import (
     AddressTarget,
     DirectoryTarget,
     JobOrder,
     Kind,
+    NameTarget,
     Options,
+    RangeTarget,
 )
 from dispatcher.services.ivanti_endpoint_security.records import RecordNotFound
 from dispatcher.services.ivanti_endpoint_security.suite import IvantiEndpointSecurity, build_ivanti_endpoint_security
+from dispatcher.services.reporting import RunFinished, RunStarted
 from dispatcher.services.secrets import Secrets
 from dispatcher.services.submits import SubmitKey
 from dispatcher.tasks.agent_setup.order import TOKEN_INPUT
@@ -105,23 +108,91 @@ def test_secrets_are_sealed_where_they_rest_and_open_in_the_run_that_was_lent(
     assert [target.get("password_input", "") for target in order["targets"]] == ["", "discovery.directory.1"]
 
 
-def test_an_agent_enrols_by_the_token_in_the_run_of_an_install(
-    hall: Hall, ies: IvantiEndpointSecurity, local: UUID, datastore: Datastore
+def enrols(hall: Hall, token: str) -> bool:
+    """Whether an agent can enrol by *token* now."""
+    try:
+        hall.enrolment.enrol(token, "new", None, Facts(os="linux"))
+    except NotAuthenticated:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("end", [Event.COMPLETE, Event.FAIL, Event.TIME_OUT])
+def test_as_many_agents_as_there_are_targets_enrol_by_the_token_of_an_install_while_it_goes_on(
+    hall: Hall, ies: IvantiEndpointSecurity, local: UUID, clock: Any, end: Event
 ) -> None:
-    ies.jobs.create(an_order(kind=Kind.INSTALL, modules=("AV", "PR"), overwrite=True), SYSTEM)
-    given = inputs(hall, local)
-    assert (given["agent_setup"]["modules"], given["agent_setup"]["overwrite"]) == (["AV", "PR"], True)
-    new, _ = hall.enrolment.enrol(given[TOKEN_INPUT], "new", None, Facts(os="linux"))[:2]
-    with datastore.read() as session:
-        assert session.scalar(select(AGENTS.c.name).where(AGENTS.c.id == new)) == "new"
+    targets = (AddressTarget(address="127.0.0.1"), RangeTarget(start="127.0.0.8", end="127.0.0.9"))
+    order = an_order(kind=Kind.INSTALL, modules=("AV",), overwrite=True, targets=targets, password=SecretStr("pw"))
+    ies.jobs.create(order, SYSTEM)
+    (run,) = lease(hall, local, 1)
+    given = {one.name: one.value for one in run.inputs}
+    assert (given["agent_setup"]["modules"], given["agent_setup"]["overwrite"]) == (["AV"], True)
+    assert enrols(hall, given[TOKEN_INPUT])
+    report(hall, local, run, RunStarted(clock()))
+    assert [enrols(hall, given[TOKEN_INPUT]) for _ in range(3)] == [True, True, False]
+
+    ies.jobs.create(order, SYSTEM)
+    (run,) = lease(hall, local, 1)
+    (token,) = [one.value for one in run.inputs if one.name == TOKEN_INPUT]
+    report(hall, local, run, RunStarted(clock()), RunFinished(clock(), end))
+    assert not enrols(hall, token)
 
 
-@pytest.mark.parametrize("kind", [Kind.DISCOVER, Kind.UNINSTALL])
-def test_only_an_install_has_a_token(hall: Hall, ies: IvantiEndpointSecurity, local: UUID, kind: Kind) -> None:
-    ies.jobs.create(an_order(kind=kind), SYSTEM)
+def test_the_token_of_a_run_that_was_lost_or_is_aborted_is_worth_nothing(
+    hall: Hall, ies: IvantiEndpointSecurity, local: UUID, clock: Any
+) -> None:
+    job = ies.jobs.create(an_order(kind=Kind.INSTALL, password=SecretStr("pw")), SYSTEM)
+    tokens = []
+    for _ in range(2):  # it is lent again
+        tokens.append(inputs(hall, local)[TOKEN_INPUT])
+        lapse(hall, clock)
+        assert not enrols(hall, tokens[-1])
+    (run,) = lease(hall, local, 1)
+    (token,) = [one.value for one in run.inputs if one.name == TOKEN_INPUT]
+    report(hall, local, run, RunStarted(clock()))
+    assert [enrols(hall, one) for one in (*tokens, token)] == [False, False, True]
+    hall.aborting.abort(job.record.job_id, SYSTEM)
+    assert not enrols(hall, token)
+
+
+@pytest.mark.parametrize(
+    ("targets", "count"),
+    [
+        ((AddressTarget(address="127.0.0.1"), AddressTarget(address="::1")), 2),
+        ((RangeTarget(start="fe80::1%eth0", end="fe80::1:0%eth0"),), 1 << 16),
+        ((RangeTarget(start="::", end="ffff::"),), 1 << 30),
+        ((NameTarget(name="pc"),), 8),
+        ((NameTarget(name="pc"), DirectoryTarget(domain="ad")), None),
+    ],
+)
+def test_an_order_makes_as_many_agents_as_its_targets_have_addresses(targets: Any, count: int | None) -> None:
+    assert enrolments.most(targets) == count
+
+
+@pytest.mark.parametrize("kind", [Kind.DISCOVER, Kind.INSTALL, Kind.UNINSTALL])
+def test_who_may_not_order_an_install_cannot_have_it_done_again(
+    hall: Hall, ies: IvantiEndpointSecurity, local: UUID, bob: Callable[..., Caller], clock: Any, kind: Kind
+) -> None:
+    made = ies.jobs.create(an_order(kind=kind, password=SecretStr("pw")), SYSTEM)
+    work_off(hall, local, clock())
+    caller = bob({"Jobs/Scheduling": Right.MODIFY, "Topology/Agents": Right.READ, "Library/Modules": Right.READ})
+    if kind is not Kind.DISCOVER:
+        with pytest.raises(Forbidden):
+            hall.rerun.rerun(made.record.job_id, False, caller)
+        assert lease(hall, local, 0) == []
+        caller = bob({"Topology/Agents": Right.MODIFY})
+    hall.rerun.rerun(made.record.job_id, False, caller)
+    assert inputs(hall, local)["discovery.password"] == "pw"
+
+
+@pytest.mark.parametrize(("kind", "password"), [(Kind.DISCOVER, "pw"), (Kind.UNINSTALL, "pw"), (Kind.INSTALL, None)])
+def test_only_an_install_that_can_log_in_has_a_token(
+    hall: Hall, ies: IvantiEndpointSecurity, local: UUID, kind: Kind, password: str | None
+) -> None:
+    ies.jobs.create(an_order(kind=kind, password=password and SecretStr(password)), SYSTEM)
     given = inputs(hall, local)
     assert TOKEN_INPUT not in given
-    assert ("agent_setup" in given) == (kind is Kind.UNINSTALL)
+    assert ("agent_setup" in given) == (kind is not Kind.DISCOVER)
 
 
 def test_lists_are_filtered_sorted_and_counted(hall: Hall, ies: IvantiEndpointSecurity, local: UUID) -> None:
@@ -159,7 +230,7 @@ def test_nothing_is_left_of_what_is_refused(
 ) -> None:
     with pytest.raises(InvalidValue, match="there is no local agent"):
         ies.jobs.create(an_order(), SYSTEM)
-    with pytest.raises(DispatcherError):
+    with pytest.raises(InvalidValue, match="Agent: no agent nobody"):
         ies.jobs.create(an_order(agent="nobody"), SYSTEM)
     enrol("one")
     with pytest.raises(Forbidden):

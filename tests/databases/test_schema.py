@@ -19,6 +19,8 @@ from sqlalchemy import text
 from dispatcher.datastore import schema
 from dispatcher.datastore.base import Key, Moment
 from dispatcher.datastore.engines import open_engine, parse_url
+from dispatcher.datastore.found_computers import GONE_AGENTS
+from dispatcher.datastore.ivanti_endpoint_security import IES_JOBS
 from dispatcher.datastore.models import Base
 from dispatcher.datastore.transactions import Datastore
 
@@ -166,6 +168,29 @@ def test_upgrade_that_failed_between_two_changes_goes_on(database_url: str, cut:
     sa.event.remove(engine, "before_cursor_execute", fail)
     schema.upgrade(engine)
     assert schema.differences(engine) == []
+    engine.dispose()
+
+
+def test_orders_are_found_and_agents_go_that_were_noted_before(database_url: str) -> None:
+    engine = open_engine(parse_url(database_url))
+    with engine.connect() as connection:
+        alembic.command.upgrade(schema._config(connection), "0016")
+        connection.commit()
+        agent_id = fill(connection)["found_computer"]["agent_id"]
+        order = {"agents": ["a", "b"], "groups": [3]}
+        connection.execute(sa.update(IES_JOBS).values(name="Ärger", created_by="ANN", document=order))
+        connection.execute(text("UPDATE found_computer SET gone_agent_id = agent_id"))
+        connection.commit()
+
+    schema.upgrade(engine)
+
+    with engine.connect() as connection:
+        columns = (IES_JOBS.c.folded_name, IES_JOBS.c.folded_created_by, IES_JOBS.c.targets)
+        assert tuple(connection.execute(sa.select(*columns)).one()) == ("ärger", "ann", 3)
+        assert tuple(connection.execute(sa.select(GONE_AGENTS.c.agent_id, GONE_AGENTS.c.is_replaced)).one()) == (
+            agent_id,
+            True,
+        )
     engine.dispose()
 
 

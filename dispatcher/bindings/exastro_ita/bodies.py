@@ -18,6 +18,8 @@ from dispatcher.wire.quotas import Quotas
 LARGEST = 64 << 20
 #: Objects and arrays in such a message: three for each of the records that there may be, and some.
 _CONTAINERS = 50_000
+#: Their members: two hundred for each of the records.
+_VALUES = 2_000_000
 _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 #: The field of a form that has the message.
 _FIELD = "json_parameters"
@@ -40,7 +42,8 @@ class Bodies:
 
     def __init__(self, quotas: Quotas) -> None:
         self._small = quotas
-        self._large = replace(quotas, message_bytes=LARGEST, string_chars=LARGEST, json_containers=_CONTAINERS)
+        large = replace(quotas, message_bytes=LARGEST, string_chars=LARGEST)
+        self._large = replace(large, json_containers=_CONTAINERS, json_values=_VALUES)
 
     def terms(self, request: Request) -> Item:
         """Return the terms of a search; none if there is no body.

@@ -147,5 +147,6 @@ def _limits(quotas: Quotas) -> dict[str, str]:
         "Names in an XML message": f"{quotas.xml_name_chars:,} characters",
         "Name of an XML namespace": f"{quotas.xml_namespace_chars:,} characters",
         "Objects and arrays of a JSON message": f"{quotas.json_containers:,}",
+        "Members and elements of a JSON message": f"{quotas.json_values:,}",
         "Digits of a JSON integer": f"{quotas.json_integer_digits:,}",
     }

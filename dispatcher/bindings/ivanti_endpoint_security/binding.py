@@ -39,6 +39,8 @@ def build(hall: Hall, *, log: Log, quotas: Quotas) -> JsonApi:
         ],
         to_error=to_error,
         any_case=True,
+        last_wins=True,
+        public_address=lambda: hall.settings.current().text("webapi.public_address"),
         log=log,
         quotas=quotas,
     )

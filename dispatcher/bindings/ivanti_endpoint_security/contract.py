@@ -6,7 +6,7 @@ import ipaddress
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from dispatcher.bindings.ivanti_endpoint_security.scalars import (
@@ -16,20 +16,32 @@ from dispatcher.bindings.ivanti_endpoint_security.scalars import (
     Line,
     Moment,
     Secret,
+    Within,
     default_if_null,
-    within,
 )
 from dispatcher.services.ivanti_endpoint_security.orders import RETRY, TIMEOUT_MS, Kind
-from dispatcher.wire.json_api.models import Digits, LastWins, Model, in_any_case, names_of
+from dispatcher.wire.json_api.models import Digits, LastWins, Model
+from dispatcher.wire.json_api.odata_entity import Entity
 
 #: How many targets one job may name.
 MAX_TARGETS = 10_000
 
-_Timeout = Annotated[Digits, within(1, 600_000), default_if_null(TIMEOUT_MS)]
-_Retry = Annotated[Digits, within(0, 100), default_if_null(RETRY)]
-_JobType = Annotated[Digits, within(1, 3)]
+#: What state a job or a deployment is in.
+StatusText = Annotated[
+    str,
+    Field(
+        examples=["Scheduled"],
+        description="Scheduled, In Progress, On Hold, Canceling, Canceled, Completed, Completed with errors, Skipped "
+        "or Failed.",
+    ),
+]
+
+_Timeout = Annotated[Digits, Within(1, 600_000), default_if_null(TIMEOUT_MS)]
+_Retry = Annotated[Digits, Within(0, 100), default_if_null(RETRY)]
+_JobType = Annotated[Digits, Within(1, 3)]
 _T = TypeVar("_T")
-_Targets = Annotated[list[_T], default_if_null(()), Field(max_length=MAX_TARGETS)]
+# The length stands at the list itself, so that it is looked at before the entries are.
+_Targets = Annotated[list[_T], Field(max_length=MAX_TARGETS), default_if_null(())]
 
 
 #: A job as the documentation shows it (contract 1.6; the address is one of loopback).
@@ -77,14 +89,14 @@ class JobModules(LastWins):
 class JobDiscoveryOptions(LastWins):
     """How computers are looked for: those that are not listed are false. Without this object all are true."""
 
-    PortScanDiscovery: Flag = False
-    IcmpDiscovery: Flag = False
-    ResolveDnsName: Flag = False
-    ResolveMacAddress: Flag = False
-    ResolveNetbiosName: Flag = False
-    SnmpDiscovery: Flag = False
+    PortScanDiscovery: Flag = Field(False, description="TCP ports; one that refuses shows a computer, too.")
+    IcmpDiscovery: Flag = Field(False, description="Pings.")
+    ResolveDnsName: Flag = Field(False, description="The name that the name service knows for the address.")
+    ResolveMacAddress: Flag = Field(False, description="The MAC address, as far as the agent's network tells it.")
+    ResolveNetbiosName: Flag = Field(False, description="The name by NetBIOS (UDP 137).")
+    SnmpDiscovery: Flag = Field(False, description="Name and description by SNMP (UDP 161).")
     VerifyWithPing: Flag = Field(False, description="What does not answer a ping is asked nothing else.")
-    WindowsDiscovery: Flag = False
+    WindowsDiscovery: Flag = Field(False, description="Name and version by SMB (TCP 445), with the Credentials if any.")
 
 
 class _Target(LastWins):
@@ -95,38 +107,45 @@ class _Target(LastWins):
 class SingleIpTarget(_Target):
     """One address."""
 
-    Ip: Address
+    Ip: Address = Field(examples=["127.0.0.4"])
 
 
 class RangeIpTarget(_Target):
     """All addresses from ``StartIp`` to ``EndIp``."""
 
-    StartIp: Address
-    EndIp: Address
+    StartIp: Address = Field(examples=["127.0.0.1"])
+    EndIp: Address = Field(examples=["127.0.0.9"], description="Not before StartIp; both IPv4, or both IPv6.")
 
     @model_validator(mode="after")
     def _in_order(self) -> RangeIpTarget:
         start, end = ipaddress.ip_address(self.StartIp), ipaddress.ip_address(self.EndIp)
-        if start.version != end.version:
+        if start.version != end.version or _is_mapped(start) != _is_mapped(end):
             raise PydanticCustomError("range", "StartIp and EndIp must both be IPv4, or both IPv6")
+        if getattr(start, "scope_id", None) != getattr(end, "scope_id", None):
+            raise PydanticCustomError("range", "StartIp and EndIp must have the same zone")
         if int(start) > int(end):
             raise PydanticCustomError("range", "StartIp comes after EndIp")
         return self
 
 
+def _is_mapped(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Whether *address* is an IPv6 one that stands for one of IPv4."""
+    return getattr(address, "ipv4_mapped", None) is not None
+
+
 class ComputerNameTarget(_Target):
     """A computer by its name."""
 
-    ComputerName: Filled
+    ComputerName: Filled = Field(examples=["my pc"], description="As the name service knows it.")
 
 
 class ActiveDirectoryTarget(_Target):
-    """The computers that a directory knows."""
+    """The computers that a directory knows. ``Domain`` or ``CanonicalName`` is needed."""
 
-    CanonicalName: Line = ""
-    OrganizationalUnit: Line = ""
-    Domain: Line = ""
-    Username: Line = ""
+    CanonicalName: Line = Field("", examples=["ad.example/Sites/Berlin"], description="Where in it to look.")
+    OrganizationalUnit: Line = Field("", examples=["Berlin/Servers"], description="Which unit, below that.")
+    Domain: Line = Field("", examples=["ad.example"])
+    Username: Line = Field("", description="As whom to log in to the directory.")
     Password: Secret = Field(default="", repr=False)
 
     @model_validator(mode="after")
@@ -173,16 +192,11 @@ class NewJob(LastWins):
     Agent: Line = Field("", description="The agent that does it, by its id or name: an addition of Dispatcher.")
     model_config = ConfigDict(json_schema_extra={"example": _EXAMPLE})
 
-    @model_validator(mode="before")
+    @field_validator("Modules", mode="before")
     @classmethod
-    def _in_any_case(cls, value: Any) -> Any:
-        """Take the members in any letter case; leave out modules that nobody looks at (contract 1.9)."""
-        if not isinstance(value, dict):
-            return value
-        members = in_any_case(value, names_of(cls), last_wins=True)
-        if str(members.get("JobType")).strip() != str(Kind.INSTALL.value):
-            members.pop("Modules", None)
-        return members
+    def _only_to_install(cls, modules: Any, told: ValidationInfo) -> Any:
+        """Leave out modules that nobody looks at, whatever they are (contract 1.9)."""
+        return modules if told.data.get("JobType") == Kind.INSTALL.value else None
 
 
 class ShownCredentials(Model):
@@ -214,9 +228,13 @@ class ShownTargets(Model):
 class TargetResult(Model):
     """What has become of a target: an address, several of them, or a name."""
 
-    Target: str
-    Status: str
-    Detail: str
+    Target: str = Field(examples=["127.0.0.4"])
+    Status: str = Field(
+        examples=["Found"],
+        description="Found, No answer, Refused by policy, Not resolved or Failed; "
+        "of agents Installed, Replaced, Already installed, Uninstalled, No agent, Access Denied or Failed.",
+    )
+    Detail: str = Field(examples=["localhost; by icmp, ports, dns"])
 
 
 class Job(Model):
@@ -226,7 +244,7 @@ class Job(Model):
     Name: str
     JobType: int
     StartTime: datetime
-    Status: str
+    Status: StatusText
     OverwriteExistingAgents: bool
     Credentials: ShownCredentials | None
     Modules: JobModules
@@ -240,15 +258,11 @@ class Job(Model):
     StatusDetail: str
 
 
-class Entity(Model):
-    """What is shown alone."""
-
-    context: str = Field(
-        serialization_alias="@odata.context", examples=["http://localhost/api/v2/$metadata#Jobs/$entity"]
-    )
-
-
 class JobEntity(Job, Entity):
     """A job that is shown alone, with what has become of its targets."""
 
     Results: list[TargetResult]
+    Remarks: list[str] = Field(
+        examples=[["SNMP: not asked: pysnmp is missing: install dispatcher[discovery]"]],
+        description="What was not asked, and why, and how much was found: an addition of Dispatcher.",
+    )

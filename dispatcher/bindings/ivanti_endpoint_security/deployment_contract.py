@@ -10,21 +10,23 @@ from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from dispatcher.bindings.ivanti_endpoint_security.contract import Entity
+from dispatcher.bindings.ivanti_endpoint_security.contract import StatusText
 from dispatcher.bindings.ivanti_endpoint_security.scalars import (
+    AtMost,
     Filled,
     Flag,
     FlagOn,
     Guid,
     Line,
     Moment,
+    Within,
     default_if_null,
-    within,
 )
-from dispatcher.wire.json_api.models import Digits, LastWins, LaxText, Model
+from dispatcher.wire.json_api.models import Digits, LastWins, LaxText, Model, in_any_case, names_of
+from dispatcher.wire.json_api.odata_entity import Entity
 
 #: The default text of a notice (seed, Notify, Message; the same for a restart: contract 1.9).
 MESSAGE = (
@@ -36,8 +38,8 @@ WITHIN_MIN = 60
 #: How many agents or groups one deployment may name.
 MAX_TARGETS = 10_000
 
-_Minutes = Annotated[Digits, within(0, 525_600), default_if_null(WITHIN_MIN)]
-_Message = Annotated[LaxText, default_if_null(MESSAGE), Field(max_length=10_000)]
+_Minutes = Annotated[Digits, Within(0, 525_600), default_if_null(WITHIN_MIN)]
+_Message = Annotated[LaxText, default_if_null(MESSAGE), AtMost(10_000)]
 
 #: A deployment and a patch list as the documentation shows them (contract 1.6).
 _EXAMPLE: dict[str, Any] = {
@@ -51,7 +53,7 @@ _PATCHES: dict[str, Any] = {"Name": "April", "Patches": [{"Name": "curl", "Packa
 
 
 class _Notice(LastWins):
-    Message: _Message = MESSAGE
+    Message: _Message = Field(MESSAGE, description="{Package Name} in it becomes the names of the patches.")
     AllowCancel: Flag = Field(False, description="Whether the user may cancel it.")
     AllowSnooze: FlagOn = Field(True, description="Whether the user may snooze it.")
     NotificationOnTop: FlagOn = Field(True, description="Whether the notice is on top of everything.")
@@ -63,6 +65,15 @@ class _Notice(LastWins):
     UseAgentPolicy_NotificationOnTop: FlagOn = Field(
         True, description="Whether they say NotificationOnTop; one that is given without this holds."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_any_case(cls, value: Any) -> Any:
+        """Take the members in any letter case; one that is null is not given, so that the policy may say it."""
+        if not isinstance(value, dict):
+            return value
+        members = in_any_case(value, names_of(cls), last_wins=True)
+        return {name: one for name, one in members.items() if one is not None}
 
 
 class NotifyOptions(_Notice):
@@ -83,19 +94,27 @@ class NewDeployment(LastWins):
     other_names: ClassVar = {"deploymentname": "Name"}
 
     Name: Line = Field("", description="Also DeploymentName.")
-    CustomPatchListId: Annotated[Digits, within(1, (1 << 63) - 1)]
-    AgentGuids: Annotated[list[Guid], default_if_null(()), Field(max_length=MAX_TARGETS)] = []
-    GroupIds: Annotated[list[Digits], default_if_null(()), Field(max_length=MAX_TARGETS)] = []
+    CustomPatchListId: Annotated[Digits, Within(1, (1 << 63) - 1)]
+    AgentGuids: Annotated[list[Guid], Field(max_length=MAX_TARGETS), default_if_null(())] = Field(
+        [], description="The endpoints; they or GroupIds are needed."
+    )
+    GroupIds: Annotated[list[Digits], Field(max_length=MAX_TARGETS), default_if_null(())] = Field(
+        [], validate_default=True, description="The groups, with the members that they have when it begins."
+    )
     StartTime: Moment
-    Notify: NotifyOptions | None = None
-    Reboot: RebootOptions | None = None
+    Notify: NotifyOptions | None = Field(None, description="Without it nobody is told.")
+    Reboot: RebootOptions | None = Field(
+        None, description="What is told before a restart. It counts only where one is needed."
+    )
     model_config = ConfigDict(json_schema_extra={"example": _EXAMPLE})
 
-    @model_validator(mode="after")
-    def _for_somebody(self) -> NewDeployment:
-        if not self.AgentGuids and not self.GroupIds:
-            raise PydanticCustomError("targets", "AgentGuids or GroupIds is needed")
-        return self
+    @field_validator("GroupIds")
+    @classmethod
+    def _for_somebody(cls, groups: list[int], told: ValidationInfo) -> list[int]:
+        # Agents that are wrong are not there, and told anyway.
+        if not groups and told.data.get("AgentGuids") == []:
+            raise PydanticCustomError("targets", "must not be empty unless there are AgentGuids")
+        return groups
 
 
 class EndpointResult(Model):
@@ -103,7 +122,7 @@ class EndpointResult(Model):
 
     AgentGuid: UUID
     Name: str
-    Status: str
+    Status: StatusText
     Detail: str
 
 
@@ -118,7 +137,7 @@ class Deployment(Model):
     StartTime: datetime
     Notify: NotifyOptions | None
     Reboot: RebootOptions | None
-    Status: str
+    Status: StatusText
     CreatedBy: str
     CreatedTime: datetime
     StartedTime: datetime | None
@@ -146,11 +165,21 @@ class NewPatch(LastWins):
     Description: Line = ""
     Package: Line = Field("", description="What the package manager installs.")
     Version: Line = Field("", description="Which version of it; without one the newest.")
-    Command: Annotated[LaxText, default_if_null(""), Field(max_length=100_000)] = Field(
+    Command: Annotated[LaxText, default_if_null(""), AtMost(100_000)] = Field(
         "", description="A command in place of a package manager."
     )
-    Reboot: Annotated[RebootRule, default_if_null(RebootRule.IF_NEEDED)] = RebootRule.IF_NEEDED
-    Platforms: Annotated[list[Line], default_if_null(()), Field(max_length=3)] = []
+    Reboot: Annotated[RebootRule, default_if_null(RebootRule.IF_NEEDED)] = Field(
+        RebootRule.IF_NEEDED, description="Whether the computer needs a restart afterwards."
+    )
+    Platforms: Annotated[list[Line], Field(max_length=3), default_if_null(())] = Field(
+        [], examples=[["Linux"]], description="Windows, Linux, macOS; none are all."
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> NewPatch:
+        if bool(self.Package) == bool(self.Command.strip()):
+            raise PydanticCustomError("patch", "either Package or Command is needed, and not both")
+        return self
 
 
 class NewPatchList(LastWins):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from dispatcher.bindings.ivanti_endpoint_security.contract import Entity
 from dispatcher.wire.json_api.models import Model
+from dispatcher.wire.json_api.odata_entity import Entity
 
 
 class Endpoint(Model):

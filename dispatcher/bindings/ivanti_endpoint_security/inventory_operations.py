@@ -5,10 +5,14 @@ from __future__ import annotations
 from dispatcher.bindings.ivanti_endpoint_security import inventory
 from dispatcher.bindings.ivanti_endpoint_security import inventory_contract as contract
 from dispatcher.bindings.ivanti_endpoint_security.keys import to_guid, to_number
+from dispatcher.bindings.ivanti_endpoint_security.listings import to_endpoint_listing
 from dispatcher.bindings.ivanti_endpoint_security.operations import BASE, context
+from dispatcher.services.ivanti_endpoint_security.endpoints import Endpoint
+from dispatcher.services.ivanti_endpoint_security.listing import Listed
 from dispatcher.services.ivanti_endpoint_security.suite import IvantiEndpointSecurity
 from dispatcher.wire.http import Request
 from dispatcher.wire.json_api import odata
+from dispatcher.wire.json_api.odata_entity import EntityWords
 from dispatcher.wire.json_api.operations import operation
 
 _ENDPOINTS, _GROUPS, _MODULES, _ENDPOINT_MODULES, _POLICIES = (
@@ -29,16 +33,15 @@ class Endpoints:
     def list_endpoints(self, request: Request, query: odata.Words) -> odata.Listed[contract.Endpoint]:
         """Return the computers that have an agent, or that a discovery has found, by name."""
         wanted = query.query(_ENDPOINTS)
-        found = [inventory.to_wire_endpoint(one) for one in self._endpoints.all(request.caller)]
-        shown, total = wanted.apply(found)
-        return odata.Listed[contract.Endpoint].of(context(request, "Endpoints"), shown, total, wanted)
+        found = self._endpoints.page(to_endpoint_listing(wanted), request.caller)
+        return _listed(request, found, wanted)
 
     @operation(f"GET {BASE}/Endpoints(<endpoint>)", f"GET {BASE}/Endpoints/<endpoint>", summary="Get an endpoint")
-    def get_endpoint(self, request: Request, endpoint: str) -> contract.EndpointEntity:
+    def get_endpoint(self, request: Request, endpoint: str, query: EntityWords) -> contract.EndpointEntity:
         """Return an endpoint."""
         found = self._endpoints.get(to_guid(endpoint, "endpoint"), request.caller)
         shown = inventory.to_wire_endpoint(found)
-        return contract.EndpointEntity(context=context(request, "Endpoints/$entity"), **dict(shown))
+        return query.show(contract.EndpointEntity(context=context(request, "Endpoints/$entity"), **dict(shown)))
 
     @operation(
         f"GET {BASE}/Endpoints(<endpoint>)/EndpointModules",
@@ -73,10 +76,10 @@ class Groups:
         return odata.Listed[contract.Group].of(context(request, "Groups"), shown, total, wanted)
 
     @operation(f"GET {BASE}/Groups(<group>)", f"GET {BASE}/Groups/<group>", summary="Get a group")
-    def get_group(self, request: Request, group: str) -> contract.GroupEntity:
+    def get_group(self, request: Request, group: str, query: EntityWords) -> contract.GroupEntity:
         """Return a group."""
         shown = inventory.to_wire_group(self._groups.get(to_number(group, "group"), request.caller))
-        return contract.GroupEntity(context=context(request, "Groups/$entity"), **dict(shown))
+        return query.show(contract.GroupEntity(context=context(request, "Groups/$entity"), **dict(shown)))
 
     @operation(
         f"GET {BASE}/Groups(<group>)/Endpoints",
@@ -86,10 +89,9 @@ class Groups:
     def list_members(self, request: Request, group: str, query: odata.Words) -> odata.Listed[contract.Endpoint]:
         """Return the endpoints that belong to the group now, by name."""
         wanted = query.query(_ENDPOINTS)
-        members = set(self._groups.members(to_number(group, "group"), request.caller))
-        found = [one for one in self._endpoints.all(request.caller) if one.id in members]
-        shown, total = wanted.apply([inventory.to_wire_endpoint(one) for one in found])
-        return odata.Listed[contract.Endpoint].of(context(request, "Endpoints"), shown, total, wanted)
+        members = self._groups.members(to_number(group, "group"), request.caller)
+        found = self._endpoints.page(to_endpoint_listing(wanted), request.caller, members)
+        return _listed(request, found, wanted)
 
 
 class Catalogue:
@@ -113,3 +115,8 @@ class Catalogue:
         wanted = query.query(_POLICIES)
         shown, total = wanted.apply([inventory.to_wire_policy(one) for one in self._policies.all(request.caller)])
         return odata.Listed[contract.AgentPolicy].of(context(request, "Policies"), shown, total, wanted)
+
+
+def _listed(request: Request, found: Listed[Endpoint], query: odata.Query) -> odata.Listed[contract.Endpoint]:
+    shown = [inventory.to_wire_endpoint(one) for one in found.items]
+    return odata.Listed[contract.Endpoint].of(context(request, "Endpoints"), shown, found.total or 0, query)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from dispatcher.bindings.ivanti_endpoint_security import contract, deployment_contract, translate, translate_deployments
 from dispatcher.bindings.ivanti_endpoint_security.keys import to_number
-from dispatcher.bindings.ivanti_endpoint_security.listings import to_listing
+from dispatcher.bindings.ivanti_endpoint_security.listings import MAX_TOP, to_listing
 from dispatcher.services.access_tokens import AccessTokens
+from dispatcher.services.ivanti_endpoint_security.listing import Listed
 from dispatcher.services.ivanti_endpoint_security.numbers import DIALECT
 from dispatcher.services.ivanti_endpoint_security.suite import IvantiEndpointSecurity
 from dispatcher.services.signed_tokens import SignedTokens
 from dispatcher.services.submits import SubmitKey
 from dispatcher.wire.http import Request
 from dispatcher.wire.json_api import odata
+from dispatcher.wire.json_api.odata_entity import EntityWords
 from dispatcher.wire.json_api.operations import operation
 
 BASE = "/api/v2"
@@ -22,7 +26,15 @@ _PATCH_LISTS = odata.fields_of(deployment_contract.PatchList)
 
 def context(request: Request, name: str) -> str:
     """Return where what the answer to *request* holds is described: the entities called *name*."""
-    return odata.context(request, BASE, name, "")
+    return odata.context(request, BASE, name)
+
+
+def next_link(request: Request, name: str, query: odata.Words, found: Listed[Any]) -> str | None:
+    """Return where the list called *name* goes on behind what was *found*; None if that is all that was asked for."""
+    count = len(found.items)
+    # Who asks for so many at most knows when there may be more.
+    is_cut = found.ends_early or (count == MAX_TOP and (query.top is None or query.top > MAX_TOP))
+    return f"{request.scheme}://{request.host}{BASE}/{name}?{query.behind(count)}" if is_cut else None
 
 
 class Tokens:
@@ -67,17 +79,19 @@ class Jobs:
 
     @operation(f"GET {BASE}/Jobs", summary="List jobs")
     def list_jobs(self, request: Request, query: odata.Words) -> odata.Listed[contract.Job]:
-        """Return the jobs that are asked for, at most 1,000, by their ids."""
+        """Return the jobs that are asked for, by their ids: at most 1,000, fewer if they name many targets."""
         wanted = query.query(_JOBS)
         found = self._jobs.page(to_listing(wanted), request.caller)
         shown = [translate.to_wire_job(one) for one in found.items]
-        return odata.Listed[contract.Job].of(context(request, "Jobs"), shown, found.total or 0, wanted)
+        listed = odata.Listed[contract.Job]
+        following = next_link(request, "Jobs", query, found)
+        return listed.of(context(request, "Jobs"), shown, found.total or 0, wanted, following)
 
     @operation(f"GET {BASE}/Jobs(<job>)", f"GET {BASE}/Jobs/<job>", summary="Get a job")
-    def get_job(self, request: Request, job: str) -> contract.JobEntity:
+    def get_job(self, request: Request, job: str, query: EntityWords) -> contract.JobEntity:
         """Return a job with what has become of its targets."""
         found = self._jobs.get(to_number(job, "job"), request.caller)
-        return translate.to_wire_entity(found, context(request, "Jobs/$entity"))
+        return query.show(translate.to_wire_entity(found, context(request, "Jobs/$entity")))
 
 
 class DeploymentGroups:
@@ -106,22 +120,26 @@ class DeploymentGroups:
 
     @operation(f"GET {BASE}/DeploymentGroups", summary="List deployments")
     def list_deployments(self, request: Request, query: odata.Words) -> odata.Listed[deployment_contract.Deployment]:
-        """Return the deployments that are asked for, at most 1,000, by their ids."""
+        """Return the deployments that are asked for, by their ids: at most 1,000, fewer if they name many endpoints."""
         wanted = query.query(_DEPLOYMENTS)
         found = self._deployments.page(to_listing(wanted), request.caller)
         shown = [translate_deployments.to_wire_deployment(one) for one in found.items]
         listed = odata.Listed[deployment_contract.Deployment]
-        return listed.of(context(request, "DeploymentGroups"), shown, found.total or 0, wanted)
+        following = next_link(request, "DeploymentGroups", query, found)
+        return listed.of(context(request, "DeploymentGroups"), shown, found.total or 0, wanted, following)
 
     @operation(
         f"GET {BASE}/DeploymentGroups(<deployment>)",
         f"GET {BASE}/DeploymentGroups/<deployment>",
         summary="Get a deployment",
     )
-    def get_deployment(self, request: Request, deployment: str) -> deployment_contract.DeploymentEntity:
+    def get_deployment(
+        self, request: Request, deployment: str, query: EntityWords
+    ) -> deployment_contract.DeploymentEntity:
         """Return a deployment with what has become of it on each endpoint."""
         found = self._deployments.get(to_number(deployment, "deployment"), request.caller)
-        return translate_deployments.to_wire_entity(found, context(request, "DeploymentGroups/$entity"))
+        shown = translate_deployments.to_wire_entity(found, context(request, "DeploymentGroups/$entity"))
+        return query.show(shown)
 
 
 class CustomPatchLists:
@@ -163,7 +181,10 @@ class CustomPatchLists:
         f"GET {BASE}/CustomPatchLists/<patch_list>",
         summary="Get a custom patch list",
     )
-    def get_patch_list(self, request: Request, patch_list: str) -> deployment_contract.PatchListEntity:
+    def get_patch_list(
+        self, request: Request, patch_list: str, query: EntityWords
+    ) -> deployment_contract.PatchListEntity:
         """Return a custom patch list."""
         found = self._patch_lists.get(to_number(patch_list, "custom patch list"), request.caller)
-        return translate_deployments.to_wire_patch_list_entity(found, context(request, "CustomPatchLists/$entity"))
+        of = context(request, "CustomPatchLists/$entity")
+        return query.show(translate_deployments.to_wire_patch_list_entity(found, of))

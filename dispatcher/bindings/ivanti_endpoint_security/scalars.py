@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+)
+from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
 
 from dispatcher.wire.json_api.models import LaxBool, LaxText, printable
 
@@ -36,7 +43,7 @@ def _filled(text: str) -> str:
 
 def _address(text: str) -> str:
     try:
-        return str(ipaddress.ip_address(text.strip()))
+        return str(ipaddress.ip_address(printable(text.strip())))
     except ValueError:
         raise PydanticCustomError("address", "must be an IPv4 or IPv6 address") from None
 
@@ -55,6 +62,24 @@ def default_if_null(default: Any) -> BeforeValidator:
     return BeforeValidator(lambda value: default if value is None else value)
 
 
+@dataclass(frozen=True, slots=True)
+class AtMost:
+    """What refuses texts of more characters, and describes them."""
+
+    characters: int
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), "maxLength": self.characters}
+
+    def _check(self, text: str) -> str:
+        if len(text) > self.characters:
+            raise PydanticKnownError("string_too_long", {"max_length": self.characters})
+        return text
+
+
 _EXAMPLE = "2031-05-01T06:00:00.000Z"
 #: A moment in ISO 8601, aware and in UTC.
 Moment = Annotated[
@@ -63,15 +88,13 @@ Moment = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time", "examples": [_EXAMPLE]}, mode="validation"),
 ]
 #: A text that says something, on one line.
-Filled = Annotated[LaxText, AfterValidator(_filled), Field(max_length=MAX_NAME)]
+Filled = Annotated[LaxText, AfterValidator(_filled), AtMost(MAX_NAME)]
 #: A name that may be left out.
-Line = Annotated[
-    LaxText, default_if_null(""), AfterValidator(lambda text: printable(text).strip()), Field(max_length=MAX_NAME)
-]
+Line = Annotated[LaxText, default_if_null(""), AfterValidator(lambda text: printable(text).strip()), AtMost(MAX_NAME)]
 #: A secret; any text.
-Secret = Annotated[LaxText, default_if_null(""), Field(max_length=4_096)]
+Secret = Annotated[LaxText, default_if_null(""), AtMost(4_096)]
 #: An address as numbers, in its usual spelling.
-Address = Annotated[LaxText, AfterValidator(_address), Field(max_length=64)]
+Address = Annotated[LaxText, AfterValidator(_address), AtMost(64)]
 #: A GUID in any of its usual spellings.
 Guid = Annotated[UUID, BeforeValidator(_guid), WithJsonSchema({"type": "string", "format": "uuid"}, mode="validation")]
 #: true or false; null is false.
@@ -79,12 +102,20 @@ Flag = Annotated[LaxBool, default_if_null(False)]
 FlagOn = Annotated[LaxBool, default_if_null(True)]
 
 
-def within(lowest: int, highest: int) -> AfterValidator:
-    """Return what refuses numbers outside of these bounds."""
+@dataclass(frozen=True, slots=True)
+class Within:
+    """What refuses numbers outside of these bounds, and describes them."""
 
-    def check(value: int) -> int:
-        if not lowest <= value <= highest:
-            raise PydanticCustomError("bounds", f"must be from {lowest} to {highest}")
+    lowest: int
+    highest: int
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), "minimum": self.lowest, "maximum": self.highest}
+
+    def _check(self, value: int) -> int:
+        if not self.lowest <= value <= self.highest:
+            raise PydanticCustomError("bounds", f"must be from {self.lowest} to {self.highest}")
         return value
-
-    return AfterValidator(check)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import Any
 
@@ -127,21 +127,14 @@ def _secret(text: str) -> SecretStr | None:
 
 def to_wire_job(job: ShownJob) -> contract.Job:
     """Return *job* as it is shown."""
-    record, order = job.record, job.order
+    record = job.record
     return contract.Job(
         Id=record.number,
         Name=record.name,
-        JobType=order.kind.value,
+        JobType=record.kind.value,
         StartTime=record.starts_at,
         Status=STATUSES[record.state],
-        OverwriteExistingAgents=order.overwrite,
-        Credentials=contract.ShownCredentials(Username=order.username) if order.username else None,
-        Modules=contract.JobModules(**{name: name in order.modules for name in _MODULES}),
-        DiscoveryOptions=contract.JobDiscoveryOptions(
-            **{wire: getattr(order.options, name) for wire, name in _OPTIONS.items()}
-        ),
-        DiscoveryTargets=_to_wire_targets(order),
-        Agent=order.agent,
+        **(_UNASKED if job.order is None else _to_wire_order(job.order)),
         CreatedBy=record.created_by,
         CreatedTime=record.created_at,
         StartedTime=record.started_at,
@@ -150,17 +143,30 @@ def to_wire_job(job: ShownJob) -> contract.Job:
     )
 
 
+def _to_wire_order(order: JobOrder) -> dict[str, Any]:
+    options = {wire: getattr(order.options, name) for wire, name in _OPTIONS.items()}
+    return {
+        "OverwriteExistingAgents": order.overwrite,
+        "Credentials": contract.ShownCredentials(Username=order.username) if order.username else None,
+        "Modules": contract.JobModules(**{name: name in order.modules for name in _MODULES}),
+        "DiscoveryOptions": contract.JobDiscoveryOptions(**options),
+        "DiscoveryTargets": _to_wire_targets(order.targets),
+        "Agent": order.agent,
+    }
+
+
 def to_wire_entity(job: ShownJob, context: str) -> contract.JobEntity:
     """Return *job* as it is shown alone; *context* is where its kind is described."""
     results = [contract.TargetResult(Target=one.target, Status=one.status, Detail=one.detail) for one in job.results]
-    return contract.JobEntity(context=context, **dict(to_wire_job(job)), Results=results)
+    remarks = list(job.remarks)
+    return contract.JobEntity(context=context, **dict(to_wire_job(job)), Results=results, Remarks=remarks)
 
 
-def _to_wire_targets(order: JobOrder) -> contract.ShownTargets:
+def _to_wire_targets(targets: Iterable[Target]) -> contract.ShownTargets:
     shown = contract.ShownTargets(
         SingleIpTargets=[], RangeIpTargets=[], ComputerNameTargets=[], ActiveDirectoryTargets=[]
     )
-    for target in order.targets:
+    for target in targets:
         patience = {"Timeout": target.timeout_ms, "Retry": target.retry}
         match target:
             case AddressTarget():
@@ -180,3 +186,14 @@ def _to_wire_targets(order: JobOrder) -> contract.ShownTargets:
                     )
                 )
     return shown
+
+
+#: What is in the place of an order in a list whose $select asks for nothing of it.
+_UNASKED: Mapping[str, Any] = {
+    "OverwriteExistingAgents": False,
+    "Credentials": None,
+    "Modules": contract.JobModules(**dict.fromkeys(_MODULES, False)),
+    "DiscoveryOptions": contract.JobDiscoveryOptions(**dict.fromkeys(_OPTIONS, False)),
+    "DiscoveryTargets": _to_wire_targets(()),
+    "Agent": "",
+}

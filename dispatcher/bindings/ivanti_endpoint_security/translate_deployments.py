@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from dispatcher.bindings.ivanti_endpoint_security import deployment_contract as contract
 from dispatcher.bindings.ivanti_endpoint_security.translate import STATUSES
@@ -25,6 +26,14 @@ _RESTARTS: Mapping[contract.RebootRule, str] = {
     contract.RebootRule.IF_NEEDED: "if_needed",
     contract.RebootRule.ALWAYS: "always",
     contract.RebootRule.NEVER: "never",
+}
+#: What is in the place of an order in a list whose $select asks for nothing of it.
+_UNASKED: Mapping[str, Any] = {
+    "CustomPatchListId": 0,
+    "AgentGuids": [],
+    "GroupIds": [],
+    "Notify": None,
+    "Reboot": None,
 }
 
 
@@ -58,22 +67,12 @@ def _to_wish(notice: contract.NotifyOptions | contract.RebootOptions, within_min
 
 def to_wire_deployment(deployment: ShownDeployment) -> contract.Deployment:
     """Return *deployment* as it is shown."""
-    record, order = deployment.record, deployment.order
-    notify = None if order.notify is None else _to_wire_wish(order.notify)
-    restart = None if order.restart is None else _to_wire_wish(order.restart)
+    record = deployment.record
     return contract.Deployment(
         Id=record.number,
         Name=record.name,
-        CustomPatchListId=order.patch_list,
-        AgentGuids=list(order.agents),
-        GroupIds=list(order.groups),
         StartTime=record.starts_at,
-        Notify=None
-        if order.notify is None
-        else contract.NotifyOptions(**(notify or {}), DeployWithin=order.notify.notice.within_min),
-        Reboot=None
-        if order.restart is None
-        else contract.RebootOptions(**(restart or {}), RebootWithin=order.restart.notice.within_min),
+        **(_UNASKED if deployment.order is None else _to_wire_order(deployment.order)),
         Status=STATUSES[record.state],
         CreatedBy=record.created_by,
         CreatedTime=record.created_at,
@@ -83,9 +82,25 @@ def to_wire_deployment(deployment: ShownDeployment) -> contract.Deployment:
     )
 
 
+def _to_wire_order(order: DeploymentOrder) -> dict[str, Any]:
+    notify, restart = order.notify, order.restart
+    return {
+        "CustomPatchListId": order.patch_list,
+        "AgentGuids": list(order.agents),
+        "GroupIds": list(order.groups),
+        "Notify": None
+        if notify is None
+        else contract.NotifyOptions(**_to_wire_wish(notify), DeployWithin=notify.notice.within_min),
+        "Reboot": None
+        if restart is None
+        else contract.RebootOptions(**_to_wire_wish(restart), RebootWithin=restart.notice.within_min),
+    }
+
+
 def to_wire_entity(deployment: ShownDeployment, context: str) -> contract.DeploymentEntity:
     """Return *deployment* as it is shown alone; *context* is where its kind is described."""
-    shown, results = to_wire_deployment(deployment), [_to_wire_result(one) for one in deployment.results]
+    shown = to_wire_deployment(deployment)
+    results = [_to_wire_result(one, deployment.failures) for one in deployment.results]
     return contract.DeploymentEntity(context=context, **dict(shown), Results=results)
 
 
@@ -96,8 +111,8 @@ def _to_wire_wish(wish: NoticeWish) -> dict[str, Any]:
     return members
 
 
-def _to_wire_result(run: RunResult) -> contract.EndpointResult:
-    detail = run.reason or run.activity
+def _to_wire_result(run: RunResult, failures: Mapping[UUID, str]) -> contract.EndpointResult:
+    detail = run.reason or run.activity or failures.get(run.agent.id, "")
     return contract.EndpointResult(
         AgentGuid=run.agent.id, Name=run.agent.name, Status=STATUSES[State(run.state)], Detail=detail
     )

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
-from dispatcher.services.library.entries import Entry, Name, NamedEntry, Text
+from dispatcher.services.library.entries import Entry, Name, NamedEntry, Reference, Text
 
 #: The most bytes of a text.
 MAX_BYTES = 1_048_576
@@ -88,4 +88,4 @@ class WorkspaceEntry(NamedEntry):
 
     name: PathName
     organization: PathName
-    team: Name
+    team: Reference

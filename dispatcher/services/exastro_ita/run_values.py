@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from dispatcher.core.errors import InvalidValue
 from dispatcher.core.inputs import Input
 from dispatcher.core.jobs import InputsFrom
-from dispatcher.core.permissions import SYSTEM
+from dispatcher.core.permissions import SYSTEM, Caller
 from dispatcher.core.ports import Now
 from dispatcher.datastore.agents import AGENTS
 from dispatcher.datastore.exastro_ita import ITA_RECORDS, ItaWorkspace
@@ -78,6 +78,8 @@ def inputs_of(operation_id: UUID) -> InputsFrom:
 class RunValues:
     """Gives runs the values of their hosts. May be used by many threads."""
 
+    is_per_run = False
+
     def __init__(
         self, now: Now, *, catalogue: Catalogue, choices: Choices, groups: HostGroups, hosts: NamedHosts
     ) -> None:
@@ -120,6 +122,9 @@ class RunValues:
         """Return the hosts of the operation as they are now (``InputProvider.agents``)."""
         scope = self._scope(session, of)
         return () if scope is None else self._hosts.of(scope, UUID(of))
+
+    def require(self, session: Session, of: str, caller: Caller) -> None:
+        """Require nothing more (``InputProvider.require``): who may run a conductor may run it with these values."""
 
     def _scope(self, session: Session, of: str) -> Scope | None:
         """Return the scope of the workspace that the operation *of* is in; None if the operation is not there."""

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from dispatcher.core.errors import InvalidValue
-from dispatcher.core.jobs import Job, JobRequest, WhatChoice, WhatKind, When, WhoChoice, WhoKind
+from dispatcher.core.jobs import Job, JobRequest, WhatChoice, WhatKind, When
 from dispatcher.core.permissions import Caller, Node, Right
 from dispatcher.core.ports import Ports
 from dispatcher.core.results import RunResult
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services import late
-from dispatcher.services.ivanti_endpoint_security import numbers, records
+from dispatcher.services.ivanti_endpoint_security import records
 from dispatcher.services.ivanti_endpoint_security.listing import Listed, Listing
+from dispatcher.services.ivanti_endpoint_security.notice_texts import shortened
 from dispatcher.services.ivanti_endpoint_security.numbers import DIALECT
 from dispatcher.services.ivanti_endpoint_security.orders import DeploymentOrder, Kind
-from dispatcher.services.ivanti_endpoint_security.patch_lists import PatchList, PatchListNotFound, PatchLists
+from dispatcher.services.ivanti_endpoint_security.patch_lists import PatchList, PatchLists
+from dispatcher.services.ivanti_endpoint_security.recipients import recipients
 from dispatcher.services.ivanti_endpoint_security.records import Record
 from dispatcher.services.ivanti_endpoint_security.run_inputs import inputs_of
 from dispatcher.services.results import Results
 from dispatcher.services.scheduling import Scheduling
 from dispatcher.services.submits import SubmitKey, Submits
+from dispatcher.services.topology import Topology
+from dispatcher.tasks.notices.order import MAX_MESSAGE
 
 #: What keys of submits count for.
 _CREATE = f"{DIALECT}.create_deployment"
@@ -37,8 +41,9 @@ class ShownDeployment:
     """A deployment with its order; ``results`` are there only of one that is shown alone, by the name of the agent."""
 
     record: Record
-    order: DeploymentOrder
+    order: DeploymentOrder | None  #: None if a list is without orders
     results: Sequence[RunResult] = ()
+    failures: Mapping[UUID, str] = field(default_factory=dict)  #: what has gone wrong, by the id of the agent
 
 
 class Deployments:
@@ -53,6 +58,7 @@ class Deployments:
         submits: Submits,
         results: Results,
         patch_lists: PatchLists,
+        topology: Topology,
     ) -> None:
         self._datastore = datastore
         self._ports = ports
@@ -60,6 +66,7 @@ class Deployments:
         self._submits = submits
         self._results = results
         self._patch_lists = patch_lists
+        self._topology = topology
 
     def create(self, order: DeploymentOrder, caller: Caller, key: SubmitKey | None = None) -> ShownDeployment:
         """Store the deployment that is ordered and return it; it starts at its time, at once if that has gone by.
@@ -67,7 +74,8 @@ class Deployments:
         Each endpoint is deployed to once, however often it is meant. Ordered again with the same *key*, it is the
         deployment that is there already.
 
-        :raises InvalidValue: if there is no such custom patch list, agent or group; nothing is stored.
+        :raises InvalidValue: if there is no such custom patch list, agent or group, or the list is disabled; nothing is
+            stored.
         :raises Forbidden: without Modify on Jobs/Scheduling, and Read on all that it is for.
         """
         caller.require(Right.MODIFY, Node.SCHEDULING)
@@ -76,32 +84,33 @@ class Deployments:
             return _shown(records.find(session, _KINDS, made.number))
 
     def _make(self, session: Session, order: DeploymentOrder, caller: Caller) -> Job:
-        try:
-            patch_list = self._patch_lists.get(order.patch_list, caller)
-        except PatchListNotFound as error:
-            raise InvalidValue("CustomPatchListId", error.message) from None
+        patch_list = self._patch_lists.ordered(session, order.patch_list, caller)
         name = order.name or f"Deployment of {patch_list.name}"[:255]
-        order = order.model_copy(update={"name": name, "packages": ", ".join(patch_list.patches)})
+        packages = shortened(", ".join(patch_list.patches), MAX_MESSAGE)
+        order = order.model_copy(update={"name": name, "packages": packages})
         key = self._ports.new_id()
-        job = self._scheduling.submit(self._request(session, key, order, patch_list), caller)
+        job = self._scheduling.submit(self._request(session, key, order, patch_list, caller), caller)
         columns = {
             "name": order.name,
             "starts_at": order.starts_at,
             "created_by": caller.name,
+            "targets": len(order.agents) + len(order.groups),
             "document": order.model_dump(mode="json"),
             "secrets": None,
         }
         records.keep(session, job, Kind.DEPLOYMENT, columns)
         return job
 
-    def _request(self, session: Session, key: UUID, order: DeploymentOrder, patch_list: PatchList) -> JobRequest:
+    def _request(
+        self, session: Session, key: UUID, order: DeploymentOrder, patch_list: PatchList, caller: Caller
+    ) -> JobRequest:
         is_due = order.starts_at <= self._ports.now()
         what = [WhatChoice(patch_list.id, WhatKind.PROJECT), _step(session, _RESTART)]
         if order.notify is not None:
             what.insert(0, _step(session, _ANNOUNCE))
         return JobRequest(
             what=what,
-            who=[*_agents(order), *_groups(session, order)],
+            who=recipients(session, self._topology, order, caller),
             when=When(is_due, None if is_due else order.starts_at),
             description=order.name,
             options={"inputs": inputs_of(key)},
@@ -116,17 +125,17 @@ class Deployments:
         caller.require(Right.READ, Node.SCHEDULING)
         with self._datastore.read() as session:
             record = records.find(session, _KINDS, number)
-        results: Sequence[RunResult] = ()
-        if record.started_at is not None and caller.may(Right.READ, Node.RESULTS):
-            results = [run for one in self._results.collect(record.job_id, False, caller) for run in one.runs]
-        return _shown(record, results)
+        if record.started_at is None or not caller.may(Right.READ, Node.RESULTS):
+            return _shown(record)
+        runs = [run for one in self._results.collect(record.job_id, False, caller) for run in one.runs]
+        return _shown(record, runs, self._results.failures(record.job_id, caller))
 
     def page(self, listing: Listing, caller: Caller) -> Listed[ShownDeployment]:
         """Return the deployments that *listing* asks for, without their results."""
         caller.require(Right.READ, Node.SCHEDULING)
         with self._datastore.read() as session:
             found = records.page(session, _KINDS, listing)
-        return Listed([_shown(record) for record in found.items], found.total)
+        return Listed([_shown(record) for record in found.items], found.total, found.ends_early)
 
 
 def _step(session: Session, alias: tuple[str, str, str]) -> WhatChoice:
@@ -136,18 +145,8 @@ def _step(session: Session, alias: tuple[str, str, str]) -> WhatChoice:
     return WhatChoice(module, WhatKind.MODULE)
 
 
-def _agents(order: DeploymentOrder) -> Iterator[WhoChoice]:
-    for agent_id in dict.fromkeys(order.agents):
-        yield WhoChoice([agent_id], WhoKind.AGENT)
-
-
-def _groups(session: Session, order: DeploymentOrder) -> Iterator[WhoChoice]:
-    found = numbers.find(session, numbers.GROUP, order.groups)
-    for number in dict.fromkeys(order.groups):
-        if number not in found:
-            raise InvalidValue("GroupIds", f"there is no group {number}")
-        yield WhoChoice([found[number]], WhoKind.TEAM)
-
-
-def _shown(record: Record, results: Sequence[RunResult] = ()) -> ShownDeployment:
-    return ShownDeployment(record, DeploymentOrder.model_validate(record.document), results)
+def _shown(
+    record: Record, results: Sequence[RunResult] = (), failures: Mapping[UUID, str] | None = None
+) -> ShownDeployment:
+    order = None if record.document is None else DeploymentOrder.model_validate(record.document)
+    return ShownDeployment(record, order, results, failures or {})

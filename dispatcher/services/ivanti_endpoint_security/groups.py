@@ -17,7 +17,7 @@ from dispatcher.datastore.folders import Folder
 from dispatcher.datastore.teams import Team
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.access import readable_teams
-from dispatcher.services.ivanti_endpoint_security.numbers import GROUP, numbers_of
+from dispatcher.services.ivanti_endpoint_security.numbers import GROUP, find, numbers_of
 from dispatcher.services.topology import Topology
 
 _TEAMS = select(Team, Folder.path).outerjoin(Folder, Folder.id == Team.folder_id).where(Team.enabled)
@@ -62,9 +62,12 @@ class Groups:
         :raises GroupNotFound: if there is none with this number that *caller* may read.
         """
         caller.require_some(Right.READ, Node.TEAMS)
-        for one in self.all(caller):
-            if one.number == number:
-                return one
+        with self._datastore.read() as session:
+            key = find(session, GROUP, [number]).get(number)
+            row = None if key is None else session.execute(_TEAMS.where(Team.id == key)).first()
+            if row is not None:
+                for team in readable_teams(session, [row.Team], caller):
+                    return _group(number, team, row.path)
         raise GroupNotFound(str(number))
 
     def members(self, number: int, caller: Caller) -> Sequence[UUID]:
@@ -80,8 +83,10 @@ class Groups:
 
 def _groups(session: Session, caller: Caller) -> list[Group]:
     rows, numbers = session.execute(_TEAMS).all(), numbers_of(session, GROUP)
-    paths = {row.Team.id: row.path or "" for row in rows}
-    return [
-        Group(numbers[one.id], one.id, one.name, paths[one.id], one.description, one.updated_at)
-        for one in readable_teams(session, [row.Team for row in rows], caller)
-    ]
+    paths = {row.Team.id: row.path for row in rows}
+    teams = readable_teams(session, [row.Team for row in rows], caller)
+    return [_group(numbers[one.id], one, paths[one.id]) for one in teams if one.id in numbers]
+
+
+def _group(number: int, team: Team, path: str | None) -> Group:
+    return Group(number, team.id, team.name, path or "", team.description, team.updated_at)

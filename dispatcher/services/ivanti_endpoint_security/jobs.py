@@ -14,15 +14,14 @@ from dispatcher.core.permissions import Caller, Node, Right
 from dispatcher.core.ports import Ports
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services import late
-from dispatcher.services.ivanti_endpoint_security import records
+from dispatcher.services.ivanti_endpoint_security import job_output, records
 from dispatcher.services.ivanti_endpoint_security.listing import Listed, Listing
 from dispatcher.services.ivanti_endpoint_security.numbers import DIALECT
 from dispatcher.services.ivanti_endpoint_security.orders import JobOrder, Kind
 from dispatcher.services.ivanti_endpoint_security.records import Record
 from dispatcher.services.ivanti_endpoint_security.run_inputs import inputs_of, seal_secrets
-from dispatcher.services.ivanti_endpoint_security.target_results import TargetResult, read_results
+from dispatcher.services.ivanti_endpoint_security.target_results import TargetResult, Told, read
 from dispatcher.services.local_agent import LocalAgentId
-from dispatcher.services.results import Results
 from dispatcher.services.scheduling import Scheduling
 from dispatcher.services.secrets import Secrets
 from dispatcher.services.settings import Settings
@@ -34,15 +33,18 @@ AGENT_SETTING = f"{DIALECT}.discovery_agent"
 _CREATE = f"{DIALECT}.create_job"
 _KINDS = (Kind.DISCOVER, Kind.INSTALL, Kind.UNINSTALL)
 _SECRETS = {"password", "directory_passwords"}
+#: What the scheduling calls the agent.
+_WHO = "Who[0]/ID"
 
 
 @dataclass(frozen=True, slots=True)
 class ShownJob:
-    """A job with what it was ordered with, but for secrets; ``results`` are there only of a job that is shown alone."""
+    """A job with what it was ordered with, but for secrets; what follows that is of a job that is shown alone."""
 
     record: Record
-    order: JobOrder
+    order: JobOrder | None  #: None if a list is without orders
     results: Sequence[TargetResult] = ()
+    remarks: Sequence[str] = ()  #: what its tasks have told of themselves
 
 
 class IesJobs:
@@ -56,7 +58,6 @@ class IesJobs:
         *,
         scheduling: Scheduling,
         submits: Submits,
-        results: Results,
         settings: Settings,
         local_agent: LocalAgentId,
     ) -> None:
@@ -65,7 +66,6 @@ class IesJobs:
         self._secrets = secrets
         self._scheduling = scheduling
         self._submits = submits
-        self._results = results
         self._settings = settings
         self._local_agent = local_agent
 
@@ -87,16 +87,26 @@ class IesJobs:
 
     def _make(self, session: Session, order: JobOrder, caller: Caller) -> Job:
         key = self._ports.new_id()
-        job = self._scheduling.submit(self._request(session, key, order), caller)
+        job = self._submit(self._request(session, key, order), order, caller)
         columns = {
             "name": order.name,
             "starts_at": order.starts_at,
             "created_by": caller.name,
+            "targets": len(order.targets),
             "document": order.model_dump(mode="json", exclude=_SECRETS),
             "secrets": seal_secrets(self._secrets, order),
         }
         records.keep(session, job, order.kind, columns)
         return job
+
+    def _submit(self, request: JobRequest, order: JobOrder, caller: Caller) -> Job:
+        try:
+            return self._scheduling.submit(request, caller)
+        except InvalidValue as error:
+            if error.member != _WHO:
+                raise
+            by = "" if order.agent else f"; the setting {AGENT_SETTING} names it"
+            raise InvalidValue("Agent", f"{error.message.removeprefix(f'{_WHO}: ')}{by}") from None
 
     def _request(self, session: Session, key: UUID, order: JobOrder) -> JobRequest:
         module = late.find(session, (DIALECT, "job_type", str(order.kind.value)))
@@ -129,22 +139,22 @@ class IesJobs:
         :raises RecordNotFound: if there is none with this number.
         """
         caller.require(Right.READ, Node.SCHEDULING)
+        told = None
         with self._datastore.read() as session:
             record = records.find(session, _KINDS, number)
-        results: list[TargetResult] = []
-        if record.started_at is not None and caller.may(Right.READ, Node.RESULTS):
-            collected = self._results.collect(record.job_id, True, caller)
-            outputs = (task.output for one in collected for run in one.runs for task in run.tasks)
-            results = list(read_results(outputs))
-        return _shown(record, results)
+            if record.started_at is not None and caller.may(Right.READ, Node.RESULTS):
+                told = read(job_output.of_tasks(session, record.job_id))
+        return _shown(record, told)
 
     def page(self, listing: Listing, caller: Caller) -> Listed[ShownJob]:
         """Return the jobs that *listing* asks for, without their results."""
         caller.require(Right.READ, Node.SCHEDULING)
         with self._datastore.read() as session:
             found = records.page(session, _KINDS, listing)
-        return Listed([_shown(record) for record in found.items], found.total)
+        return Listed([_shown(record) for record in found.items], found.total, found.ends_early)
 
 
-def _shown(record: Record, results: Sequence[TargetResult] = ()) -> ShownJob:
-    return ShownJob(record, JobOrder.model_validate(record.document), results)
+def _shown(record: Record, told: Told | None = None) -> ShownJob:
+    order = None if record.document is None else JobOrder.model_validate(record.document)
+    results, remarks = ([], []) if told is None else (told.results, told.remarks)
+    return ShownJob(record, order, results, remarks)

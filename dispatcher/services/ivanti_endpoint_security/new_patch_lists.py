@@ -18,7 +18,7 @@ from dispatcher.core.ports import Ports
 from dispatcher.datastore.folders import Folder
 from dispatcher.datastore.projects import Project
 from dispatcher.datastore.transactions import Datastore
-from dispatcher.services.ivanti_endpoint_security.numbers import DIALECT
+from dispatcher.services.ivanti_endpoint_security.numbers import DIALECT, PATCH_LIST, settle
 from dispatcher.services.library.importing import import_texts
 from dispatcher.services.library.problems import LibraryErrors
 from dispatcher.services.secrets import Secrets
@@ -73,12 +73,12 @@ class NewPatchLists:
         Asked for again with the same *key*, it is the one that was made then.
 
         :raises InvalidValue: if it is impossible, or there is one of this name; nothing is stored.
-        :raises Forbidden: without Modify on the folder of projects and on that of modules.
+        :raises Forbidden: without Modify on the folder of projects and on that of its modules.
         """
         if "/" in new.name:
             raise InvalidValue("Name", "may not hold a slash")
-        for node in (Node.PROJECTS, Node.MODULES):
-            caller.require(Right.MODIFY, Thing(node, UUID(int=0), FOLDER))
+        for place in (Thing(Node.PROJECTS, folder=FOLDER), Thing(Node.MODULES, folder=_folder_of(new))):
+            caller.require(Right.MODIFY, place)
         with self._datastore.begin() as session:
             return self._submits.once_id(caller, _CREATE, key, lambda: self._make(session, new, caller))
 
@@ -93,6 +93,7 @@ class NewPatchLists:
         except LibraryErrors as error:
             first = error.problems[0]
             raise InvalidValue(_member(first.path), first.text) from None
+        settle(session, PATCH_LIST, key)
         return key
 
     def _entries(self, key: UUID, new: NewPatchList) -> dict[str, Any]:
@@ -100,7 +101,7 @@ class NewPatchLists:
             {
                 "id": str(self._ports.new_id()),
                 "name": patch.name,
-                "folder": f"{FOLDER}/{new.name}",
+                "folder": _folder_of(new),
                 "description": patch.description,
                 "platforms": list(patch.platforms),
                 "tasks": [_task(patch)],
@@ -115,6 +116,11 @@ class NewPatchLists:
             "modules": [{"module": module["id"]} for module in modules],
         }
         return {"modules": modules, "projects": [project]}
+
+
+def _folder_of(new: NewPatchList) -> str:
+    """Return the folder of its modules, as a library file would have it."""
+    return f"{FOLDER}/{new.name.strip()}"
 
 
 def _task(patch: NewPatch) -> dict[str, Any]:

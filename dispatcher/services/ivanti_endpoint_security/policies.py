@@ -17,17 +17,15 @@ from sqlalchemy.orm import Session
 from dispatcher.core.jobs import Who, WhoKind
 from dispatcher.core.permissions import Caller, Node, Right
 from dispatcher.datastore.ivanti_endpoint_security import IES_AGENT_POLICIES
-from dispatcher.datastore.teams import Team
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.access import may_who
+from dispatcher.services.ivanti_endpoint_security.numbers import GROUP, numbers_of
 from dispatcher.services.ivanti_endpoint_security.orders import NoticeWish
 from dispatcher.services.topology import Topology
 from dispatcher.tasks.notices.order import NoticeOrder
 
-_POLICIES = (
-    select(IES_AGENT_POLICIES.c.name, IES_AGENT_POLICIES.c.document, IES_AGENT_POLICIES.c.team_id, Team.number)
-    .outerjoin(Team, Team.id == IES_AGENT_POLICIES.c.team_id)
-    .order_by(IES_AGENT_POLICIES.c.name)
+_POLICIES = select(IES_AGENT_POLICIES.c.name, IES_AGENT_POLICIES.c.document, IES_AGENT_POLICIES.c.team_id).order_by(
+    IES_AGENT_POLICIES.c.name
 )
 _FLAGS = {"allow_cancel": "cancel_by_policy", "allow_snooze": "snooze_by_policy", "on_top": "on_top_by_policy"}
 
@@ -51,7 +49,7 @@ class Policy(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class NamedPolicy:
-    """A policy; ``group`` is the number of the team that it is for, None if it is for all agents."""
+    """A policy; ``group`` is by what clients know the team that it is for, None if it is for all agents."""
 
     name: str
     group: int | None
@@ -66,16 +64,17 @@ class Policies:
         self._topology = topology
 
     def all(self, caller: Caller) -> list[NamedPolicy]:
-        """Return the policies whose groups *caller* may read, by name."""
+        """Return the policies whose groups *caller* may read, by name; none of a group that has no number."""
         caller.require_some(Right.READ, Node.TEAMS)
         with self._datastore.read() as session:
             rows = session.execute(_POLICIES).all()
             teams = [Who(row.team_id, "", WhoKind.TEAM) for row in rows if row.team_id is not None]
             may = dict(zip((one.id for one in teams), may_who(session, Right.READ, teams, caller), strict=True))
+            numbers = numbers_of(session, GROUP)
         return [
-            NamedPolicy(row.name, row.number, Policy.model_validate(row.document))
+            NamedPolicy(row.name, numbers.get(row.team_id), Policy.model_validate(row.document))
             for row in rows
-            if row.team_id is None or may[row.team_id]
+            if row.team_id is None or (may[row.team_id] and row.team_id in numbers)
         ]
 
     def of_agents(self, session: Session, agent_ids: Collection[UUID]) -> Mapping[UUID, Policy]:

@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 from dispatcher.core.errors import InvalidValue
 from dispatcher.core.inputs import Input
 from dispatcher.core.jobs import InputsFrom
-from dispatcher.core.permissions import SYSTEM
+from dispatcher.core.permissions import Caller, Node, Right
 from dispatcher.datastore.ivanti_endpoint_security import IES_JOBS
+from dispatcher.services.ivanti_endpoint_security import enrolments, notice_texts
 from dispatcher.services.ivanti_endpoint_security.numbers import DIALECT
 from dispatcher.services.ivanti_endpoint_security.orders import DeploymentOrder, JobOrder, Kind
 from dispatcher.services.ivanti_endpoint_security.policies import Policies, Policy
@@ -32,13 +33,10 @@ from dispatcher.tasks.notices.order import DEPLOYMENT_INPUT, RESTART_INPUT
 #: The name that jobs have their inputs from.
 PROVIDER = DIALECT
 #: The settings that say how computers are looked for, and where new agents find dispatchers.
-PORTS, COMMUNITIES, AGENTS_URL = "discovery.ports", "discovery.communities", "agents.url"
+PORTS, COMMUNITIES = "discovery.ports", "discovery.communities"
+AGENTS_URL, SSH_PORT = "agents.url", "agents.ssh_port"
 _WITH_AGENTS = (Kind.INSTALL, Kind.UNINSTALL)
 _STORED = select(IES_JOBS.c.job_id, IES_JOBS.c.kind, IES_JOBS.c.document, IES_JOBS.c.secrets)
-
-
-#: What stands for the names of what is installed, in the texts of notices (seed: Notify, Message).
-PACKAGE_NAME = "{Package Name}"
 
 
 def inputs_of(job_id: UUID) -> InputsFrom:
@@ -63,6 +61,8 @@ def seal_secrets(secrets: Secrets, order: JobOrder) -> str | None:
 class RunInputs:
     """Gives runs their orders. May be used by many threads."""
 
+    is_per_run = True  #: each has a token of its own
+
     def __init__(self, secrets: Secrets, *, settings: Settings, tokens: Tokens, policies: Policies) -> None:
         self._secrets = secrets
         self._settings = settings
@@ -84,7 +84,7 @@ class RunInputs:
             if row.kind == Kind.DEPLOYMENT:
                 found[one] = list(_notices(row, policies[one.agent_id]))
             else:
-                found[one] = self._of_job(row)
+                found[one] = self._of_job(row, one.run_id)
         return found
 
     def called(self, session: Session, of: str, name: str) -> Called:  # noqa: ARG002 - as of every provider
@@ -98,7 +98,15 @@ class RunInputs:
         """Return nobody: such jobs name their agents (``InputProvider.agents``)."""
         return ()
 
-    def _of_job(self, row: Any) -> list[Input]:
+    def require(self, session: Session, of: str, caller: Caller) -> None:
+        """Require what ordering such a job does (``InputProvider.require``): to install and uninstall agents, Modify
+        on Topology/Agents.
+        """
+        kind = session.scalar(select(IES_JOBS.c.kind).where(IES_JOBS.c.job_id == UUID(of)))
+        if kind in _WITH_AGENTS:
+            caller.require(Right.MODIFY, Node.AGENTS)
+
+    def _of_job(self, row: Any, run_id: UUID | None) -> list[Input]:
         order = JobOrder.model_validate(row.document)
         secrets: dict[str, str] = json.loads(self._secrets.open(row.secrets)) if row.secrets else {}
         found = [Input(DISCOVERY, self._discovery(order, secrets).model_dump(mode="json"))]
@@ -106,9 +114,9 @@ class RunInputs:
             found.append(Input(SETUP, self._setup(order).model_dump(mode="json")))
             if PASSWORD_INPUT in secrets:
                 secrets[SETUP_PASSWORD] = secrets[PASSWORD_INPUT]
-        if order.kind is Kind.INSTALL:
+        if order.kind is Kind.INSTALL and SETUP_PASSWORD in secrets and run_id is not None:
             # Made now: a job may start long after it was ordered, and nobody has the token before.
-            secrets[TOKEN_INPUT] = self._tokens.create_enrol_token(SYSTEM)
+            secrets[TOKEN_INPUT] = self._tokens.create_run_token(run_id, enrolments.most(order.targets))
         found += [Input(name, self._secrets.seal(text), is_secret=True) for name, text in sorted(secrets.items())]
         return found
 
@@ -129,12 +137,14 @@ class RunInputs:
         )
 
     def _setup(self, order: JobOrder) -> SetupOrder:
-        url = self._settings.current().text(AGENTS_URL)
+        settings = self._settings.current()
+        url = settings.text(AGENTS_URL)
         return SetupOrder(
             username=order.username,
             overwrite=order.overwrite,
             modules=list(order.modules),
             dispatchers=url.split() if url else [],
+            ssh_port=settings.number(SSH_PORT),
         )
 
 
@@ -144,5 +154,5 @@ def _notices(row: Any, policy: Policy) -> Iterator[Input]:
     for name, wish in ((DEPLOYMENT_INPUT, order.notify), (RESTART_INPUT, order.restart)):
         if wish is not None:
             notice = policy.applied_to(wish)
-            message = notice.message.replace(PACKAGE_NAME, order.packages)
+            message = notice_texts.fill(notice.message, order.packages)
             yield Input(name, notice.model_copy(update={"message": message}).model_dump(mode="json"))

@@ -42,7 +42,6 @@ def build_ivanti_endpoint_security(hall: Hall) -> IvantiEndpointSecurity:
         hall.secrets,
         scheduling=hall.scheduling,
         submits=hall.submits,
-        results=hall.results,
         settings=hall.settings,
         local_agent=hall.local_agent,
     )
@@ -54,6 +53,7 @@ def build_ivanti_endpoint_security(hall: Hall) -> IvantiEndpointSecurity:
         submits=hall.submits,
         results=hall.results,
         patch_lists=patch_lists,
+        topology=hall.topology,
     )
     return IvantiEndpointSecurity(
         jobs=jobs,

@@ -65,6 +65,8 @@ def _to_condition(value: Any) -> Any:
 
 Text = Annotated[str, BeforeValidator(_to_text)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255, pattern=_PRINTABLE)]
+#: What another thing is called: by its name, its id, or the name with its folder, which is as long as both may be.
+Reference = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=956, pattern=_PRINTABLE)]
 ParameterName = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f\[\]]*$")
 ]
@@ -165,7 +167,7 @@ class ModuleEntry(FiledEntry):
 class ProjectModuleEntry(Entry):
     """A module of a project, with values or links for its parameters, and what the project takes from it."""
 
-    module: Name
+    module: Reference
     parameters: Links = {}
     get: Takers = {}
     condition: Condition | None = None
@@ -182,7 +184,7 @@ class WhoEntry(Entry):
     """Whom a step runs on: exactly one of the members; ``by`` says what the value of the parameter is."""
 
     agent: Name | None = None
-    team: Name | None = None
+    team: Reference | None = None
     parameter: ParameterName | None = None
     by: By = By.COMPUTER
     ask: bool = False
@@ -199,9 +201,9 @@ class StepEntry(Entry):
     """A step of a run book: exactly one of module, project and run book."""
 
     name: Name
-    module: Name | None = None
-    project: Name | None = None
-    runbook: Name | None = None
+    module: Reference | None = None
+    project: Reference | None = None
+    runbook: Reference | None = None
     who: list[WhoEntry] = []
     parallel: bool = False
     on_error: OnError = "stop"
@@ -232,7 +234,7 @@ class AgentEntry(NamedEntry):
     address: Annotated[str, StringConstraints(strip_whitespace=True, max_length=64, pattern=r"^\S*$")] | None = None
     mac: Annotated[str, AfterValidator(_to_mac)] | None = None
     macs: list[Annotated[str, AfterValidator(_to_mac)]] | None = None
-    primary_team: Name | None = None
+    primary_team: Reference | None = None
     gateway: Annotated[str, BeforeValidator(_to_text), StringConstraints(max_length=255)] | None = None
     licensed: bool | None = None
     launch_window: LaunchWindow | None = None
@@ -249,7 +251,7 @@ class CredentialSetEntry(NamedEntry):
     port: Annotated[int, Field(ge=1, le=65_535)] = 22
     timeout_ms: Annotated[int, Field(ge=1, le=3_600_000)] = 30_000
     agents: list[Name] | None = None
-    teams: list[Name] | None = None
+    teams: list[Reference] | None = None
 
 
 class TeamEntry(NamedEntry):

@@ -15,7 +15,8 @@ class State:
 
     host_name: str
     directory: PurePath  #: where the agent is, or will be
-    agent_id: UUID | None = None  #: of the agent that is there
+    agent_id: UUID | None = None  #: of the agent that is there, as the computer says
+    proof: str = ""  #: that this is so (``core.computers.proof``)
     is_whole: bool = False  #: whether all of it is there: what was cut off leaves some
     problem: str = ""  #: why nothing may be done in that directory
     build: str = ""  #: of its Python: how the names of its libraries end, such as .cpython-311-x86_64-linux-gnu.so
@@ -36,8 +37,9 @@ class NewAgent:
 class Installed:
     """An agent that has been installed, and how it is started."""
 
-    agent_id: UUID
+    agent_id: UUID  #: as the computer says
     how: str
+    proof: str = ""  #: that this is so (``core.computers.proof``)
 
 
 class Session(Protocol):

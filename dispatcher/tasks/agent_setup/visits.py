@@ -100,7 +100,7 @@ def install(about: Round, computer: FoundComputer, session: Session, address: st
     """Install an agent, unless there is one that is to be kept."""
     state = session.state
     if state.is_whole and (not about.order.overwrite or state.agent_id in about.installed):
-        kept = replace(computer, change=AgentChange.KEPT, agent_id=state.agent_id, gone_agent_id=None)
+        kept = _told(computer, AgentChange.KEPT, now=(state.agent_id, state.proof))
         return Outcome(Status.KEPT, f"agent {state.agent_id}", kept)
     _check(about, session)
     if not about.token:
@@ -118,7 +118,7 @@ def install(about: Round, computer: FoundComputer, session: Session, address: st
     about.installed.add(done.agent_id)
     gone = state.agent_id
     change = AgentChange.INSTALLED if gone is None else AgentChange.REPLACED
-    changed = replace(computer, change=change, agent_id=done.agent_id, gone_agent_id=gone)
+    changed = _told(computer, change, now=(done.agent_id, done.proof), before=(gone, state.proof))
     libraries = "" if fits else "; libraries by pip"
     before = f" in place of {gone}" if gone else ""
     detail = f"agent {done.agent_id}{before} in {state.directory}, {done.how}{libraries}"
@@ -135,8 +135,26 @@ def uninstall(about: Round, computer: FoundComputer, session: Session, _address:
     session.remove()  # without an agent, too: what a setup has left that was cut off
     if gone is None:
         return Outcome(Status.NONE, f"none in {session.state.directory}")
-    changed = replace(computer, change=AgentChange.REMOVED, agent_id=None, gone_agent_id=gone)
+    changed = _told(computer, AgentChange.REMOVED, before=(gone, session.state.proof))
     return Outcome(Status.REMOVED, f"agent {gone} from {session.state.directory}", changed)
+
+
+#: The id of an agent, and the proof that it is there.
+_Agent = tuple[UUID | None, str]
+
+
+def _told(
+    computer: FoundComputer, change: AgentChange, *, now: _Agent = (None, ""), before: _Agent = (None, "")
+) -> FoundComputer:
+    """Return *computer* with what was done there: which agent is there *now*, and which one was *before*."""
+    return replace(
+        computer,
+        change=change,
+        agent_id=now[0],
+        agent_proof=now[1],
+        gone_agent_id=before[0],
+        gone_agent_proof=before[1] if before[0] is not None else "",
+    )
 
 
 def _check(about: Round, session: Session) -> None:

@@ -73,6 +73,7 @@ class WinRmSession:
             found["host_name"],
             PureWindowsPath(found["directory"]),
             UUID(found["agent_id"]) if found["agent_id"] else None,
+            found["proof"],
             found["is_whole"],
             found["obstacle"],
             found["build"],
@@ -92,11 +93,11 @@ class WinRmSession:
                 "Token": agent.token,
             },
         )
-        return Installed(UUID(told["agent_id"]), told["how"])
+        return Installed(UUID(told["agent_id"]), told["how"], told["proof"])
 
     def remove(self) -> None:
         """Remove the agent that is there (see ``Session``)."""
-        self._run("remove", {"Directory": str(self.state.directory)})
+        self._run("remove", {"Directory": str(self.state.directory), "Proof": self.state.proof})
 
     def _run(self, name: str, parameters: dict[str, str]) -> dict[str, Any]:
         """Return what the script *name* tells: a JSON object in its last line.

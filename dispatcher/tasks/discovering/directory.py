@@ -15,9 +15,9 @@ from dispatcher.core.networks import Networks
 from dispatcher.tasks.discovering import directory_names, directory_servers
 from dispatcher.tasks.discovering.directory_connection import DirectoryConnection
 from dispatcher.tasks.discovering.directory_names import Part
-from dispatcher.tasks.discovering.directory_servers import NameServer
+from dispatcher.tasks.discovering.name_questions import Server
 from dispatcher.tasks.discovering.order import DirectoryTarget
-from dispatcher.tasks.discovering.probes import LibraryMissing
+from dispatcher.tasks.discovering.probes import LibraryMissing, Waiting
 from dispatcher.tasks.work import TaskFailed
 
 #: How many computers, and how many pages of them, are taken from one directory.
@@ -30,7 +30,7 @@ def computers(
     networks: Networks,
     say: Callable[[str], None],
     *,
-    nameserver: NameServer | None = None,
+    nameserver: Server | None = None,
 ) -> Iterator[str]:
     """Give the names of the computers that the directory of *target* has there, as it sends them, page by page.
 
@@ -66,16 +66,16 @@ def computers(
 
 
 def _connect(
-    domain: str, target: DirectoryTarget, networks: Networks, nameserver: NameServer | None
+    domain: str, target: DirectoryTarget, networks: Networks, nameserver: Server | None
 ) -> DirectoryConnection:
     """Return a connection to the first controller that answers, encrypted where a password needs that."""
-    timeout_s = target.timeout_ms / 1000
-    found = directory_servers.places(domain, networks, nameserver, timeout_s)
+    waiting = Waiting(target.timeout_ms / 1000, target.retry + 1)
+    found = directory_servers.places(domain, networks, nameserver, waiting)
     problem: Exception | None = None
-    for _ in range(target.retry + 1):
+    for _ in range(waiting.times):
         for place in found:
             try:
-                return DirectoryConnection(place, timeout_s, has_password=bool(target.username))
+                return DirectoryConnection(place, waiting.timeout_s, has_password=bool(target.username))
             except (OSError, DispatcherError) as error:
                 problem = problem or error
     raise problem or TaskFailed(f"{domain:.255} does not answer")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,8 +10,10 @@ from typing import Any
 
 from dispatcher.core.networks import Networks, RefusedByPolicy
 from dispatcher.tasks import targets
-from dispatcher.tasks.discovering import directory_names
+from dispatcher.tasks.discovering import directory_names, name_questions
 from dispatcher.tasks.discovering.directory_names import Controller
+from dispatcher.tasks.discovering.name_questions import Server
+from dispatcher.tasks.discovering.probes import Waiting
 from dispatcher.tasks.work import TaskFailed
 
 LDAP = 389
@@ -19,8 +22,6 @@ DNS = 53
 MOST_CONTROLLERS, MOST_ADDRESSES = 4, 8
 #: By which record a domain names its controllers ([MS-ADTS] 6.3.2.3).
 _RECORD = "_ldap._tcp.dc._msdcs"
-
-NameServer = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +38,14 @@ class Place:
         return ipaddress.ip_address(self.address.partition("%")[0]).is_loopback
 
 
-def places(domain: str, networks: Networks, nameserver: NameServer | None, timeout_s: float) -> list[Place]:
-    """Return where to ask for the computers of *domain*, in the order of the name service.
+def places(domain: str, networks: Networks, nameserver: Server | None, waiting: Waiting) -> list[Place]:
+    """Return where to ask for the computers of *domain*, in the order of the name service. Not where a loop runs.
 
     :raises RefusedByPolicy: if no address may be called.
     :raises TaskFailed: if no address is known.
     """
     given = directory_names.controller(domain)
-    service = _NameService(networks, nameserver, timeout_s)
+    service = _NameService(networks, nameserver, waiting)
     hosts = [given] if given else service.controllers(domain) or [Controller(domain)]
     found: list[Place] = []
     refused: RefusedByPolicy | None = None
@@ -63,10 +64,10 @@ def places(domain: str, networks: Networks, nameserver: NameServer | None, timeo
 class _NameService:
     """One name server that is asked for everything, or those of the system."""
 
-    def __init__(self, networks: Networks, nameserver: NameServer | None, timeout_s: float) -> None:
+    def __init__(self, networks: Networks, nameserver: Server | None, waiting: Waiting) -> None:
         self._networks = networks
         self._server = nameserver
-        self._timeout_s = timeout_s
+        self._waiting = waiting
         if nameserver is not None and not networks.allows(nameserver[0]):
             raise RefusedByPolicy(nameserver[0], [nameserver[0]])
 
@@ -97,23 +98,13 @@ class _NameService:
     def _records(self, name: str, kind: str) -> list[Any]:
         """Return the records of *name*; none where no name server may be asked, or says nothing of use."""
         try:
-            import dns.exception
-            import dns.nameserver
-            import dns.resolver
+            import dns  # noqa: F401
         except ImportError:
             return []
         servers = [self._server] if self._server else [*self._of_system()]
-        if not servers:
-            return []
-        resolver = dns.resolver.Resolver(configure=False)
-        resolver.nameservers = [dns.nameserver.Do53Nameserver(*server) for server in servers]
-        resolver.lifetime = self._timeout_s
-        try:
-            return [*resolver.resolve(name, kind, search=False)]
-        except (dns.exception.DNSException, OSError, ValueError):
-            return []
+        return asyncio.run(name_questions.records(name, kind, servers, self._waiting))
 
-    def _of_system(self) -> Iterator[NameServer]:
+    def _of_system(self) -> Iterator[Server]:
         """Give those of the system's name servers that may be asked."""
         import dns.resolver
 

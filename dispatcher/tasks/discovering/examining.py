@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 from dispatcher.core.computers import FoundComputer, Way
@@ -9,6 +10,7 @@ from dispatcher.tasks.discovering import hardware
 from dispatcher.tasks.discovering.findings import cleaned
 from dispatcher.tasks.discovering.icmp import NotPermitted
 from dispatcher.tasks.discovering.lines import Outcome, Status
+from dispatcher.tasks.discovering.order import PARALLEL
 from dispatcher.tasks.discovering.probes import Answer, Probe, Waiting, together
 
 NOTHING_ASKED = "nothing was asked: no option is set"
@@ -22,7 +24,8 @@ class Examiner:
 
     *ping* and *ports* find them, and so do *probes*, which also describe them; *describers* describe what was found.
     *must_ping*: what does not echo is asked nothing else. Where echoes may not be asked for, ports are tried instead,
-    and *say* is told that once.
+    and *say* is told that once. Any number of addresses may be examined at a time: where only an echo is waited for
+    that costs no descriptor. All else that follows an echo, or stands for it, is asked of *at_a_time* of them.
     """
 
     def __init__(
@@ -34,6 +37,7 @@ class Examiner:
         probes: Sequence[Probe],
         describers: Sequence[Probe],
         say: Callable[[str], None],
+        at_a_time: int = PARALLEL,
     ) -> None:
         self._ping = ping
         self._must_ping = must_ping
@@ -41,12 +45,18 @@ class Examiner:
         self._probes = probes
         self._describers = describers
         self._say = say
+        self._free = asyncio.Semaphore(at_a_time)
         self._may_ping = True
 
     @property
     def asks(self) -> bool:
         """Whether anything is asked at all."""
         return self._ping is not None or bool(self._probes or self._describers)
+
+    @property
+    def waits_for_echoes(self) -> bool:
+        """Whether an echo is all that a computer is asked for before it has shown that it is there."""
+        return self._ping is not None and (self._must_ping or not self._probes)
 
     async def examine(self, address: str, waiting: Waiting, given_name: str = "", ways: Sequence[Way] = ()) -> Outcome:
         """Ask the computer at *address*, which may be asked. *given_name* and *ways* are what is known of it before.
@@ -59,7 +69,7 @@ class Examiner:
             answers = await self._present(address, waiting)
             is_found = bool(answers)
             if is_found or not (self._ping or self._probes):
-                answers |= await self._ask(self._describers, address, waiting)
+                answers |= await self._ask_few(self._describers, address, waiting)
         except OSError as error:
             return Outcome(Status.FAILED, str(error))
         computer = merged(address, given_name, answers, ways if is_found else ())
@@ -85,7 +95,7 @@ class Examiner:
         first = await self._echo(address, waiting)
         if not first:
             return {}
-        return first | await self._ask([one for one in self._probes if one.way not in first], address, waiting)
+        return first | await self._ask_few([one for one in self._probes if one.way not in first], address, waiting)
 
     async def _echo(self, address: str, waiting: Waiting) -> dict[Way, Answer]:
         assert self._ping is not None  # noqa: S101 - nobody asks otherwise
@@ -98,7 +108,14 @@ class Examiner:
                 self._may_ping = False
         if not self._must_ping and self._instead in self._probes:
             return {}  # it is asked anyway
-        return await self._ask([self._instead], address, waiting)
+        return await self._ask_few([self._instead], address, waiting)
+
+    async def _ask_few(self, probes: Sequence[Probe], address: str, waiting: Waiting) -> dict[Way, Answer]:
+        """Ask when it is this computer's turn. Whoever holds a turn waits for no other one."""
+        if not probes:
+            return {}
+        async with self._free:
+            return await self._ask(probes, address, waiting)
 
     async def _ask(self, probes: Sequence[Probe], address: str, waiting: Waiting) -> dict[Way, Answer]:
         answers = await together(self._answer(probe, address, waiting) for probe in probes)
@@ -123,7 +140,9 @@ def merged(address: str, given_name: str, answers: Mapping[Way, Answer], ways: S
 
     known = {*ways, *answers}
     dns_name, netbios_name = first("dns_name"), first("netbios_name")
-    macs = (hardware.normal(answers[way].mac) for way in _TRUST if way in answers)
+    # Where the system's own table knows it, that alone counts: what a computer says of itself may be another one's.
+    tellers = [Way.MAC] if Way.MAC in answers else [way for way in _TRUST if way in answers]
+    macs = (hardware.normal(answers[way].mac) for way in tellers)
     return cleaned(
         FoundComputer(
             address=address,

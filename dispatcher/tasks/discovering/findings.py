@@ -27,6 +27,8 @@ _LENGTHS = {
     "mac": 32,
     "os": 32,
     "description": 1000,
+    "agent_proof": 64,
+    "gone_agent_proof": 64,
 }
 
 

@@ -2,20 +2,25 @@
 
 One socket, not one for each address: a raw socket gets every answer that comes to this computer, so that a thousand of
 them would read a thousand copies of each. An answer is known by the random token that it brings back and by its sender.
+Whoever waits costs no descriptor, so thousands may; how many requests are sent in a second is bounded in place of that.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
 import secrets
 import socket
 import struct
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 from dispatcher.core.computers import Way
+from dispatcher.tasks.discovering.attached import Attached
+from dispatcher.tasks.discovering.order import PINGS_PER_S
+from dispatcher.tasks.discovering.pacing import Pace
 from dispatcher.tasks.discovering.probes import Answer, Waiting
 
 #: Types of messages: RFC 792, RFC 4443.
@@ -25,6 +30,10 @@ _HEADER = struct.Struct("!BBHHH")
 _TOKEN_BYTES = 16
 #: How many requests are sent before answers are read: those of a fast network come at once.
 _BURST = 64
+#: How many addresses of networks that this computer is attached to are waited for at a time (see ``attached``).
+MOST_ATTACHED = 512
+#: This computer had no room for a request: it is as if it was lost on its way, and there may be a next time.
+_NO_ROOM = frozenset({errno.ENOBUFS, errno.ENOMEM})
 #: Have the system give answers only (``linux/icmp.h``, RFC 3542): a raw socket gets everything otherwise.
 _FILTERS = {
     socket.AF_INET: (255, 1, struct.pack("=I", ~(1 << 0) & 0xFFFF_FFFF)),
@@ -60,12 +69,17 @@ def open_socket(family: socket.AddressFamily) -> socket.socket:
 
 
 class Pinger:
-    """Asks for echoes. *opener* makes sockets as ``open_socket`` does."""
+    """Asks for echoes, *per_s* a second at most. *opener* makes sockets as ``open_socket`` does."""
 
     way = Way.ICMP
 
-    def __init__(self, opener: Opener = open_socket) -> None:
+    def __init__(
+        self, opener: Opener = open_socket, per_s: int = PINGS_PER_S, attached: Attached | None = None
+    ) -> None:
         self._opener = opener
+        self._pace = Pace(per_s, _BURST)
+        self._attached = Attached() if attached is None else attached
+        self._near = asyncio.Semaphore(MOST_ATTACHED)
         self._echoes: dict[socket.AddressFamily, _Echo] = {}
 
     async def ask(self, address: str, waiting: Waiting) -> Answer | None:
@@ -77,12 +91,14 @@ class Pinger:
         echo = self._echoes.get(family)
         if echo is None:
             try:
-                self._echoes[family] = echo = _Echo(self._opener(family), family)
+                self._echoes[family] = echo = _Echo(self._opener(family), family, self._pace)
             except NotPermitted:
                 raise
             except OSError:
                 return None  # a family that this computer does not have reaches nobody
-        return Answer() if await echo.ask(address, waiting) else None
+        plain = ipaddress.ip_address(address.partition("%")[0])
+        async with self._near if plain in self._attached else nullcontext():
+            return Answer() if await echo.ask(address, waiting) else None
 
     async def close(self) -> None:
         """Let go of the sockets."""
@@ -94,9 +110,10 @@ class Pinger:
 class _Echo:
     """A socket for all requests of one family, with a task that reads what comes back."""
 
-    def __init__(self, stream: socket.socket, family: socket.AddressFamily) -> None:
+    def __init__(self, stream: socket.socket, family: socket.AddressFamily, pace: Pace) -> None:
         self._socket = stream
         self._family = family
+        self._pace = pace
         self._waiting: dict[bytes, tuple[str, asyncio.Future[bool]]] = {}
         self._identifier = secrets.randbits(16)
         self._sequence = 0
@@ -137,11 +154,13 @@ class _Echo:
             packet = _HEADER.pack(*parts[:2], checksum(packet), *parts[3:]) + token
         try:
             async with self._turn:
+                await self._pace.turn()
                 await asyncio.get_running_loop().sock_sendto(self._socket, packet, target)
                 if self._sequence % _BURST == 0:
                     await asyncio.sleep(0)
-        except OSError:
-            return False  # also what a local firewall forbids, and broadcasts, which nobody has asked for
+        except OSError as error:
+            # False also where a local firewall forbids it, and for broadcasts, which nobody has asked for.
+            return error.errno in _NO_ROOM
         return True
 
     async def _read(self) -> None:

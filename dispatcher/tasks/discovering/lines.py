@@ -10,6 +10,8 @@ from dispatcher.core.computers import FoundComputer
 from dispatcher.tasks.discovering.findings import clean
 from dispatcher.tasks.discovering.targets import Span
 
+#: How the line on how far the sweep has come begins.
+PROGRESS = "# so far: "
 _MOST_TARGET, _MOST_DETAIL = 300, 1000
 
 
@@ -58,10 +60,10 @@ class Stretch:
         """Whether all outcomes are known, and told."""
         return self._next > self._span.last
 
-    def settle(self, number: int, outcome: Outcome) -> None:
-        """Note the *outcome* of an address."""
-        kept: Outcome | None = outcome
-        if outcome.status is Status.FOUND:
+    def settle(self, number: int, outcome: Outcome | None) -> None:
+        """Note the *outcome* of an address; None if another line tells it."""
+        kept = outcome
+        if outcome is not None and outcome.status is Status.FOUND:
             self._write(line(self._span.address(number), outcome))
             kept = None
         first = last = number

@@ -11,13 +11,14 @@ from typing import Any
 
 from dispatcher.core.computers import Way
 from dispatcher.core.networks import Networks
-from dispatcher.tasks.discovering.probes import Answer, LibraryMissing, Threads, Waiting
+from dispatcher.tasks.discovering import name_questions
+from dispatcher.tasks.discovering.name_questions import Server
+from dispatcher.tasks.discovering.probes import Answer, LibraryMissing, Threads, Waiting, together
 
 #: The usual port of name servers.
 DNS = 53
 #: How many addresses of one name are asked.
 MOST_ADDRESSES = 8
-Server = tuple[str, int]
 
 
 class Names:
@@ -42,7 +43,7 @@ class Names:
         self._servers: Sequence[Server] = servers
 
     async def addresses(self, name: str, waiting: Waiting) -> list[str]:
-        """Return the addresses of *name*, at most ``MOST_ADDRESSES``, in the order of the name service.
+        """Return the addresses of *name*, in the order of the name service; so many that not all may be asked.
 
         There are none if nobody says so in time.
         """
@@ -51,10 +52,11 @@ class Names:
         except ValueError:
             pass
         if self._server is not None:
-            found = [*await self._look_up(name, "A", waiting), *await self._look_up(name, "AAAA", waiting)]
+            both = await together(self._look_up(name, kind, waiting) for kind in ("A", "AAAA"))
+            found = [address for some in both for address in some]
         else:
             found = await self._by_system(name, waiting)
-        return list(dict.fromkeys(found))[:MOST_ADDRESSES]
+        return list(dict.fromkeys(found))
 
     async def ask(self, address: str, waiting: Waiting) -> Answer | None:
         """Return the name of *address* (see ``Probe``); it is the name service that is asked for it."""
@@ -73,18 +75,8 @@ class Names:
 
     async def _look_up(self, name: str, kind: str, waiting: Waiting) -> list[str]:
         """Return what the records of a *kind* say."""
-        import dns.asyncresolver
-        import dns.exception
-        import dns.nameserver
-
-        resolver = dns.asyncresolver.Resolver(configure=False)
-        resolver.nameservers = [dns.nameserver.Do53Nameserver(*server) for server in self._servers]
-        resolver.timeout, resolver.lifetime = waiting.timeout_s, waiting.total_s
-        try:
-            answer: Any = await resolver.resolve(name, kind, search=False)
-        except (dns.exception.DNSException, OSError, ValueError):
-            return []
-        return [record.to_text() for record in answer]
+        found = await name_questions.records(name, kind, self._servers, waiting)
+        return [record.to_text() for record in found]
 
     async def _by_system(self, name: str, waiting: Waiting) -> list[str]:
         def resolve() -> list[str]:

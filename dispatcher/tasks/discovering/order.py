@@ -13,6 +13,12 @@ TIMEOUT_MS = 3_000
 RETRY = 3
 #: The TCP ports that are tried if nothing else is said: SSH, HTTP, RPC, NetBIOS, HTTPS, SMB, RDP, WinRM.
 PORTS = (22, 80, 135, 139, 443, 445, 3389, 5985)
+#: How many addresses are asked at a time.
+PARALLEL = 128
+#: How many are waited for at a time where an echo is all that is waited for, and how many requests for one
+#: are sent in a second, with all that are repeated: together they need 6.4 minutes for a /16 where nobody answers.
+PINGS = 2_048
+PINGS_PER_S = 2_000
 #: The input of a run that holds an order as JSON has it, in place of the settings of its task.
 INPUT = "discovery"
 #: The input that holds the password of ``username``.
@@ -87,4 +93,6 @@ class DiscoveryOrder(TaskSettings):
     username: _Name = ""  #: as whom to log in to Windows
     nameserver: _Name = ""  #: whom names are asked of, an address; empty: as the system does
     dns_port: Annotated[int, Field(ge=1, le=65_535)] = 53  #: where that listens
-    parallel: Annotated[int, Field(ge=1, le=1_024)] = 128  #: how many addresses are asked at a time
+    parallel: Annotated[int, Field(ge=1, le=1_024)] = PARALLEL  #: how many addresses are asked at a time
+    pings: Annotated[int, Field(ge=1, le=8_192)] = PINGS  #: how many, where only a ping is waited for
+    pings_per_s: Annotated[int, Field(ge=1, le=100_000)] = PINGS_PER_S  #: how many pings are sent in a second

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from dispatcher.core.computers import Way
 from dispatcher.core.errors import DispatcherError, InvalidValue
 from dispatcher.core.networks import RefusedByPolicy
+from dispatcher.tasks.discovering import name_outcomes
 from dispatcher.tasks.discovering.examining import NOTHING_ASKED, Examiner
 from dispatcher.tasks.discovering.findings import Findings
-from dispatcher.tasks.discovering.lines import Outcome, Status, Stretch, line
-from dispatcher.tasks.discovering.names import Names
+from dispatcher.tasks.discovering.lines import PROGRESS, Outcome, Status, Stretch, line
+from dispatcher.tasks.discovering.names import MOST_ADDRESSES, Names
 from dispatcher.tasks.discovering.order import (
     AddressTarget,
     DirectoryTarget,
@@ -25,47 +25,20 @@ from dispatcher.tasks.discovering.order import (
 )
 from dispatcher.tasks.discovering.policy import Policy
 from dispatcher.tasks.discovering.probes import Threads, Waiting, together
+from dispatcher.tasks.discovering.tally import Tally
 from dispatcher.tasks.discovering.targets import Claims, Span, span, span_of
 
 #: How often it is told how far it has come, in seconds.
 PROGRESS_S = 60.0
 #: How many names a directory is asked for at a time.
 _NAMES = 200
+#: How many addresses of ranges are asked: as many as 10.0.0.0/8 has. More would take days.
+MOST_IN_RANGES = 2**24
 _REFUSED = Outcome(Status.REFUSED)
 
 #: Gives the names of the computers that a directory knows. It blocks.
 Directory = Callable[[DirectoryTarget], Iterator[str]]
 Job = Callable[[], Awaitable[None]]
-
-
-@dataclass(slots=True)
-class Tally:
-    """How many targets became what; of ranges all addresses count."""
-
-    found: int = 0
-    silent: int = 0
-    refused: int = 0
-    unresolved: int = 0
-    failed: int = 0
-
-    def add(self, status: Status, count: int = 1) -> None:
-        """Count *count* more."""
-        member = {
-            Status.FOUND: "found",
-            Status.NO_ANSWER: "silent",
-            Status.REFUSED: "refused",
-            Status.NOT_RESOLVED: "unresolved",
-            Status.FAILED: "failed",
-        }[status]
-        setattr(self, member, getattr(self, member) + count)
-
-    def __str__(self) -> str:
-        """Return it in words."""
-        words = [f"{self.found} computers found", f"{self.silent} addresses did not answer"]
-        words += [f"{self.refused} refused by policy"]
-        words += [f"{self.unresolved} names not resolved"] if self.unresolved else []
-        words += [f"{self.failed} failed"] if self.failed else []
-        return ", ".join(words)
 
 
 class Sweep:
@@ -93,8 +66,13 @@ class Sweep:
         self._write = write
         self.tally = Tally()
         self._asked: dict[Span, asyncio.Future[Outcome]] = {}  #: addresses that are no part of a range
+        self._alone: set[Span] = set()  #: of those, what has a line of its own
+        self._told: set[Span] = set()  #: and what is counted, and kept if it was found
+        self._choices: dict[Span, list[asyncio.Event]] = {}  #: set when a name has told of what it chose
+        self._left = MOST_IN_RANGES
         self._seen_names: set[str] = set()
         self._unresolved = 0
+        self._resolving = asyncio.Semaphore(order.parallel)  #: each question for a name may take a socket, or a thread
         self._resolved = asyncio.Event()
         self._stretches: set[Stretch] = set()
 
@@ -106,12 +84,17 @@ class Sweep:
         feed, turn = self._feed(), asyncio.Lock()
         progress = asyncio.create_task(self._tell_progress())
         try:
-            await together(self._work(feed, turn) for _ in range(self._order.parallel))
+            await together(self._work(feed, turn) for _ in range(self._at_a_time))
         finally:
             progress.cancel()
             for stretch in self._stretches:
                 stretch.close()
             await feed.aclose()
+
+    @property
+    def _at_a_time(self) -> int:
+        """How many addresses are looked for at a time."""
+        return self._order.pings if self._examiner.waits_for_echoes else self._order.parallel
 
     async def _work(self, feed: AsyncGenerator[Job, None], turn: asyncio.Lock) -> None:
         while True:
@@ -124,7 +107,7 @@ class Sweep:
     async def _tell_progress(self) -> None:
         while True:
             await asyncio.sleep(PROGRESS_S)
-            self._write(f"# so far: {self.tally}")
+            self._write(f"{PROGRESS}{self.tally}")
 
     async def _feed(self) -> AsyncGenerator[Job, None]:
         """Give what is to be done: what has a line of its own first, so that ranges leave that out."""
@@ -143,7 +126,7 @@ class Sweep:
             self._resolved.clear()
             await self._resolved.wait()
         claims = Claims()
-        for alone in sorted(self._asked):
+        for alone in sorted(self._alone):
             claims.claim(alone)
         for one in targets:
             if isinstance(one, RangeTarget):
@@ -162,15 +145,28 @@ class Sweep:
                     self._tell(part, _REFUSED, part.size)
                 elif not self._examiner.asks:
                     self._tell(part, Outcome(Status.NO_ANSWER, NOTHING_ASKED), part.size)
+                elif part.size > self._left:
+                    most = f"of ranges no more than {MOST_IN_RANGES} addresses are asked"
+                    self._tell(part, Outcome(Status.FAILED, f"{part.size} addresses are too many: {most}"), part.size)
                 else:
+                    self._left -= part.size
                     stretch = Stretch(part, self._write)
                     self._stretches.add(stretch)
                     for number in range(part.first, part.last + 1):
                         yield partial(self._number, stretch, part, number, _waiting(target))
 
     async def _number(self, stretch: Stretch, part: Span, number: int, waiting: Waiting) -> None:
-        outcome = await self._examiner.examine(part.address(number), waiting)
-        self._keep(outcome)
+        alone = part.part(number, number)
+        known = self._asked.get(alone)
+        outcome: Outcome | None
+        if known is None:
+            outcome = await self._examiner.examine(str(alone), waiting)
+            self._keep(outcome)
+        else:
+            for choice in self._choices.get(alone, ()):
+                await choice.wait()
+            outcome = await asyncio.shield(known)
+            outcome = outcome if self._keep_once(alone, outcome) else None
         stretch.settle(number, outcome)
         if stretch.is_done:
             self._stretches.discard(stretch)
@@ -181,18 +177,17 @@ class Sweep:
         except InvalidValue as error:
             self._tell(target.address, Outcome(Status.FAILED, error.message))
             return
-        if alone not in self._asked:
-            outcome, _ = await self._once(alone, _waiting(target))
-            self._keep(outcome)
+        if alone not in self._alone:
+            self._alone.add(alone)
+            outcome = await self._once(alone, _waiting(target))
+            self._keep_once(alone, outcome)
             self._write(line(alone, outcome))
 
-    async def _once(
-        self, alone: Span, waiting: Waiting, name: str = "", ways: Sequence[Way] = ()
-    ) -> tuple[Outcome, bool]:
-        """Return what becomes of one address, and True; whoever comes later gets the same, and False."""
+    async def _once(self, alone: Span, waiting: Waiting, name: str = "", ways: Sequence[Way] = ()) -> Outcome:
+        """Return what becomes of one address; whoever comes later gets the same."""
         known = self._asked.get(alone)
         if known is not None:
-            return await asyncio.shield(known), False
+            return await asyncio.shield(known)
         future = self._asked[alone] = asyncio.get_running_loop().create_future()
         try:
             [(_, is_allowed)] = self._policy.split(alone)
@@ -202,21 +197,31 @@ class Sweep:
             future.set_result(outcome)
         finally:
             future.cancel()
-        return outcome, True
+        return outcome
 
     def _name_job(self, name: str, patience: Patience, ways: Sequence[Way]) -> Iterator[Job]:
-        key = name.strip().rstrip(".").casefold()
+        key = name.strip().casefold()  # a dot at the end says something: such a name is looked up as it is
         if key not in self._seen_names:
             self._seen_names.add(key)
             self._unresolved += 1
             yield partial(self._name, name.strip(), _waiting(patience), ways)
 
     async def _name(self, name: str, waiting: Waiting, ways: Sequence[Way]) -> None:
+        choice = asyncio.Event()
         try:
-            addresses = await self._names.addresses(name, waiting)
-            asking = [self._once(span_of(address), waiting, name, ways) for address in addresses]
+            await self._ask_name(name, waiting, ways, choice)
+        finally:
+            choice.set()
+
+    async def _ask_name(self, name: str, waiting: Waiting, ways: Sequence[Way], choice: asyncio.Event) -> None:
+        try:
+            async with self._resolving:
+                addresses = await self._names.addresses(name, waiting)
+            places = list(dict.fromkeys(span_of(address) for address in addresses[:MOST_ADDRESSES]))
+            for alone in places:
+                self._choices.setdefault(alone, []).append(choice)
             # They begin in this order, before anybody else has a turn: what is asked for is known then.
-            pending = [asyncio.ensure_future(one) for one in asking]
+            pending = [asyncio.ensure_future(self._once(alone, waiting, name, ways)) for alone in places]
             await asyncio.sleep(0)
         finally:
             self._unresolved -= 1
@@ -226,23 +231,29 @@ class Sweep:
             self._tell(name, Outcome(Status.NOT_RESOLVED))
             return
         try:
-            outcomes = await asyncio.gather(*pending)
+            outcomes = dict(zip(places, await asyncio.gather(*pending), strict=True))
         finally:
             for one in pending:
                 one.cancel()
-        best, is_new = _best(addresses, outcomes)
-        if is_new:
-            self._keep(best)
-        self._write(line(name, best))
+        best = name_outcomes.best_of(outcomes)
+        for alone in name_outcomes.own(best):
+            self._keep_once(alone, best[alone])
+        self._write(line(name, name_outcomes.told(best, len(addresses))))
 
     async def _directory_jobs(self, target: DirectoryTarget) -> AsyncGenerator[Job, None]:
-        label = target.domain or target.canonical_name
+        label, known, new = target.domain or target.canonical_name, 0, 0
         try:
             names = self._directory(target)
             while chunk := await self._threads.run(lambda: list(itertools.islice(names, _NAMES))):
+                known += len(chunk)
                 for name in chunk:
                     for job in self._name_job(name, target, (Way.DIRECTORY,)):
+                        new += 1
                         yield job
+            if not new:
+                none = Outcome(Status.NOT_RESOLVED, "the directory has no computers there")
+                old = Outcome(Status.FOUND, f"the {known} computers that the directory has there are told by name")
+                self._write(line(label, old if known else none))
         except RefusedByPolicy as error:
             self._tell(label, Outcome(Status.REFUSED, error.message))
         except (DispatcherError, OSError) as error:
@@ -252,6 +263,14 @@ class Sweep:
         self.tally.add(outcome.status, count)
         self._write(line(target, outcome))
 
+    def _keep_once(self, alone: Span, outcome: Outcome) -> bool:
+        """Keep the *outcome* of one address, unless it is kept; return whether it was not."""
+        if alone in self._told:
+            return False
+        self._told.add(alone)
+        self._keep(outcome)
+        return True
+
     def _keep(self, outcome: Outcome) -> None:
         self.tally.add(outcome.status)
         if outcome.computer is not None:
@@ -260,11 +279,3 @@ class Sweep:
 
 def _waiting(patience: Patience) -> Waiting:
     return Waiting(patience.timeout_ms / 1000, patience.retry + 1)
-
-
-def _best(addresses: Sequence[str], outcomes: Sequence[tuple[Outcome, bool]]) -> tuple[Outcome, bool]:
-    """Return what became of a name with these *addresses*: the best that became of one; and whether that is new."""
-    ranks = [list(Status).index(outcome.status) for outcome, _ in outcomes]
-    best, is_new = outcomes[ranks.index(min(ranks))]
-    same = [address for address, (one, _) in zip(addresses, outcomes, strict=True) if one.status is best.status]
-    return Outcome(best.status, "; ".join(filter(None, [", ".join(same), best.detail])), best.computer), is_new

@@ -10,6 +10,9 @@ from dataclasses import dataclass, replace
 from dispatcher.core.errors import InvalidValue
 from dispatcher.tasks.discovering.order import AddressTarget, RangeTarget
 
+#: The IPv6 addresses that stand for IPv4 ones (RFC 4291, section 2.5.5.2).
+_MAPPED, _MAPPED_LAST = 0xFFFF << 32, 0xFFFF << 32 | 0xFFFF_FFFF
+
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -57,6 +60,8 @@ def span(target: AddressTarget | RangeTarget) -> Span:
         raise InvalidValue("end", f"{target.end!r:.60} is of another kind than {target.start!r:.60}")
     if int(start) > int(end):
         raise InvalidValue("end", f"{target.end!r:.60} is before {target.start!r:.60}")
+    if start.version == 6 and int(start) <= _MAPPED_LAST and int(end) >= _MAPPED:
+        raise InvalidValue("end", "the range has IPv4 addresses in it (::ffff:0:0/96): these need a range of their own")
     return Span(start.version, _zone(start), int(start), int(end))
 
 

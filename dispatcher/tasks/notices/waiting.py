@@ -107,7 +107,7 @@ class _Wait:
     def _tell(self) -> None:
         viewer = self._asking.desktop.viewer()
         if viewer is None or not self._asking.desktop.tell(viewer, self._notice):
-            self._asking.say("# it cannot be shown on a desktop: it stands in this log only")
+            self._asking.say("# it cannot be shown on a desktop: it stands here and in the log of the agent")
 
     def _answered(self) -> Answered | None:
         found = self._asking.notices.take(self._notice)
@@ -157,4 +157,4 @@ class _Wait:
             if self._popup is not None and viewer is not None:
                 self._asking.say(f"# shown to {viewer.name or 'the user at the console'}")
         if is_first and self._popup is None:
-            self._asking.say("# it cannot be shown on a desktop: it stands in this log only")
+            self._asking.say("# it cannot be shown on a desktop: it stands here and in the log of the agent")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,8 @@ _MOST_NAMED = 20
 #: How systems with RPM are asked, and the beginning of what they answer then; the exit code alone may mean an error.
 _QUESTIONS = (("needs-restarting", "-r"), ("dnf", "needs-restarting", "-r"))
 _YES = "Reboot is required"
+#: The lines in which it names what was installed since the last start.
+_ITEM = re.compile(r"^\s*\* (\S+)\s*$", re.MULTILINE)
 _PATIENCE_S = 120.0
 #: Keys of Windows that are there, below HKEY_LOCAL_MACHINE, while a restart is awaited.
 _KEYS = (
@@ -32,7 +35,7 @@ class Sign:
     """Something by which the system says that it needs a restart."""
 
     reason: str
-    written_at: float = 0.0  #: as the system counts; 0 if that is not known
+    written_at: float = 0.0  #: as the system counts, which grows when there is one more reason; 0 if it does not tell
 
 
 class System:
@@ -58,12 +61,7 @@ class System:
             written_at = file.stat().st_mtime
         except OSError:
             return None
-        packages: list[str] = []
-        if name == _MARKS[0]:
-            packages = self._named()
-        more = "" if len(packages) <= _MOST_NAMED else f" and {len(packages) - _MOST_NAMED} more"
-        names = f": {', '.join(packages[:_MOST_NAMED])}{more}" if packages else ""
-        return Sign(f"/{name} is there{names}", written_at)
+        return Sign(f"/{name} is there{_listed(self._named() if name == _MARKS[0] else [])}", written_at)
 
     def _named(self) -> list[str]:
         try:
@@ -105,9 +103,19 @@ def _answered() -> list[Sign]:
             )
         except (OSError, subprocess.TimeoutExpired):
             continue
-        is_needed = answer.returncode == 1 and _YES.encode() in answer.stdout
-        return [Sign(f"{' '.join([program, *arguments])} says so")] if is_needed else []
+        text = answer.stdout.decode("utf-8", "replace")
+        if answer.returncode != 1 or _YES not in text:
+            return []
+        # With the names: an answer with more of them is a new sign.
+        return [Sign(f"{' '.join([program, *arguments])} says so{_listed(_ITEM.findall(text))}")]
     return []
+
+
+def _listed(packages: list[str]) -> str:
+    if not packages:
+        return ""
+    more = "" if len(packages) <= _MOST_NAMED else f" and {len(packages) - _MOST_NAMED} more"
+    return f": {', '.join(packages[:_MOST_NAMED])}{more}"
 
 
 def _windows_signs() -> list[Sign]:
@@ -115,17 +123,19 @@ def _windows_signs() -> list[Sign]:
         import winreg
 
         found = []
-        for key in _KEYS:
+        for name in _KEYS:
             try:
-                winreg.CloseKey(winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, key))
+                with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, name) as key:
+                    written_at = winreg.QueryInfoKey(key)[2]
             except OSError:
                 continue
-            found.append(Sign(f"the registry has {key}"))
+            found.append(Sign(f"the registry has {name}", written_at))
         try:
             with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, _SESSION_MANAGER) as manager:
                 names, _ = winreg.QueryValueEx(manager, _RENAMES)
         except OSError:
             names = None
-        return found + ([Sign(f"the registry has {_RENAMES}")] if names else [])
+        # They become more, one after the other, until the next start.
+        return found + ([Sign(f"the registry has {_RENAMES}", len(names))] if names else [])
     else:  # noqa: RET505 - the type checker knows what it must not look at
         return []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -16,7 +16,7 @@ from dispatcher.wire.http import BEARER, RETRY_AFTER, Request, Response, key_of
 from dispatcher.wire.json_api.failures import STATUSES, Failure, NoSuchPath, Reply, problems_of
 from dispatcher.wire.json_api.forms import FormStyle
 from dispatcher.wire.json_api.messages import JSON, Messages
-from dispatcher.wire.json_api.operations import Operation, operations_of
+from dispatcher.wire.json_api.operations import Operation, Route, operations_of
 from dispatcher.wire.json_api.routes import Found, Routes, WrongMethod
 from dispatcher.wire.quotas import Quotas
 
@@ -51,10 +51,12 @@ class JsonApi:
     :param omit_none: whether members without a value are left out of answers, or null.
     :param any_case: whether the words of paths and the names in queries match in any letter case.
     :param latin_1: whether bodies of undeclared encoding that are not UTF-8 are Latin-1.
+    :param last_wins: whether of members with the same name the last one counts; else the body is refused.
     :param statuses: of errors, where they differ from the usual ones.
     :param schemes: how clients say who they are.
     :param to_example: how descriptions tell a failure, if answers have in them what is another each time.
     :param samples: failures that operations behind a log-in may have beside the usual ones.
+    :param public_address: what says which address clients were told to use, if answers have addresses in them.
     """
 
     port = 0
@@ -73,11 +75,13 @@ class JsonApi:
         omit_none: bool = False,
         any_case: bool = False,
         latin_1: bool = False,
+        last_wins: bool = False,
         form_style: FormStyle = FormStyle.STANDARD,
         statuses: Mapping[type[DispatcherError], int] | None = None,
         schemes: tuple[str, ...] = (BEARER,),
         to_example: Callable[[Failure], Reply] | None = None,
         samples: Sequence[DispatcherError] = (),
+        public_address: Callable[[], str] | None = None,
     ) -> None:
         self.schemes = schemes
         self.to_example = to_example or to_error
@@ -90,12 +94,11 @@ class JsonApi:
         #: How the dialect tells a failure.
         self.reply = to_error
         self._log = log
+        self._public_address = public_address
         self._statuses = {**STATUSES, **(statuses or {})}
-        messages = partial(
-            Messages, any_case=any_case, form_style=form_style, omit_none=omit_none, latin_1=latin_1, quotas=quotas
-        )
-        served = [_Served(one, messages(one)) for one in self.operations]
-        pairs = [(route, one) for one in served for route in one.operation.declared.routes]
+        written = partial(Messages, any_case=any_case, form_style=form_style, omit_none=omit_none, quotas=quotas)
+        messages = partial(written, latin_1=latin_1, last_wins=last_wins)
+        pairs = _routed(_Served(one, messages(one)) for one in self.operations)
         self._routes = Routes(pairs, any_case=any_case)
         self._submit_verbs = {route.verb for route, one in pairs if one.operation.declared.is_submit}
 
@@ -115,8 +118,8 @@ class JsonApi:
         return f"/docs/{self.dialect}/"
 
     def public_address(self) -> str:
-        """Return nothing: no answer has an address in it."""
-        return ""
+        """Return the address that answers show; empty if they show the one that the client used, or none."""
+        return "" if self._public_address is None else self._public_address()
 
     def is_public(self, request: Request) -> bool:
         """Whether *request* is answered without credentials: as a call for a token is."""
@@ -152,6 +155,9 @@ class JsonApi:
             told = request.body if request.content is None else request.content.sha256
             request.asked = f"{request.method} {request.path}?{request.query}\n".encode() + told
         try:
+            if address := self.public_address():
+                # Behind a proxy: links show where clients reach us, not where the proxy does.
+                request.scheme, _, request.host = address.partition("://")
             return found.target(request, found.variables)
         except DispatcherError as error:
             return self.failed(request, error)
@@ -194,3 +200,7 @@ class JsonApi:
 def _cautious(response: Response) -> Response:
     response.headers.extend(_CAUTION)
     return response
+
+
+def _routed(served: Iterable[_Served]) -> list[tuple[Route, _Served]]:
+    return [(route, one) for one in served for route in one.operation.declared.routes]

@@ -12,6 +12,12 @@ from dispatcher.wire.quotas import Quotas
 MEMBER = "value"
 
 
+class TextTooLarge(InvalidValue, QuotaExceeded):
+    """The text in an envelope is larger, deeper or wider than the quotas allow."""
+
+    code = QuotaExceeded.code
+
+
 def read_enveloped(quotas: Quotas, body: bytes, charset: str | None, *, latin_1: bool = False) -> dict[str, Any]:
     """Return the object whose text the member ``value``, in any letter case, of the object in *body* holds.
 
@@ -23,15 +29,15 @@ def read_enveloped(quotas: Quotas, body: bytes, charset: str | None, *, latin_1:
     # Of equal names the last wins.
     texts = [text for name, text in envelope.items() if name.lower() == MEMBER]
     if not texts:
-        raise InvalidValue(MEMBER, "is missing")
+        raise InvalidValue(MEMBER, "is missing, the text that holds the message as JSON")
     if not isinstance(texts[-1], str):
         raise InvalidValue(MEMBER, "must be a text that holds the message as JSON")
     if not texts[-1].strip():
         raise InvalidValue(MEMBER, "is empty")
     try:
         message = read_loose_json(texts[-1], quotas)
-    except QuotaExceeded:
-        raise
+    except QuotaExceeded as error:
+        raise TextTooLarge(MEMBER, error.message) from None
     except BadRequest as error:
         raise InvalidValue(MEMBER, error.message) from None
     if not isinstance(message, dict):

@@ -36,17 +36,16 @@ class Messages:
         form_style: FormStyle,
         omit_none: bool,
         latin_1: bool,
+        last_wins: bool,
         quotas: Quotas,
     ) -> None:
         self._operation = operation
         self._omit_none = omit_none
         self._readers: dict[str, _Read] = {}
         if operation.body is not None and not operation.is_read_late:
-            self._readers["body"] = _body(
-                operation.body,
-                partial(read_enveloped if operation.declared.is_enveloped else _read_body, quotas, latin_1=latin_1),
-                is_optional=operation.is_body_optional,
-            )
+            plain = partial(_read_body, last_wins=last_wins)
+            read_body = partial(read_enveloped if operation.declared.is_enveloped else plain, quotas, latin_1=latin_1)
+            self._readers["body"] = _body(operation.body, read_body, is_optional=operation.is_body_optional)
         if operation.form is not None:
             self._readers["form"] = _form(operation.form, form_style, quotas, latin_1=latin_1)
         if operation.query is not None:
@@ -71,8 +70,10 @@ class Messages:
         return Response(self._operation.declared.status, body, JSON)
 
 
-def _read_body(quotas: Quotas, body: bytes, charset: str | None, *, latin_1: bool) -> Any:
-    return read_json(body, charset, quotas, number=Number, is_unique=True, latin_1=latin_1)
+def _read_body(quotas: Quotas, body: bytes, charset: str | None, *, latin_1: bool, last_wins: bool) -> Any:
+    return read_json(
+        body, charset, quotas, number=Number, is_unique=not last_wins, is_ordered=last_wins, latin_1=latin_1
+    )
 
 
 def _body(hint: Any, read_body: Callable[[bytes, str | None], Any], *, is_optional: bool) -> _Read:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from types import UnionType
 from typing import Annotated, Any, Generic, Self, TypeVar, Union, get_args, get_origin
-from urllib.parse import unquote_plus
+from urllib.parse import quote, unquote_plus, urlencode
 from uuid import UUID
 
 from pydantic import (
@@ -36,7 +36,8 @@ from dispatcher.wire.json_api.odata_filter import FILTER, Kind, Term, field_of, 
 #: How many words a query may have, and how long their values may be.
 MAX_WORDS = 100
 MAX_CHARS = 8_192
-_NAMES = (FILTER, "$orderby", "$top", "$skip", "$count", "$select")
+SELECT = "$select"
+_NAMES = (FILTER, "$orderby", "$top", "$skip", "$count", SELECT)
 _DIRECTIONS = {"asc": False, "desc": True}
 _KINDS: Mapping[Any, Kind] = {
     str: Kind.TEXT,
@@ -99,8 +100,8 @@ class Words(AnyCase):
         "",
         alias="$filter",
         description="Conditions joined by 'and': Field eq literal, or contains(Field,'text'). "
-        "Texts stand in single quotes, where '' is one, and are compared without regard to case.",
-        json_schema_extra={"example": "contains(Name,'lab')"},
+        "Texts stand in single quotes, where '' is one, and are compared without regard to case: "
+        "contains(Name,'lab').",
     )
     orderby: str = Field("", alias="$orderby", description="The field to sort by, and asc or desc behind it.")
     top: Amount | None = Field(None, alias="$top", description="How many to show.")
@@ -113,6 +114,18 @@ class Words(AnyCase):
         """Return the words in the raw text *query*; see ``read_words``."""
         return read_words(query)
 
+    def behind(self, count: int) -> str:
+        """Return the raw text of the query for what comes behind the first *count* entities."""
+        words = {
+            FILTER: self.filter,
+            "$orderby": self.orderby,
+            "$top": "" if self.top is None else self.top - count,
+            "$skip": self.skip + count,
+            "$count": "true" if self.count else "",
+            "$select": self.select,
+        }
+        return urlencode({name: value for name, value in words.items() if value != ""}, safe="$,", quote_via=quote)
+
     def query(self, fields: Mapping[str, Kind]) -> Query:
         """Return what is asked for of a list whose entities have *fields*.
 
@@ -124,7 +137,7 @@ class Words(AnyCase):
             skip=self.skip,
             top=self.top,
             is_counted=self.count,
-            select=_select(self.select, fields),
+            select=parse_select(self.select, fields),
         )
 
 
@@ -134,13 +147,19 @@ class Listed(Model, Generic[T]):
     context: str = Field(alias="@odata.context", examples=["http://localhost/api/v2/$metadata#Jobs"])
     count: int | None = Field(None, alias="@odata.count", description="How many there are, if $count asks for it.")
     value: list[T]
+    next_link: str | None = Field(
+        None, alias="@odata.nextLink", description="Where the list goes on, if that is not all that was asked for."
+    )
     _select: tuple[str, ...] = PrivateAttr(())
 
     @classmethod
-    def of(cls, context: str, page: Sequence[T], total: int, query: Query) -> Self:
-        """Return the answer to *query*: a *page* of the *total* of entities that meet its conditions."""
+    def of(cls, context: str, page: Sequence[T], total: int, query: Query, next_link: str | None = None) -> Self:
+        """Return the answer to *query*: a *page* of the *total* of entities that meet its conditions.
+
+        *next_link* is where the rest of what is asked for is, if this is not all of it.
+        """
         count = total if query.is_counted else None
-        listed = cls.model_validate({"context": context, "count": count, "value": [*page]})
+        listed = cls.model_validate({"context": context, "count": count, "value": [*page], "next_link": next_link})
         listed._select = query.select
         return listed
 
@@ -149,6 +168,8 @@ class Listed(Model, Generic[T]):
         members: dict[str, Any] = write(self)
         if self.count is None:
             members.pop("@odata.count", None)
+        if self.next_link is None:
+            members.pop("@odata.nextLink", None)
         if self._select:
             entities = members["value"]
             members["value"] = [{name: one[name] for name in one if name in self._select} for one in entities]
@@ -172,8 +193,8 @@ def parse_query(text: str, fields: Mapping[str, Kind]) -> Query:
     return words.query(fields)
 
 
-def read_words(text: str) -> dict[str, str]:
-    """Return the words of the raw query *text* that begin with ``$``, by their names in lower case.
+def read_words(text: str, names: Sequence[str] = _NAMES) -> dict[str, str]:
+    """Return the words of the raw query *text* that begin with ``$``, by their names in lower case, which are *names*.
 
     :raises InvalidValue: if there is no such word, one is there twice, or there are too many or too long ones.
     """
@@ -185,8 +206,8 @@ def read_words(text: str) -> dict[str, str]:
         name = name.strip().lower()
         if not name.startswith("$"):
             continue
-        if name not in _NAMES:
-            raise InvalidValue(name[:50], f"is not supported; there are {', '.join(_NAMES)}")
+        if name not in names:
+            raise InvalidValue(name[:50], f"is not supported here, only {', '.join(names)}")
         if name in words:
             raise InvalidValue(name, "is there twice")
         if len(value) > MAX_CHARS:
@@ -199,7 +220,7 @@ def read_words(text: str) -> dict[str, str]:
 
 def fields_of(model: type[BaseModel]) -> dict[str, Kind]:
     """Return the fields that entities have on the wire, in their order, with what they hold; none of ``@odata``."""
-    fields = ((field.alias or name, field.annotation) for name, field in model.model_fields.items())
+    fields = ((field.serialization_alias or name, field.annotation) for name, field in model.model_fields.items())
     return {name: _kind(annotation) for name, annotation in fields if not name.startswith("@")}
 
 
@@ -224,15 +245,19 @@ def _order(text: str, fields: Mapping[str, Kind]) -> Order | None:
     return Order(field, bool(direction) and _DIRECTIONS[direction[0].lower()])
 
 
-def _select(text: str, fields: Mapping[str, Kind]) -> tuple[str, ...]:
+def parse_select(text: str, fields: Mapping[str, Kind]) -> tuple[str, ...]:
+    """Return those of *fields* that are to be shown, in their order; none: all of them.
+
+    :raises InvalidValue: if there is no such field.
+    """
     if not text.strip():
         return ()
     names = text.split(",")
     if len(names) > MAX_WORDS:
-        raise InvalidValue("$select", f"has more than {MAX_WORDS} fields")
+        raise InvalidValue(SELECT, f"has more than {MAX_WORDS} fields")
     if any(name.strip() == "*" for name in names):
         return ()
-    wanted = {field_of(name, fields, "$select") for name in names}
+    wanted = {field_of(name, fields, SELECT) for name in names}
     return tuple(field for field in fields if field in wanted)
 
 

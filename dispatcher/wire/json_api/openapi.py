@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any, Literal
 
 from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
 from dispatcher.core.errors import Conflict, Forbidden, InvalidValue, NotAuthenticated, NotFound, Unavailable
 from dispatcher.wire.faults import Unexpected
@@ -77,6 +78,13 @@ def document(api: JsonApi) -> dict[str, Any]:
     }
 
 
+class _AsWritten(GenerateJsonSchema):
+    """Describes models with everything in the order in which they have it: examples, too."""
+
+    def sort(self, value: JsonSchemaValue, parent_key: str | None = None) -> JsonSchemaValue:  # noqa: ARG002
+        return value
+
+
 def _schemas(operations: Sequence[Operation]) -> tuple[dict[tuple[str, str], Any], dict[str, Any]]:
     """Return the schemas by operation and part of it, and the definitions that they refer to."""
     inputs: list[tuple[tuple[str, str], _Mode, TypeAdapter[Any]]] = []
@@ -86,8 +94,8 @@ def _schemas(operations: Sequence[Operation]) -> tuple[dict[tuple[str, str], Any
                 inputs.append(((operation.name, part), "validation", TypeAdapter(hint)))
         if operation.returns is not None and not operation.is_plain:
             inputs.append(((operation.name, "returns"), "serialization", TypeAdapter(operation.returns)))
-    found, rest = TypeAdapter.json_schemas(inputs, by_alias=True, ref_template=_REF)
-    return {key: schema for (key, _), schema in found.items()}, dict(rest.get("$defs", {}))
+    found, rest = TypeAdapter.json_schemas(inputs, by_alias=True, ref_template=_REF, schema_generator=_AsWritten)
+    return {key: schema for (key, _), schema in found.items()}, dict(sorted(rest.get("$defs", {}).items()))
 
 
 def _described(
@@ -128,7 +136,7 @@ def _envelope(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, 
         "type": "string",
         "contentMediaType": _JSON,
         "contentSchema": schema,
-        "description": f"The JSON text of one {name}, which is described below. Names need no quotes, "
+        "description": f"The JSON text of one {name}, which its content schema describes. Names need no quotes, "
         "and it may have line breaks, comments and a comma behind the last member.",
     }
     envelope: dict[str, Any] = {"type": "object", "properties": {MEMBER: text}, "required": [MEMBER]}

@@ -143,7 +143,8 @@ def test_a_deployment_is_for_somebody(ies: Client, stored: Stored, nobody: dict[
     before = stored()
     answer = ies.post("DeploymentGroups", {"CustomPatchListId": 1, "StartTime": START, **nobody})
     assert (answer.status_code, stored()) == (400, before)
-    assert "AgentGuids or GroupIds is needed" in answer.json()["error"]["message"]
+    told = {"target": "GroupIds", "message": "must not be empty unless there are AgentGuids"}
+    assert answer.json()["error"]["details"] == [told]
 
 
 def test_a_key_makes_one_deployment(ies: Client, stored: Stored) -> None:
@@ -183,3 +184,10 @@ def test_a_wrong_patch_list_leaves_nothing(ies: Client, stored: Stored, wrong: d
     before = stored()
     answer = ies.post("CustomPatchLists", wrong)
     assert (answer.status_code, answer.json()["error"]["code"], stored()) == (400, "BadRequest", before)
+
+
+@pytest.mark.parametrize("ways", [{}, {"Package": "curl", "Command": "true"}, {"Package": "", "Command": " "}])
+def test_a_patch_is_a_package_or_a_command(ies: Client, ways: dict[str, str]) -> None:
+    answer = ies.post("CustomPatchLists", {"Name": "a", "Patches": [{"Name": "x", **ways}]})
+    told = {"target": "Patches[0]", "message": "either Package or Command is needed, and not both"}
+    assert (answer.status_code, answer.json()["error"]["details"]) == (400, [told])

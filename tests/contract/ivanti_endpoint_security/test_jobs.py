@@ -124,7 +124,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"DiscoveryOptions": []}, "DiscoveryOptions"),
     ({"DiscoveryOptions": {"IcmpDiscovery": 7}}, "DiscoveryOptions.IcmpDiscovery"),
     ({"JobType": 2, "Modules": {"AV": "x"}}, "Modules.AV"),
-    ({"Agent": "nobody"}, ""),
+    ({"Agent": "nobody"}, "Agent"),
 ]
 #: Targets that are none.
 WRONG_TARGETS: list[tuple[str, dict[str, Any]]] = [
@@ -137,6 +137,9 @@ WRONG_TARGETS: list[tuple[str, dict[str, Any]]] = [
     ("RangeIpTargets", {"StartIp": "127.0.0.2", "EndIp": "127.0.0.1"}),
     ("RangeIpTargets", {"StartIp": "127.0.0.2", "EndIp": "::1"}),
     ("RangeIpTargets", {"StartIp": "127.0.0.2"}),
+    ("RangeIpTargets", {"StartIp": "fe80::1%a", "EndIp": "fe80::9%b"}),
+    ("RangeIpTargets", {"StartIp": "::ffff:127.0.0.1", "EndIp": "::1:0:0:0"}),
+    ("SingleIpTargets", {"Ip": "fe80::1%\x1b[31m"}),
     ("ComputerNameTargets", {"ComputerName": ""}),
     ("ActiveDirectoryTargets", {"OrganizationalUnit": "lab"}),
 ]
@@ -201,6 +204,11 @@ def test_an_error_points_into_the_text(ies: Client) -> None:
 def test_a_filled_list_beside_an_empty_one_is_enough(ies: Client) -> None:
     lists = {"ComputerNameTargets": [], "RangeIpTargets": None, "SingleIpTargets": [{"Ip": "::1"}]}
     assert targets(ies.made("Jobs", {**JOB, "DiscoveryTargets": lists})) == [("::1", 3000, 3)]
+
+
+@pytest.mark.parametrize("job_type", ["2", " 2 ", "02", "+2"])
+def test_modules_are_installed_however_the_type_is_written(ies: Client, job_type: str) -> None:
+    assert ies.made("Jobs", {**JOB, "JobType": job_type, "Modules": {"AV": True}})["Modules"]["AV"]
 
 
 def test_no_modules_install_none(ies: Client) -> None:

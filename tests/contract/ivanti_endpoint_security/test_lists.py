@@ -57,6 +57,21 @@ def test_other_queries_are_refused(ies: Client, path: str, query: str) -> None:
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "BadRequest")
 
 
+def test_of_one_thing_fields_may_be_chosen_and_nothing_else_asked(ies: Client) -> None:
+    job, deployment = ies.made("Jobs", JOB)["Id"], ies.made("DeploymentGroups", DEPLOYMENT)["Id"]
+    things = [f"Jobs({job})", f"DeploymentGroups({deployment})", "CustomPatchLists(1)", f"Groups({GROUP})"]
+    for path in (*things, f"Endpoints({AGENT})"):
+        whole = ies.got(path)
+        chosen = ies.got(f"{path}?$select=name,Id" if path in things else f"{path}?$select=Name,guid&x=1")
+        assert chosen == {name: whole[name] for name in whole if name in chosen}
+        assert len(chosen) == 3
+        assert "@odata.context" in chosen
+        assert ies.got(f"{path}?$select=*") == whole
+        for query in ("$expand=x", "$filter=Id eq 3", "$top=1", "$count=true", "$select=Nobody"):
+            answer = ies.call("GET", f"{path}?{query}")
+            assert (answer.status_code, answer.json()["error"]["code"]) == (400, "BadRequest")
+
+
 @pytest.mark.parametrize("path", LISTS)
 def test_lists_have_a_context_and_a_value(ies: Client, path: str) -> None:
     shown = ies.got(f"{path}?$top=5&$count=true")

@@ -166,6 +166,29 @@ def test_what_was_told_is_not_told_again(told) -> None:
     assert told.addresses(2) == ["127.0.0.2"]
 
 
+def test_while_a_task_goes_on_it_is_looked_now_and_then_and_a_line_is_told_when_it_is_whole(told, monkeypatch) -> None:
+    def add(text: str) -> None:
+        with told.file.open("a") as file:
+            file.write(text)
+
+    def glance() -> list[str]:
+        told.events.clear()
+        told.found.glance(0, [])
+        return [one.address for event in told.events for one in event.computers]
+
+    told.findings.add(FoundComputer("127.0.0.1"))
+    assert glance() == ["127.0.0.1"]
+    add('{"address": "127.0.')
+    assert glance() == []  # too soon
+    monkeypatch.setattr(found_computers, "EVERY_S", 0)
+    assert glance() == []
+    add('0.2"}\n{"address": "127.0.0.3"}')
+    assert glance() == ["127.0.0.2"]
+    assert told.addresses() == []  # its task has ended: nothing is added to it
+    told.findings.add(FoundComputer("127.0.0.4"))
+    assert told.addresses(1) == ["127.0.0.4"]
+
+
 def test_all_that_is_known_arrives(told) -> None:
     known = FoundComputer(
         "127.0.0.1",

@@ -266,10 +266,24 @@ def test_an_agent_that_falls_silent_at_work_goes_offline(
 def test_nobody_is_let_in_without_a_secret(run: Callable[..., None], authorization: str) -> None:
     async def scenario(agent: Caller) -> None:
         agent.authorization = authorization
-        for path in ("poll", "report"):
+        for path in ("poll", "report", "leave"):
             answer = await agent.call(path, b"{}")
             assert answer.status == 401
             assert protocol.Refusal.model_validate_json(answer.body).error == "security.not_authenticated"
+
+    run(scenario)
+
+
+def test_an_agent_that_leaves_is_removed_unless_a_run_of_it_has_not_ended(hall: Hall, run: Callable[..., None]) -> None:
+    async def scenario(agent: Caller) -> None:
+        await asyncio.to_thread(submit, hall, agent.id)
+        [order] = (await agent.poll()).runs
+        assert (await agent.call("leave", b"{}")).status == 503
+        finished = protocol.RunFinished(run_id=order.run_id, fence=order.fence, at=NOW, state="completed")
+        assert (await agent.call("report", protocol.Report(events=[finished]))).status == 200
+        assert (await agent.call("leave", b"{}")).status == 200
+        assert (await agent.call("leave", b"{}")).status == 401
+        assert hall.topology.who(True, False, False, False, "", SYSTEM) == []
 
     run(scenario)
 

@@ -15,7 +15,9 @@ from typing import Any
 
 import pytest
 
+from dispatcher.agents.protocol import Value
 from dispatcher.core.inputs import Input
+from dispatcher.core.parameters import ParameterType
 from dispatcher.tasks.notices.files import Answer, Notice, Notices
 from dispatcher.tasks.notices.order import NoticeOrder
 
@@ -44,16 +46,18 @@ class Desk:
             (self.folder / name).chmod(0o755)
         self.command = [sys.executable, "-m", "dispatcher", "agent", "--dispatcher", url, "--enrol-token", "enrol-me"]
         self.notices = Notices(self.home)
+        self.log = folder / "log"
         self.start()
 
     def start(self) -> None:
         session = {"DBUS_SESSION_BUS_ADDRESS": "unix:path=/nowhere", "DISPLAY": ":77"}
         path = f"{self.folder}:{os.environ['PATH']}"
-        self.process = subprocess.Popen(
-            [*self.command, "--home", str(self.home), "--allow-power", "--name", "desk"],
-            env={**os.environ, **session, "PATH": path},
-            stderr=subprocess.DEVNULL,
-        )
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*self.command, "--home", str(self.home), "--allow-power", "--name", "desk"],
+                env={**os.environ, **session, "PATH": path},
+                stderr=log,
+            )
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         self.process.send_signal(number)
@@ -143,6 +147,29 @@ def test_now_begins_at_once(desk: Desk, deployment: Any, done: Any, shared_gatew
     assert b"# now by " in shared_gateway.output(order.run_id)
     assert desk.calls[-1] == "closed"
     assert desk.notices.waiting() == []
+
+
+def test_the_log_of_the_agent_tells_it_too_with_the_command_to_answer_and_no_secret(
+    desk: Desk, an_order: Any, shared_gateway: Any
+) -> None:
+    told = {"message": "Patch 8 is ready.\nAsk $[Word] about it.", "allow_cancel": True}
+    order = an_order(
+        {"type": "notice", "settings": {"notice": told}},
+        values=(Value(name="Word", value="open sesame", type=ParameterType.PASSWORD),),
+    )
+    before = desk.log.read_text()
+    shared_gateway.order(order)
+    desk.answers()
+    notice = desk.waiting()
+    command = f"dispatcher notice now|snooze|cancel --home {desk.home} {notice.id}"
+    desk.until(lambda: command in desk.log.read_text())
+    desk.notices.answer(notice, Answer.NOW)
+    shared_gateway.finished(order.run_id)
+    said = desk.until(lambda: (text := desk.log.read_text()[len(before) :]) and "# now" in text and text)
+    assert f"# notice {notice.id}: Patch 8 is ready." in said
+    assert "Ask ******** about it." in said
+    assert "open sesame" not in said
+    assert "open sesame" in notice.order.message  # the user is told what was meant
 
 
 def test_canceled_nothing_is_installed(desk: Desk, deployment: Any, done: Any) -> None:

@@ -40,6 +40,7 @@ modules:
 class Provider:
     """Has inputs by what they are of and the agent, and remembers what it was asked for."""
 
+    is_per_run = False
     has: dict[Wanted, list[Input]] = field(default_factory=dict)
     names: dict[str, Called] = field(default_factory=dict)
     asked: list[set[Wanted]] = field(default_factory=list)

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from dispatcher.core.errors import InvalidValue
 from dispatcher.core.inputs import Input
+from dispatcher.services import builtin
 from dispatcher.tasks.notices.asked import Asker
 from dispatcher.tasks.notices.files import Answer
 from dispatcher.tasks.notices.order import NoticeOrder
@@ -82,6 +84,19 @@ def test_what_the_system_needs_by_itself_counts_unless_the_settings_say_otherwis
     assert workshop.do(kind, {**HARMLESS, "ask_system": False}) == "no restart is needed"
     assert not is_restarted(workshop)
     assert workshop.do(kind, HARMLESS) == "reboot ordered"
+    assert is_restarted(workshop)
+
+
+def test_a_deployment_restarts_only_for_what_it_has_installed(workshop: Any, kind: Any) -> None:
+    modules = yaml.safe_load(Path(builtin.__file__).with_name("builtin.yaml").read_text())["modules"]
+    (task,) = [task for module in modules for task in module["tasks"] if task["type"] == kind.name]
+    workshop.allows_power = True
+    (workshop.work.parent / "run").mkdir()
+    (workshop.work.parent / "run/reboot-required").write_text("since yesterday")
+    assert workshop.do(kind, {**task["settings"], **HARMLESS}) == "no restart is needed"
+    assert not is_restarted(workshop)
+    restarts.note(workshop.work.parent, "demo: exit code 3010")
+    assert workshop.do(kind, {**task["settings"], **HARMLESS}) == "reboot ordered"
     assert is_restarted(workshop)
 
 

@@ -146,6 +146,16 @@ def test_strings_are_limited() -> None:
         read(json.dumps({"a": [{"b": "x" * 101}]}), small)
 
 
+def test_members_and_elements_are_limited_together() -> None:
+    small = replace(QUOTAS, json_values=6)
+    assert read('{"a": [1, 2, "1,2,3,4,5,6,7\\",8"], "b": {"c": 1,},}', small)
+    for text in ('{"a": [1, 2, 3], "b": {"c": 1}, "d": 2}', "[[1, 2], [3, 4], 5]", '[1, 1, 1, 1, 1, 1, 1, 1, "x'):
+        with pytest.raises(QuotaExceeded, match="members and elements, at most 6"):
+            read(text, small)
+        with pytest.raises(QuotaExceeded, match="members and elements, at most 6"):
+            read_json_with_controls(text.encode(), None, small)
+
+
 def test_message_is_limited() -> None:
     with pytest.raises(QuotaExceeded, match="larger than 10 bytes"):
         read("[1,2,3,4,5]", replace(QUOTAS, message_bytes=10))
@@ -210,6 +220,11 @@ def test_names_may_have_to_be_unique() -> None:
     with pytest.raises(BadRequest, match="the member 'a' twice"):
         read_json(twice, None, Quotas(), is_unique=True)
     assert read_json(b'{"a": {"a": 1}, "b": 2,}', None, Quotas(), is_unique=True) == {"a": {"a": 1}, "b": 2}
+
+
+def test_the_last_of_equal_names_may_have_to_be_the_last_in_order() -> None:
+    found = read_json(b'{"a": 1, "A": 2, "a": 3,}', None, Quotas(), is_ordered=True)
+    assert [*found.items()] == [("A", 2), ("a", 3)]
 
 
 def test_numbers_may_stay_numbers_that_know_how_they_were_written() -> None:

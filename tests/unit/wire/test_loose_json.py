@@ -161,6 +161,15 @@ def test_containers_are_limited() -> None:
         read("[[], {},\n[]]", small)
 
 
+def test_members_and_elements_are_limited_together() -> None:
+    small = replace(QUOTAS, json_values=4)
+    assert read("{a: [1, 2], b: 'x, y, z, {}',}", small)
+    assert read("{a: [1, 2], /* , , */ b: 'x, \\', //', // , , '\n}", small) == {"a": [1, 2], "b": "x, ', //"}
+    for text in ("{a: [1, 2], b: {}\nc: 1}", "['1,,,,', 2, /* , */ 3, 4, 5\n, 6]", "[1, 2, 3, 4,\n,"):
+        with pytest.raises(QuotaExceeded, match=r"^line 2, column 1: .*members and elements, at most 4$"):
+            read(text, small)
+
+
 def test_digits_of_numbers_are_limited() -> None:
     assert read("-" + "7" * 4_300) == -int("7" * 4_300)
     for number in ("7" * 4_301, "-" + "7" * 4_301, "1." + "7" * 4_300):
@@ -290,7 +299,7 @@ def test_reading_costs_what_the_text_is_long(make: Callable[[int], str], is_good
     def work(size: int) -> None:
         text = make(size)
         try:
-            read(text, replace(QUOTAS, string_chars=1 << 22))
+            read(text, replace(QUOTAS, string_chars=1 << 22, json_values=1 << 22))
         except BadRequest:
             assert not is_good
         else:

@@ -18,5 +18,6 @@ def test_limits_are_those_that_are_published() -> None:
         "xml_namespace_chars": 1_024,
         "json_depth": 32,
         "json_containers": 50_000,
+        "json_values": 200_000,
         "json_integer_digits": 4_300,
     }

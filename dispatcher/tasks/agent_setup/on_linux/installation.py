@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+# It runs on Linux only, and is checked for Windows, too, which lacks what is used here.
+# mypy: disable-error-code="attr-defined"
 import os
 import subprocess
 import sys
@@ -10,7 +12,7 @@ import time
 import venv
 import zlib
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,8 +20,10 @@ from dispatcher.tasks.agent_setup.on_linux import places, processes
 from dispatcher.tasks.agent_setup.on_linux.places import Place, Problem
 from dispatcher.tasks.agent_setup.on_linux.service import NotStarted, Service
 
-#: How long it may take to enrol, and to install what the agent needs, in seconds.
-_ENROL_S, _PIP_S = 120.0, 1_200.0
+#: How long it may take to enrol, to install what the agent needs, and to tell that it leaves again, in seconds.
+_ENROL_S, _PIP_S, _LEAVE_S = 120.0, 1_200.0, 90.0
+#: How much longer it may take to enrol when nobody waits any more: cut off then, it would be known and not know that.
+_LAST_S = 30.0
 _LOOK_S = 0.05
 #: How much is shown of what a program has said, in characters.
 _MOST_SAID = 500
@@ -106,7 +110,7 @@ class Installation:
     def _take_back(self) -> None:
         if self._place.directory.exists():
             end(self._service, self._place.directory)
-            places.remove(self._place.directory)
+            self._place.directory.rename(self._place.new)
 
     def _make_program(self, order: dict[str, Any]) -> None:
         program = self._place.new / "program"
@@ -126,20 +130,16 @@ class Installation:
 
     def _enrol(self, order: dict[str, Any]) -> None:
         new = self._place.new
-        command = [str(new / "program" / "bin" / "python"), "-I", "-m", "dispatcher", "agent"]
-        command += ["--enrol-only", "--enrol-token-stdin", "--config", str(new / "agent.toml")]
-        command += ["--home", str(new / "home"), "--log-level", "error"]
-        for option, name in (("--ca-file", "ca.pem"), ("--pin", "pin.pem")):
-            if (new / name).exists():
-                command += [option, str(new / name)]
-        self._run(command, "it cannot enrol", _ENROL_S, order["token"] + "\n")
+        command = [*agent_command(new), "--enrol-only", "--enrol-token-stdin"]
+        self._undo.callback(leave, new)
+        self._run(command, "it cannot enrol", _ENROL_S, order["token"] + "\n", last_s=_LAST_S)
         self.agent_id = str(places.read(new / "home" / "identity.json").get("agent_id", ""))
         if not self.agent_id:
             raise Problem("it has enrolled, but there is no identity")
-        places.note(new, self.agent_id)
+        places.note(new, places.Known(self.agent_id))
 
-    def _run(self, command: Sequence[str], problem: str, most_s: float, given: str = "") -> None:
-        """Run *command*, which gets *given* as its input; it is killed when nobody waits for this any more."""
+    def _run(self, command: Sequence[str], problem: str, most_s: float, given: str = "", last_s: float = 0) -> None:
+        """Run *command*, which gets *given* as its input; when nobody waits any more it is killed *last_s* later."""
         log = self._place.new / "setup.log"
         until = time.monotonic() + most_s
         with log.open("w+b") as output:
@@ -154,6 +154,8 @@ class Installation:
                         raise Problem(f"{problem}: not done after {most_s:g} s")
                     time.sleep(_LOOK_S)
             finally:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(last_s)
                 if process.poll() is None:
                     process.kill()
                     process.wait()
@@ -172,6 +174,29 @@ def end(service: Service, directory: Path) -> None:
     left = processes.stop(directory)
     if left:
         raise Problem(f"these processes of the agent cannot be killed: {', '.join(map(str, left))}")
+
+
+def agent_command(directory: Path) -> list[str]:
+    """Return the command line of the agent that is being made in *directory*."""
+    command = [str(directory / "program" / "bin" / "python"), "-I", "-m", "dispatcher", "agent"]
+    command += ["--config", str(directory / "agent.toml"), "--home", str(directory / "home"), "--log-level", "error"]
+    for option, name in (("--ca-file", "ca.pem"), ("--pin", "pin.pem")):
+        if (directory / name).exists():
+            command += [option, str(directory / name)]
+    return command
+
+
+def leave(directory: Path) -> None:
+    """Have the agent in *directory*, if it has enrolled, removed from where it is known; it does not run.
+
+    Where nobody can be told it stays known there. Nothing is run in a directory that is somebody else's.
+    """
+    is_known = places.is_ours(directory) and (directory / "home" / "identity.json").is_file()
+    if is_known and directory.stat().st_uid == os.geteuid():
+        quiet: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+        command = [*agent_command(directory), "--leave"]
+        with suppress(OSError, subprocess.TimeoutExpired):
+            subprocess.run(command, cwd="/", env=environment(), timeout=_LEAVE_S, check=False, **quiet)
 
 
 def environment() -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 # It runs on Linux only, and is checked for Windows, too, which lacks what is used here.
 # mypy: disable-error-code="attr-defined"
+import hashlib
 import json
 import os
 import shutil
@@ -29,6 +30,7 @@ class Known:
 
     agent_id: str = ""
     is_whole: bool = False
+    proof: str = ""  #: that it is this agent
 
 
 class Place:
@@ -41,11 +43,14 @@ class Place:
         self._made: list[Path] = []
 
     def recover(self) -> None:
-        """Put away what a setup has left that was cut off, as by a power failure; what was there before is back."""
+        """Put away what a setup has left that was cut off, as by a power failure; what was there before is back.
+
+        What is somebody else's stays as it is.
+        """
         remove(self.new)
-        if self.directory.exists():
+        if is_ours(self.directory):
             remove(self.old)
-        elif self.old.exists():
+        elif not _is_there(self.directory) and is_ours(self.old) and (self.old / MARKER).is_file():
             self.old.rename(self.directory)
 
     def known(self) -> Known:
@@ -55,14 +60,13 @@ class Place:
         noted = read(self.directory / MARKER)
         identity = read(self.directory / "home" / "identity.json")
         agent_id = str(identity.get("agent_id") or noted.get("agent_id") or "")
-        return Known(agent_id, bool(agent_id) and not noted.get("is_going"))
+        shown = proof(str(identity["secret"])) if identity.get("secret") else str(noted.get("proof") or "")
+        return Known(agent_id, bool(agent_id) and not noted.get("is_going"), shown)
 
-    def is_foreign(self) -> bool:
-        """Whether something else is there."""
-        place = self.directory
-        if not place.exists() and not place.is_symlink():
-            return False
-        return not place.is_dir() or (not (place / MARKER).is_file() and any(place.iterdir()))
+    def foreign(self) -> Path | None:
+        """Return what is somebody else's and in the way, there or beside it; None if nothing is."""
+        places = (self.directory, self.new, self.old)
+        return next((one for one in places if _is_there(one) and not is_ours(one)), None)
 
     def make(self) -> None:
         """Make the new directory, and those above it that are missing."""
@@ -105,19 +109,36 @@ def read(file: Path) -> dict[str, object]:
     return {}
 
 
-def note(directory: Path, agent_id: str, *, is_going: bool = False) -> None:
+def note(directory: Path, known: Known, *, is_going: bool = False) -> None:
     """Write down whose directory it is, and whether it is being removed."""
     temporary = directory / f"{MARKER}.new"
-    temporary.write_text(json.dumps({"agent_id": agent_id, "is_going": is_going}), encoding="ascii")
+    noted = {"agent_id": known.agent_id, "proof": known.proof, "is_going": is_going}
+    temporary.write_text(json.dumps(noted), encoding="ascii")
     temporary.replace(directory / MARKER)
 
 
+def proof(secret: str) -> str:
+    """Return what shows that the agent with this *secret* is here, as ``core.computers.proof`` has it."""
+    return hashlib.sha256(b"agent here:" + hashlib.sha256(secret.encode()).digest()).hexdigest()
+
+
+def is_ours(directory: Path) -> bool:
+    """Whether *directory* is one that was made so: it is marked, or has nothing in it yet; no link to another one."""
+    if directory.is_symlink() or not directory.is_dir():
+        return False
+    return (directory / MARKER).is_file() or not any(directory.iterdir())
+
+
+def _is_there(place: Path) -> bool:
+    return place.exists() or place.is_symlink()
+
+
 def remove(directory: Path) -> None:
-    """Remove *directory*, if it is there; what it is known by goes last, so that this can be done again.
+    """Remove *directory*, if it is one of ours; what it is known by goes last, so that this can be done again.
 
     :raises OSError: if something in it cannot be removed.
     """
-    if not directory.exists():
+    if not is_ours(directory):
         return
     for entry in list(directory.iterdir()):
         if entry.name != MARKER:

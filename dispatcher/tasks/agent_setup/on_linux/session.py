@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from dispatcher.tasks.agent_setup.on_linux import places
-from dispatcher.tasks.agent_setup.on_linux.installation import Installation, end
+from dispatcher.tasks.agent_setup.on_linux.installation import Installation, end, leave
 from dispatcher.tasks.agent_setup.on_linux.places import Place, Problem
 from dispatcher.tasks.agent_setup.on_linux.service import NotStarted, Service
 
@@ -89,9 +89,13 @@ def _serve(stream: IO[bytes]) -> None:
     turn = os.open(home if home.is_dir() else "/", os.O_RDONLY)
     try:
         _take_turn(turn)
+        leave(place.new)  # if a setup was cut off so hard that it could not do that itself
         place.recover()
-        _tell(**_state(place, service))
+        state = _state(place, service)
+        _tell(**state)
         order = _order(stream)
+        if state["obstacle"]:
+            raise Problem(state["obstacle"])
         if order["do"] == "install":
             _install(order, stream, place, service)
         elif order["do"] == "remove":
@@ -119,13 +123,14 @@ def _state(place: Place, service: Service) -> dict[str, Any]:
     problem = ""
     if service.is_foreign():
         problem = f"there is a service {service.name} that was not installed so"
-    elif place.is_foreign():
-        problem = f"{place.directory} is there, and holds no agent that was installed so"
+    elif (foreign := place.foreign()) is not None:
+        problem = f"{foreign} is there, and holds no agent that was installed so"
     return {
         "host_name": socket.gethostname(),
         "directory": str(place.directory),
         "agent_id": known.agent_id,
         "is_whole": known.is_whole,
+        "proof": known.proof,
         "obstacle": problem,
         "python": list(sys.version_info[:3]),
         "build": str(sysconfig.get_config_var("EXT_SUFFIX") or ""),
@@ -141,7 +146,7 @@ def _install(order: dict[str, Any], stream: IO[bytes], place: Place, service: Se
         listener.start()  # from here on nothing else reads
         installation.make(order)
         how = installation.put_in_place()
-        _tell(agent_id=installation.agent_id, how=how)
+        _tell(agent_id=installation.agent_id, how=how, proof=place.known().proof)
         listener.wait_for_keep()
     except BaseException:
         installation.undo()
@@ -152,9 +157,8 @@ def _install(order: dict[str, Any], stream: IO[bytes], place: Place, service: Se
 
 def _remove(place: Place, service: Service) -> None:
     """Remove the agent; a second time does what a first one has not come to."""
-    known = place.known()
-    if place.directory.exists() and not place.is_foreign():
-        places.note(place.directory, known.agent_id, is_going=True)
+    if places.is_ours(place.directory):
+        places.note(place.directory, place.known(), is_going=True)
         end(service, place.directory)
         places.remove(place.directory)
     _tell(done=True)

@@ -29,18 +29,36 @@ function Start-Agent([string]$Place) {
     $user = New-ScheduledTaskPrincipal -UserId 'SYSTEM' -LogonType ServiceAccount -RunLevel Highest
     $settings = New-ScheduledTaskSettingsSet -RestartCount 3 -RestartInterval (New-TimeSpan -Minutes 1) `
         -ExecutionTimeLimit ([TimeSpan]::Zero) -AllowStartIfOnBatteries -DontStopIfGoingOnBatteries
-    Register-ScheduledTask -TaskName $name -Action $action -Trigger $trigger -Principal $user -Settings $settings |
-        Out-Null
+    Register-ScheduledTask -TaskName $name -Action $action -Trigger $trigger -Principal $user -Settings $settings `
+        -Force | Out-Null
     Start-ScheduledTask -TaskName $name
 }
-function Remove-Place([string]$Place) {
-    if (Test-Path -LiteralPath $Place) { Remove-Item -LiteralPath $Place -Recurse -Force }
+function Get-Proof([string]$Secret) {  # that this agent is here, as core.computers.proof has it
+    $sha = [Security.Cryptography.SHA256]::Create()
+    $digest = $sha.ComputeHash([Text.Encoding]::UTF8.GetBytes($Secret))
+    $shown = $sha.ComputeHash([byte[]]([Text.Encoding]::ASCII.GetBytes('agent here:') + $digest))
+    -join ($shown | ForEach-Object { $_.ToString('x2') })
 }
-Remove-Place $new
-if ((Test-Path -LiteralPath $old) -and -not (Test-Path -LiteralPath $Directory)) { Move-Item -LiteralPath $old $Directory }
-Remove-Place $old
-$isAside = $false
+function Test-Ours([string]$Place) {  # a directory that was made so: marked, or empty still; no link to another one
+    $item = Get-Item -LiteralPath $Place -Force -ErrorAction SilentlyContinue
+    if (-not $item -or -not $item.PSIsContainer -or ($item.Attributes -band [IO.FileAttributes]::ReparsePoint)) { return $false }
+    (Test-Path -LiteralPath (Join-Path $Place 'agent.json') -PathType Leaf) -or
+        -not (Get-ChildItem -LiteralPath $Place -Force | Select-Object -First 1)
+}
+function Remove-Place([string]$Place) {  # what it is known by goes last, so that this can be done again
+    if (-not (Test-Ours $Place)) { return }
+    Get-ChildItem -LiteralPath $Place -Force | Where-Object { $_.Name -ne 'agent.json' } | Remove-Item -Recurse -Force
+    Remove-Item -LiteralPath $Place -Recurse -Force
+}
+# What was begun, so that this much is undone, and no more: the old agent works on until it is ended here.
+$isEnded = $false; $isAside = $false; $isInPlace = $false
 try {
+    foreach ($place in $Directory, $new, $old) {
+        if ((Test-Path -LiteralPath $place) -and -not (Test-Ours $place)) { throw "$place is somebody else's" }
+    }
+    Remove-Place $new
+    if (-not (Test-Path -LiteralPath $Directory) -and (Test-Path -LiteralPath $old)) { Move-Item -LiteralPath $old $Directory }
+    Remove-Place $old
     New-Item -ItemType Directory -Path $new | Out-Null
     # Only administrators and the system: the identity of the agent will be in it.
     & icacls.exe $new /inheritance:r /grant '*S-1-5-32-544:(OI)(CI)F' '*S-1-5-18:(OI)(CI)F' | Out-Null
@@ -63,31 +81,32 @@ try {
     if (Test-Path -LiteralPath "$new\ca.pem") { $enrol += @('--ca-file', "$new\ca.pem") }
     if (Test-Path -LiteralPath "$new\pin.pem") { $enrol += @('--pin', "$new\pin.pem") }
     Invoke-Program 'it cannot enrol' $own $enrol $Token
-    $id = [string](Get-Content -LiteralPath "$new\home\identity.json" -Raw | ConvertFrom-Json).agent_id
+    $known = Get-Content -LiteralPath "$new\home\identity.json" -Raw | ConvertFrom-Json
+    $id = [string]$known.agent_id
     Set-Content -LiteralPath (Join-Path $new 'agent.json') -Value "{`"agent_id`": `"$id`"}" -Encoding ASCII
     if (Test-Path -LiteralPath $Directory) {
+        $isEnded = $true
         Stop-Agent $Directory
         Move-Item -LiteralPath $Directory $old
         $isAside = $true
     }
     Move-Item -LiteralPath $new $Directory
+    $isInPlace = $true
     Start-Agent $Directory
     Start-Sleep -Seconds 2
     if ((Get-ScheduledTask -TaskName $name).State -ne 'Running') { throw 'the scheduled task does not go on running' }
 } catch {
     $problem = $_
-    Stop-Agent $Directory
-    if ($isAside) {
-        Remove-Place $Directory
-        Move-Item -LiteralPath $old $Directory
-        Start-Agent $Directory
-    } elseif ((Test-Path -LiteralPath $Directory) -and -not (Test-Path -LiteralPath $new)) {
+    if ($isInPlace) {
+        Stop-Agent $Directory
         Remove-Place $Directory
     }
+    if ($isAside) { Move-Item -LiteralPath $old $Directory }
+    if ($isEnded -and (Test-Path -LiteralPath (Join-Path $Directory 'agent.toml'))) { Start-Agent $Directory }
     Remove-Place $new
     throw $problem
 } finally {
     Remove-Item -LiteralPath $Archive -Force -ErrorAction SilentlyContinue
 }
 Remove-Place $old
-@{ agent_id = $id; how = "as the scheduled task $name" } | ConvertTo-Json -Compress
+@{ agent_id = $id; proof = (Get-Proof $known.secret); how = "as the scheduled task $name" } | ConvertTo-Json -Compress

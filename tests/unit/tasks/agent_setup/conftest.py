@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from real_server import Server, dispatcher, serving
-from setup_world import LIBRARY, Relay, Setup, Target
+from setup_world import LIBRARY, Relay, Setup, Target, watching
 
 from dispatcher.tasks.agent_setup.on_linux import processes
 
@@ -51,24 +48,8 @@ def admin(workshop: Any, target: Target, server: Server, token: str) -> Setup:
 @pytest.fixture
 def command_lines() -> Iterator[set[bytes]]:
     """Every command line that any process has meanwhile, and the environments of those that can be read."""
-    seen: set[bytes] = set()
-    ended = threading.Event()
-
-    def watch() -> None:
-        own = str(os.getpid())
-        while not ended.is_set():
-            for place in Path("/proc").iterdir():
-                if place.name.isdigit() and place.name != own:
-                    for file in ("cmdline", "environ"):
-                        with suppress(OSError):
-                            seen.add((place / file).read_bytes())
-            ended.wait(0.02)
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    yield seen
-    ended.set()
-    thread.join(10)
+    with watching() as seen:
+        yield seen
 
 
 @pytest.fixture

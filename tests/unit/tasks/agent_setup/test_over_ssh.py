@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from setup_world import JOB, TEAM, Setup, Target, wait_until
 from ssh_servers import USER, PasswordServer, needs_sshd
 
 from dispatcher.agents import identity
-from dispatcher.core.computers import AgentChange, FoundComputer
+from dispatcher.core.computers import AgentChange, FoundComputer, proof
 from dispatcher.tasks.agent_setup import bundle
 from dispatcher.tasks.work import TaskFailed
 
@@ -60,6 +61,7 @@ def test_an_agent_is_installed_kept_replaced_and_removed(
     known = identity.load(target.directory / "home")
     assert known is not None
     assert (first.change, first.agent_id, first.gone_agent_id) == (AgentChange.INSTALLED, known.agent_id, None)
+    assert first.agent_proof == proof(sha256(known.secret.encode()).digest())
     # The team finds it by its facts, and nobody else.
     job = server.schedule(JOB, [], Who=[{"ID": TEAM, "Type": 1}])
     assert server.wait_for_end(job) == COMPLETED, (target.directory / "agent.log").read_text()
@@ -67,20 +69,24 @@ def test_an_agent_is_installed_kept_replaced_and_removed(
 
     (agent,) = target.agents()
     assert admin.install() == "1 computer: 1 Already installed"
-    assert (admin.told[0].change, admin.told[0].agent_id) == (AgentChange.KEPT, known.agent_id)
+    kept = (AgentChange.KEPT, known.agent_id, first.agent_proof, "")
+    assert [(one.change, one.agent_id, one.agent_proof, one.gone_agent_proof) for one in admin.told] == [kept]
     assert agent in target.agents()
 
     # A computer may be found by several names.
     admin.computers = (*admin.computers, FoundComputer(name="localhost"))
     assert admin.install(overwrite=True) == "2 computers: 1 Already installed, 1 Replaced"
     second = next(one for one in admin.told if one.change is AgentChange.REPLACED)
-    assert second.gone_agent_id == known.agent_id
+    assert (second.gone_agent_id, second.gone_agent_proof) == (known.agent_id, first.agent_proof)
     assert second.agent_id not in (None, known.agent_id)
     assert agent not in target.agents()
     wait_until(lambda: answers(server, second.agent_id), "the new agent does not call")
 
     assert admin.uninstall() == "2 computers: 1 No agent, 1 Uninstalled"
-    assert [(one.change, one.gone_agent_id) for one in admin.told] == [(AgentChange.REMOVED, second.agent_id)]
+    removed = (AgentChange.REMOVED, second.agent_id, second.agent_proof, None, "")
+    assert [
+        (one.change, one.gone_agent_id, one.gone_agent_proof, one.agent_id, one.agent_proof) for one in admin.told
+    ] == [removed]
     assert (target.processes(), target.files()) == ([], [])
     said = capsys.readouterr().out
     for secret in secrets_of(admin):
@@ -184,3 +190,11 @@ def test_what_is_there_and_is_no_agent_is_left_alone(admin: Setup, target: Targe
     assert admin.uninstall() == "1 computer: 1 No agent"
     assert (target.directory / "letter").read_text() == "mine"
     assert capsys.readouterr().out.count("holds no agent that was installed so") == 2
+    # Nor is it touched beside an agent.
+    beside = target.directory.with_name("agent.old")
+    target.directory.rename(beside)
+    with pytest.raises(TaskFailed, match="1 Failed"):
+        admin.install()
+    assert admin.uninstall() == "1 computer: 1 No agent"
+    assert (beside / "letter").read_text() == "mine"
+    assert target.files() == ["agent.old"]

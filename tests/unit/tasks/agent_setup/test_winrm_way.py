@@ -48,7 +48,7 @@ def test_nothing_is_sent_before_it_is_encrypted(web: Any) -> None:
     [
         ("state", {"Directory"}),
         ("install", {"Python", "Directory", "Archive", "Files", "Requirements", "Token"}),
-        ("remove", {"Directory"}),
+        ("remove", {"Directory", "Proof"}),
     ],
 )
 def test_scripts_take_what_they_are_given(name: str, parameters: set[str]) -> None:
@@ -58,6 +58,20 @@ def test_scripts_take_what_they_are_given(name: str, parameters: set[str]) -> No
     assert set(re.findall(r"\$(\w+)", head[1])) == parameters
     assert text.count("{") == text.count("}")
     assert "-Encoding UTF8" not in text  # Windows PowerShell begins such files with a mark that JSON has not
+
+
+def test_scripts_mean_the_same_by_what_several_have_and_remove_only_directories_that_are_marked() -> None:
+    functions: dict[str, set[str]] = {}
+    for name in ("state", "install", "remove"):
+        text = winrm_way.script(name)
+        for found in re.finditer(r"^function ([\w-]+).*?^}$", text, re.MULTILINE | re.DOTALL):
+            functions.setdefault(found[1], set()).add(found[0])
+            if found[1] == "Remove-Place":
+                assert "if (-not (Test-Ours $Place)) { return }" in found[0]
+                text = text.replace(found[0], "")
+        assert "-Recurse" not in text
+    assert functions.keys() >= {"Test-Ours", "Remove-Place", "Get-Proof"}
+    assert {name: len(texts) for name, texts in functions.items()} == dict.fromkeys(functions, 1)
 
 
 def test_the_token_is_input_of_one_program_and_nothing_else() -> None:

@@ -23,11 +23,12 @@ from dispatcher.core.networks import Networks, RefusedByPolicy
 from dispatcher.tasks.discovering import directory_connection, directory_servers
 from dispatcher.tasks.discovering.directory import computers
 from dispatcher.tasks.discovering.order import DirectoryTarget
-from dispatcher.tasks.discovering.probes import LibraryMissing
+from dispatcher.tasks.discovering.probes import LibraryMissing, Waiting
 from dispatcher.tasks.work import TaskFailed
 
 MANY = 2_500
 LOOPBACK = Networks.parse(["127.0.0.0/8", "::1"])
+ONCE = Waiting(1, 1)
 #: Names of units that try to be more than a name, each with one computer in it.
 UNITS = [
     "Berlin",
@@ -323,7 +324,7 @@ def test_only_those_of_the_systems_name_servers_are_asked_that_the_policy_allows
     assert [*computers(target, Slapd.PASSWORD, LOOPBACK, print)] == ["files.ad.example"]
     # Where none may be asked, the name of the domain itself is left, which the system resolves.
     servers.pop()
-    only_here = directory_servers.places("localhost", LOOPBACK, None, 1)
+    only_here = directory_servers.places("localhost", LOOPBACK, None, ONCE)
     assert {place.address for place in only_here} <= {"127.0.0.1", "::1"}
 
 
@@ -338,7 +339,7 @@ def test_only_those_of_the_systems_name_servers_are_asked_that_the_policy_allows
     ],
 )
 def test_a_controller_is_taken_as_it_is(domain: str, places: list[tuple[str, int]]) -> None:
-    found = directory_servers.places(domain, LOOPBACK, None, 1)
+    found = directory_servers.places(domain, LOOPBACK, None, ONCE)
     assert [(one.address, one.port) for one in found] == places
     assert all(one.is_loopback for one in found)
 
@@ -351,7 +352,7 @@ def test_an_address_that_the_library_does_not_take_is_a_failure() -> None:
 @pytest.mark.parametrize("domain", [":389", "127.0.0.1:0", "127.0.0.1:70000"])
 def test_a_port_that_none_can_have_is_refused(domain: str) -> None:
     with pytest.raises(TaskFailed, match="is no domain, and no controller with its port"):
-        directory_servers.places(domain, LOOPBACK, None, 1)
+        directory_servers.places(domain, LOOPBACK, None, ONCE)
 
 
 class Corruptor:

@@ -111,7 +111,7 @@ def test_without_options_nobody_is_asked(discover) -> None:
     assert any(line.startswith("localhost\tNo answer\t127.0.0.1") and line.endswith(nothing) for line in lines) or any(
         line.startswith("localhost\tNo answer\t::1") and line.endswith(nothing) for line in lines
     )
-    assert f"127.0.0.2 - 127.0.0.15\tNo answer\t{nothing}" in lines
+    assert f"127.0.0.0 - 127.0.0.15\tNo answer\t{nothing}" in lines
 
 
 @pytest.mark.parametrize("encode", [json.dumps, lambda document: document])

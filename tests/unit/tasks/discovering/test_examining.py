@@ -167,6 +167,14 @@ def test_word_that_counts_most_is_taken() -> None:
     )
 
 
+def test_a_computer_says_nothing_of_its_card_where_the_table_of_the_system_knows_it() -> None:
+    told = {Way.MAC: Answer(mac="ff:ff:ff:ff:ff:ff"), Way.NETBIOS: Answer(mac="00-11-22-33-44-55")}
+    assert merged(HERE, "", told).mac == ""
+    del told[Way.MAC]
+    found = merged(HERE, "", told)
+    assert (found.mac, Way.MAC in found.ways) == ("00:11:22:33:44:55", False)
+
+
 def test_name_that_was_given_is_the_name_and_not_told_again() -> None:
     outcome, _ = examine(
         probes=[Asked(Way.NETBIOS, Answer(netbios_name="PC-7"))], given_name="pc-7", ways=[Way.DIRECTORY]

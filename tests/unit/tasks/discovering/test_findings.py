@@ -22,6 +22,8 @@ FULL = FoundComputer(
     change=AgentChange.REPLACED,
     agent_id=UUID(int=1),
     gone_agent_id=UUID(int=2),
+    agent_proof="a" * 64,
+    gone_agent_proof="b" * 64,
 )
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import struct
+import time
 from pathlib import Path
 
 import pytest
 from needed import missing
 
+from dispatcher.tasks.discovering.attached import Attached
 from dispatcher.tasks.discovering.icmp import NotPermitted, Pinger, checksum, open_socket
 from dispatcher.tasks.discovering.probes import Answer, Waiting
 
@@ -90,6 +93,52 @@ def test_silence_is_believed_after_all_tries(monkeypatch) -> None:
     assert 0.15 <= loop_time[0] < 1
     assert len({packet[8:] for packet, _ in sent}) == 1  # a late answer to the first counts as well
     assert all(checksum(packet) == 0 for packet, _ in sent)
+
+
+@pytest.mark.usefixtures("_may_ping")
+def test_no_more_are_sent_in_a_second_than_said() -> None:
+    addresses, begin = [f"127.1.0.{number}" for number in range(1, 165)], time.monotonic()
+    assert ask(*addresses, pinger=Pinger(per_s=200)) == [Answer()] * 164
+    # Of a burst of 64 nothing is waited for; the other hundred take half a second.
+    assert 0.5 <= time.monotonic() - begin < 2
+
+
+def test_what_found_no_room_here_is_sent_again(monkeypatch) -> None:
+    sent = []
+
+    async def full(self: object, stream: socket.socket, packet: bytes, target: object) -> int:
+        sent.append(packet)
+        raise OSError(errno.ENOBUFS, "No buffer space available")
+
+    monkeypatch.setattr(asyncio.SelectorEventLoop, "sock_sendto", full)
+    pinger = Pinger(lambda family: socket.socket(family, socket.SOCK_DGRAM))
+    begin = time.monotonic()
+    assert ask("127.0.0.1", waiting=Waiting(0.05, 3), pinger=pinger) == [None]
+    assert len(sent) == 3
+    assert time.monotonic() - begin >= 0.15
+
+
+def test_neighbours_are_waited_for_fewer_at_a_time(monkeypatch) -> None:
+    sent = []
+    swallow(monkeypatch, sent)
+    monkeypatch.setattr("dispatcher.tasks.discovering.icmp.MOST_ATTACHED", 10)
+    row = "eth0\t0001007F\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0"  # 127.0.1.0/24, as if it was attached
+    pinger = Pinger(lambda family: socket.socket(family, socket.SOCK_DGRAM), attached=Attached(f"Iface\n{row}\n"))
+    near, far = ([f"127.0.{net}.{number}" for number in range(30)] for net in (1, 2))
+    monkeypatch.setattr("ipaddress.IPv4Address.is_loopback", False)
+
+    async def cut_off() -> None:
+        asking = [asyncio.create_task(pinger.ask(address, Waiting(5, 1))) for address in near + far]
+        await asyncio.sleep(0.2)
+        for one in asking:
+            one.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+        await pinger.close()
+
+    asyncio.run(cut_off())
+    asked = {target[0] for _, target in sent}
+    assert len(asked & set(near)) == 10
+    assert asked >= set(far)
 
 
 def test_echoes_that_were_not_asked_for_count_for_nobody(monkeypatch) -> None:

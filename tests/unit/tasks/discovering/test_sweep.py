@@ -5,119 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 import tracemalloc
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
+from sweep_world import Present, World, a_range, address, name
 
-from dispatcher.core.computers import Way
-from dispatcher.core.networks import Networks, RefusedByPolicy
-from dispatcher.tasks.discovering.examining import Examiner
-from dispatcher.tasks.discovering.findings import Findings
-from dispatcher.tasks.discovering.names import Names
-from dispatcher.tasks.discovering.order import DirectoryTarget, DiscoveryOrder
-from dispatcher.tasks.discovering.policy import Policy
-from dispatcher.tasks.discovering.probes import Answer, Threads, Waiting
-from dispatcher.tasks.discovering.sweep import Sweep
-from dispatcher.tasks.work import TaskFailed
-
-
-@dataclass
-class Present:
-    """A probe: these computers answer, after a while."""
-
-    computers: set[str]
-    wait_s: float = 0.0
-    way: Way = Way.ICMP
-    asked: list[str] = field(default_factory=list)
-    waitings: list[Waiting] = field(default_factory=list)
-    at_a_time: int = 0
-    most: int = 0
-
-    async def ask(self, address: str, waiting: Waiting) -> Answer | None:
-        self.asked.append(address)
-        self.waitings.append(waiting)
-        self.at_a_time += 1
-        self.most = max(self.most, self.at_a_time)
-        await asyncio.sleep(self.wait_s)
-        self.at_a_time -= 1
-        return Answer() if address in self.computers else None
-
-    async def close(self) -> None: ...
-
-
-class World:
-    """Sweeps with loopback as all that may be asked, unless ``allowed`` says something else."""
-
-    def __init__(self, folder: Any) -> None:
-        self.folder = folder
-        self.probe = Present(set())
-        self.allowed = ["127.0.0.0/8", "::1"]
-        self.server: tuple[str, int] | None = None
-        self.directories: dict[str, list[str] | Exception] = {}
-        self.lines: list[str] = []
-        self.tally = ""
-
-    async def sweep(self, *targets: dict[str, Any], asks: bool = True, **order: Any) -> None:
-        networks, threads = Networks.parse(self.allowed), Threads()
-        examiner = Examiner(
-            ping=self.probe if asks else None,
-            must_ping=False,
-            instead=self.probe,
-            probes=[],
-            describers=[],
-            say=self.lines.append,
-        )
-        sweep = Sweep(
-            DiscoveryOrder.model_validate({"targets": targets, **order}),
-            policy=Policy(networks),
-            names=Names(threads, networks, self.server),
-            examiner=examiner,
-            directory=self._directory,
-            threads=threads,
-            findings=Findings(self.folder),
-            write=self.lines.append,
-        )
-        try:
-            await sweep.run()
-        finally:
-            self.tally = str(sweep.tally)
-
-    def do(self, *targets: dict[str, Any], **options: Any) -> list[list[str]]:
-        asyncio.run(self.sweep(*targets, **options))
-        return [one.split("\t") for one in self.lines]
-
-    @property
-    def found(self) -> list[str]:
-        return [one.address for one in Findings(self.folder)]
-
-    def _directory(self, target: DirectoryTarget) -> Iterator[str]:
-        known = self.directories[target.domain]
-        if isinstance(known, Exception):
-            raise known
-        yield from known
+from dispatcher.tasks.discovering.probes import Answer, Waiting
+from dispatcher.tasks.discovering.sweep import MOST_IN_RANGES
 
 
 @pytest.fixture
 def world(tmp_path) -> World:
     return World(tmp_path)
-
-
-def address(text: str, **more: Any) -> dict[str, Any]:
-    return {"kind": "address", "address": text, **more}
-
-
-def a_range(start: str, end: str, **more: Any) -> dict[str, Any]:
-    return {"kind": "range", "start": start, "end": end, **more}
-
-
-def name(text: str, **more: Any) -> dict[str, Any]:
-    return {"kind": "name", "name": text, **more}
-
-
-def directory(domain: str, **more: Any) -> dict[str, Any]:
-    return {"kind": "directory", "domain": domain, **more}
 
 
 def test_range_has_a_line_for_each_computer_and_one_for_each_gap(world) -> None:
@@ -171,6 +69,34 @@ def test_ipv6(world) -> None:
     ]
 
 
+def test_more_addresses_than_can_be_asked_are_not_begun(world) -> None:
+    world.allowed = ["127.0.0.0/8", "fc00::/7"]
+    world.probe.computers = {"fd00::1"}
+    begin = time.monotonic()
+    lines = world.do(a_range("fd00::", "fd00:0:0:1::"), a_range("fd00::1", "fd00::2"), address("fd00::1"))
+    assert time.monotonic() - begin < 1
+    many = f"{2**64 - 1} addresses are too many: of ranges no more than {MOST_IN_RANGES} addresses are asked"
+    assert sorted(lines) == [
+        ["fd00::", "No answer", ""],
+        ["fd00::1", "Found", "by icmp"],
+        ["fd00::2 - fd00:0:0:1::", "Failed", many],
+    ]
+
+
+def test_all_ranges_together_have_no_more_addresses_than_can_be_asked(world, monkeypatch) -> None:
+    monkeypatch.setattr("dispatcher.tasks.discovering.sweep.MOST_IN_RANGES", 20)
+    lines = world.do(a_range("127.0.0.0", "127.0.0.15"), a_range("127.0.1.0", "127.0.1.7"), address("127.0.2.1"))
+    assert sorted(lines) == [
+        ["127.0.0.0 - 127.0.0.15", "No answer", ""],
+        [
+            *("127.0.1.0 - 127.0.1.7", "Failed"),
+            "8 addresses are too many: of ranges no more than 20 addresses are asked",
+        ],
+        ["127.0.2.1", "No answer", ""],
+    ]
+    assert world.tally.endswith(", 8 failed")
+
+
 def test_duplicates_are_asked_once(world) -> None:
     world.probe.computers = {"127.0.0.1"}
     world.do(
@@ -206,93 +132,6 @@ def test_without_questions_ranges_are_not_walked(world) -> None:
     assert world.probe.asked == world.found == []
 
 
-def test_name_is_asked_at_its_addresses(world, name_server) -> None:
-    world.server = ("127.0.0.1", name_server.port)
-    world.probe.computers = {"127.0.0.4", "::1"}
-    name_server.name("127.0.0.3", "pc.example")
-    name_server.name("127.0.0.4", "pc.example")
-    name_server.name("::1", "pc.example")
-    assert world.do(name("pc.example")) == [["pc.example", "Found", "127.0.0.4, ::1; by icmp"]]
-    assert [(one.address, one.name) for one in Findings(world.folder)] == [("127.0.0.4", "pc.example")]
-    assert world.tally.startswith("1 computers found, 0 addresses")
-
-
-def test_names_of_one_computer_are_asked_once(world, name_server) -> None:
-    world.server = ("127.0.0.1", name_server.port)
-    world.probe.computers, world.probe.wait_s = {"127.0.0.4"}, 0.05
-    for one in ("pc.example", "www.example"):
-        name_server.name("127.0.0.4", one)
-    lines = world.do(
-        name("pc.example"),
-        name("PC.example."),
-        name("www.example"),
-        a_range("127.0.0.3", "127.0.0.5"),
-        address("127.0.0.5"),
-    )
-    assert sorted(lines) == [
-        ["127.0.0.3", "No answer", ""],
-        ["127.0.0.5", "No answer", ""],
-        ["pc.example", "Found", "127.0.0.4; by icmp"],
-        ["www.example", "Found", "127.0.0.4; by icmp"],
-    ]
-    assert sorted(world.probe.asked) == ["127.0.0.3", "127.0.0.4", "127.0.0.5"]
-    assert world.found == ["127.0.0.4"]
-
-
-def test_policy_is_asked_after_a_name_is_resolved(world, name_server) -> None:
-    world.server, world.allowed = ("127.0.0.1", name_server.port), ["127.0.0.1"]
-    name_server.name("192.0.2.1", "far.example")
-    name_server.name("192.0.2.2", "both.example")
-    name_server.name("127.0.0.1", "both.example")
-    lines = world.do(name("far.example"), name("both.example"))
-    assert sorted(lines) == [
-        ["both.example", "No answer", "127.0.0.1"],
-        ["far.example", "Refused by policy", "192.0.2.1"],
-    ]
-    assert world.probe.asked == ["127.0.0.1"]
-
-
-def test_name_that_nobody_knows_is_not_resolved(world, name_server) -> None:
-    world.server = ("127.0.0.1", name_server.port)
-    assert world.do(name("my pc")) == [["my pc", "Not resolved", ""]]
-    assert world.tally.endswith(", 1 names not resolved")
-
-
-def test_computers_of_a_directory_are_asked_by_name(world, name_server) -> None:
-    world.server = ("127.0.0.1", name_server.port)
-    world.probe.computers = {"127.0.0.4"}
-    name_server.name("127.0.0.4", "pc.example")
-    name_server.name("127.0.0.5", "off.example")
-    world.directories["ad.example"] = ["pc.example", "off.example", "gone.example", "pc.example"]
-    lines = world.do(directory("ad.example"), name("pc.example"))
-    assert sorted(lines) == [
-        ["gone.example", "Not resolved", ""],
-        ["off.example", "No answer", "127.0.0.5"],
-        ["pc.example", "Found", "127.0.0.4; by icmp"],
-    ]
-    world.lines.clear()
-    assert world.do(directory("ad.example"))[0][0] in {"gone.example", "off.example", "pc.example"}
-    assert [one.ways for one in Findings(world.folder)] == [(Way.ICMP,), (Way.ICMP, Way.DIRECTORY)]
-
-
-@pytest.mark.parametrize(
-    ("error", "status", "detail"),
-    [
-        (TaskFailed("the login was refused"), "Failed", "the login was refused"),
-        (RefusedByPolicy("dc1", ["192.0.2.1"]), "Refused by policy", "192.0.2.1"),
-        (ConnectionRefusedError(111, "Connection refused"), "Failed", "Connection refused"),
-    ],
-)
-def test_directory_that_tells_nothing_is_a_line_and_the_rest_goes_on(world, error, status, detail) -> None:
-    world.directories["ad.example"] = error
-    world.probe.computers = {"127.0.0.1"}
-    lines = world.do(directory("ad.example"), address("127.0.0.1"))
-    [(told_status, told_detail)] = [rest for target, *rest in lines if target == "ad.example"]
-    assert told_status == status
-    assert detail in told_detail
-    assert world.found == ["127.0.0.1"]
-
-
 def test_targets_that_are_none_are_told(world) -> None:
     lines = world.do(address("pc.example"), a_range("127.0.0.9", "127.0.0.1"), address("127.0.0.1"))
     assert sorted(lines) == [
@@ -307,6 +146,16 @@ def test_no_more_are_asked_at_a_time_than_the_order_says(world, parallel) -> Non
     world.probe.wait_s = 0.002
     world.do(a_range("127.0.0.0", "127.0.1.143"), parallel=parallel)
     assert world.probe.most == parallel
+    assert len(world.probe.asked) == 400
+
+
+def test_where_only_a_ping_is_waited_for_more_are_asked_at_a_time_and_of_all_else_no_more(world) -> None:
+    world.probe.computers = {f"127.0.0.{number}" for number in range(60)}
+    world.probe.wait_s = world.follower.wait_s = 0.01
+    world.do(a_range("127.0.0.0", "127.0.1.143"), ping=True, parallel=7, pings=300)
+    assert world.probe.most == 300
+    assert world.follower.most == 7
+    assert sorted(world.follower.asked) == sorted(world.probe.computers)
     assert len(world.probe.asked) == 400
 
 

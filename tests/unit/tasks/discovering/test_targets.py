@@ -79,3 +79,11 @@ def test_each_number_is_given_once_and_none_is_left_out(wanted) -> None:
             given_once += range(part.first, part.last + 1)
     assert len(given_once) == len(set(given_once))
     assert set(given_once) == {number for first, more in wanted for number in range(first, first + more + 1)}
+
+
+@pytest.mark.parametrize(
+    ("start", "end"), [("::", "ffff::"), ("::fffe:0:1", "::ffff:0:0"), ("::ffff:ffff:ffff", "1::")]
+)
+def test_range_of_ipv6_with_ipv4_in_it_is_none(start: str, end: str) -> None:
+    with pytest.raises(InvalidValue, match=r"IPv4|another kind"):
+        span(RangeTarget(start=start, end=end))

@@ -94,7 +94,7 @@ def test_where_nothing_can_be_shown_the_output_says_how_to_answer(
     ask(asking)
     assert said[0] == "# notice task-1: An update comes."
     assert f"dispatcher notice now|snooze|cancel --home {asking.home} task-1" in said[1]
-    assert said[2] == "# it cannot be shown on a desktop: it stands in this log only"
+    assert said[2] == "# it cannot be shown on a desktop: it stands here and in the log of the agent"
     desktop.here = None
     ask(asking, within_min=0)
     assert said[-2] == said[2]

@@ -62,6 +62,11 @@ def test_suse_says_it_by_a_file(system: System, run: Path) -> None:
     ("says", "code", "found"),
     [
         ("Reboot is required to fully utilize these updates.", 1, ["needs-restarting -r says so"]),
+        (
+            "Updated since boot-up:\n  * kernel\n  * glibc\n\nReboot is required.",
+            1,
+            ["needs-restarting -r says so: kernel, glibc"],
+        ),
         ("No core libraries or services have been updated.", 0, []),
         ("No such command: needs-restarting.", 1, []),
     ],

@@ -120,8 +120,8 @@ def test_the_name_of_the_member_is_known_in_any_case_and_the_last_counts() -> No
         ("", "the JSON cannot be read: Expecting value: line 1 column 1 (char 0)"),
         ("[]", "the body must be an object with the member 'value'"),
         ('"{a: 1}"', "the body must be an object with the member 'value'"),
-        ("{}", "value: is missing"),
-        ('{"Name": "x", "JobType": 1}', "value: is missing"),
+        ("{}", "value: is missing, the text that holds the message as JSON"),
+        ('{"Name": "x", "JobType": 1}', "value: is missing, the text that holds the message as JSON"),
         ('{"value": null}', "value: must be a text that holds the message as JSON"),
         ('{"value": {"Name": "x"}}', "value: must be a text that holds the message as JSON"),
         ('{"value": 1}', "value: must be a text that holds the message as JSON"),
@@ -208,6 +208,12 @@ def post(text: str) -> tuple[int, Any]:
 def test_an_operation_reads_its_body_from_the_envelope() -> None:
     text = "{TO: 'Bob', urgent: 'True', stamps: [{price: '1', PRICE: 7}], unknown: {}, Receiver: 'Eve', to: 'Ann'}"
     assert post(text) == (201, {"To": "Ann", "Urgent": True, "Stamps": [{"Price": 7}]})
+
+
+def test_what_is_too_much_in_the_text_is_told_by_its_member() -> None:
+    told = post("{a:" * 40)[1]
+    assert told["Members"] == ["value"]
+    assert told["Message"] == "value: line 1, column 97: it exceeds the quota: depth, at most 32"
 
 
 def test_what_is_wrong_in_the_text_is_told_by_its_member() -> None:

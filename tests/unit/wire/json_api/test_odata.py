@@ -232,6 +232,14 @@ def test_wrong_words_are_told_in_the_dialect_s_own_way() -> None:
         assert (status, told["Members"]) == (400, [member])
 
 
+def test_where_a_list_goes_on_the_same_is_asked_for() -> None:
+    raw = "$filter=contains(Name,'a%26b+%25 ä')&$orderby=Name desc&$top=9&$skip=2&$count=TRUE&$select=Id,Name"
+    words = odata.Words.model_validate(odata.read_words(raw))
+    following = odata.Words.model_validate(odata.read_words(words.behind(4)))
+    assert following == words.model_copy(update={"top": 5, "skip": 6})
+    assert odata.Words().behind(4) == "$skip=4"
+
+
 def test_words_and_lists_are_described() -> None:
     described = document(API)
     validate(described, cls=OpenAPIV31SpecValidator)
@@ -246,7 +254,7 @@ def test_words_and_lists_are_described() -> None:
     assert all(one["description"] and not one["required"] for one in words.values())
     reference = listing["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
     answer = described["components"]["schemas"][reference.rpartition("/")[2]]
-    assert [*answer["properties"]] == ["@odata.context", "@odata.count", "value"]
+    assert [*answer["properties"]] == ["@odata.context", "@odata.count", "value", "@odata.nextLink"]
     entity = answer["properties"]["value"]["items"]["$ref"].rpartition("/")[2]
     assert "Stamps" in described["components"]["schemas"][entity]["properties"]
     keyed = described["paths"]["/letters/v1/Parcels({parcel})"]["get"]
