@@ -35,7 +35,7 @@ from dispatcher.wire.quotas import Quotas
 #: How many records one call of ``maintenance/all`` registers, and ``apply`` in each of its menus.
 MANY, EACH = 1_000, 100
 SHEETS = ("sheet_a", "sheet_b", "sheet_c")
-#: How many hosts the records are for.
+#: How many hosts the records of one operation are for, at most: there is one of each sheet for each of them.
 HOSTS = 100
 #: How often the plain inserts a request may cost, and how much more a record in the largest request than in the least.
 _GOAL, _GROWTH_GOAL = 10.0, 1.3
@@ -86,13 +86,16 @@ class _Subject:
         self._numbers = count()
         self._seen: dict[str, int] = {}  #: the last row of each table that is in the copy
         self._new_rows()
-        operation = {"operation_name": "op-1", "scheduled_date_for_execution": _PLANNED}
-        self._prepared("menu/operation_list/maintenance/all/", [_registered(**operation)])()
-        self._insert(self._new_rows())
 
     def register(self, records: int) -> Callable[[], None]:
-        """Return what registers so many records of one menu, for an operation that is there."""
-        body = [_registered(**self._row(number), operation_name_select=f"{_PLANNED}_op-1") for number in range(records)]
+        """Return what registers so many records of one menu, for operations that are there: new ones, as it must be."""
+        names = [f"op-{next(self._numbers)}" for _ in range(0, records, HOSTS)]
+        operations = [_registered(operation_name=name, scheduled_date_for_execution=_PLANNED) for name in names]
+        self._prepared("menu/operation_list/maintenance/all/", operations)()
+        self._insert(self._new_rows())
+        shown = [f"{_PLANNED}_{name}" for name in names]
+        rows = ((number, shown[number // HOSTS]) for number in range(records))
+        body = [_registered(**self._row(number), operation_name_select=operation) for number, operation in rows]
         return self._prepared(f"menu/{SHEETS[0]}/maintenance/all/", body)
 
     def apply(self, records: int) -> Callable[[], None]:

@@ -128,6 +128,13 @@ def _password_set(world: World) -> Told:
     return "login.password", "bob", {"password": "set"}, {"password": "changed"}
 
 
+def _language_set(world: World) -> Told:
+    world.login()
+    world.logins.set_language("BOB", "en", ANN)
+    world.logins.set_language("bob", "en", ANN)  # which changes nothing
+    return "login.language", "bob", {"language": "ja"}, {"language": "en"}
+
+
 def _role_added(world: World) -> Told:
     world.roles.add("Helpers", ANN)
     return "role.added", "Helpers", None, {"name": "Helpers"}
@@ -297,6 +304,7 @@ CHANGES: dict[str, Callable[[World], Told]] = {
     "Logins.disable": _login_disabled,
     "Logins.enable": _login_enabled,
     "Logins.end_tokens": _tokens_ended,
+    "Logins.set_language": _language_set,
     "Logins.set_password": _password_set,
     "Memberships.change": _joined,
     "Removals.remove": _agent_removed,

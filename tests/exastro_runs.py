@@ -17,7 +17,7 @@ from dispatcher.core.permissions import SYSTEM, Caller
 from dispatcher.datastore.exastro_ita import ITA_RUNS
 from dispatcher.datastore.teams import TeamMember
 from dispatcher.services.exastro_ita.rows import HOST, OPERATION
-from dispatcher.services.exastro_ita.run_values import inputs_of
+from dispatcher.services.exastro_ita.run_values import options_of
 from dispatcher.services.exastro_ita.suite import ExastroIta, build_exastro_ita
 from dispatcher.services.exastro_ita.workspaces import Workspace
 from dispatcher.services.hall import Hall
@@ -36,7 +36,7 @@ class RunWorld(World):
     def run(self, *, what: UUID = BOOK, booked_for: datetime | None = None, workspace: Workspace | None = None) -> str:
         """Run the conductor *what* on all hosts, for the operation; return the id of the run."""
         when = When() if booked_for is None else When(immediate=False, starts_at=booked_for)
-        options: Any = {"inputs": inputs_of(self.operation)}
+        options = options_of(self.operation)
         job = self.start(*self.agents, what=what, when=when, options=options)
         row = {
             "job_id": job.id,

@@ -120,6 +120,17 @@ def enable(context: Context, name: str) -> None:
     click.echo(f"Enabled login {name}.")
 
 
+@login.command("language")
+@click.argument("name")
+@click.argument("language", type=click.Choice(LANGUAGES))
+@click.pass_obj
+def set_language(context: Context, name: str, language: str) -> None:
+    """Tell the login NAME what it is told in LANGUAGE, where a dialect has both. It stays logged in."""
+    with context.open() as opened:
+        Logins(opened.datastore, opened.ports).set_language(name, language, SYSTEM)
+    click.echo(f"Changed the language of {name} to {language}.")
+
+
 @login.command("end-tokens")
 @click.argument("name")
 @click.pass_obj

@@ -88,6 +88,7 @@ class Options(TypedDict, total=False):
     approval: str  #: ``required``: it waits until somebody approves it; ``given`` from then on
     approved_at: str  #: when that was, in ISO 8601
     on_change: bool  #: it recurs, and occurs at once for a computer that tells that its configuration has changed
+    ends_waiting: bool  #: steps of it that wait for an approval end when only such are left beside one that has failed
     alert: bool  #: alerts are raised when it starts and when it has ended
     credential_set: str  #: the id of the one that its tasks log in with, instead of that of the resource
     credential_team: str  #: the id of the team that may use the set for its jobs, if it is not the resource's own

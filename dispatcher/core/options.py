@@ -78,6 +78,7 @@ _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "ends_as_last": _FLAG,
     "queued": _FLAG,
     "alert": _FLAG,
+    "ends_waiting": _FLAG,
     "on_change": _FLAG,
     "approval": (lambda value: value == REQUIRED, REQUIRED),
     "credential_set": _IS_ID,

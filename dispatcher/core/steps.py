@@ -33,7 +33,13 @@ def stopping(steps: Sequence[StepDocument], group: range, outcomes: Mapping[int,
     """
     if group.stop >= len(steps):
         return []
-    return [at for at in group if outcomes[at] not in _GOOD and steps[at]["on_error"] == "stop"]
+    return failing(steps, group, outcomes)
+
+
+def failing(steps: Sequence[StepDocument], group: range, outcomes: Mapping[int, State]) -> list[int]:
+    """Return the positions in *group* that have an outcome which is a failure for the run book, in order."""
+    ended = (at for at in group if at in outcomes)
+    return [at for at in ended if outcomes[at] not in _GOOD and steps[at]["on_error"] == "stop"]
 
 
 def _is_parallel(step: StepDocument) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import CursorResult, delete, func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -143,6 +143,16 @@ class Logins:
         caller.require(Right.MODIFY, Node.SECURITY)
         self._change(name, caller, "login.password", password_hash=self._hash(password))
 
+    def set_language(self, name: str, language: str, caller: Caller) -> None:
+        """Have the login *name* told what it is told in this *language*; its access tokens stay good.
+
+        :raises LoginNotFound: if there is no such login.
+        :raises InvalidValue: if it is none of the languages.
+        """
+        caller.require(Right.MODIFY, Node.SECURITY)
+        spoken = _one_of("language", language, LANGUAGES)
+        self._change(name, caller, "login.language", ends_tokens=False, language=spoken)
+
     def end_tokens(self, name: str, caller: Caller) -> int:
         """End the access tokens of the login *name*, which may get others; return how many there were.
 
@@ -167,7 +177,7 @@ class Logins:
             audit.record(session, login.updated_at, caller, "login.added", subject, new=new)
             return _view(login, roles)
 
-    def _change(self, name: str, caller: Caller, action: str, **values: object) -> int:
+    def _change(self, name: str, caller: Caller, action: str, *, ends_tokens: bool = True, **values: object) -> int:
         """Change the columns *values* of the login *name*, and end its access tokens; return how many those were."""
         caller.require(Right.MODIFY, Node.SECURITY)
         with self._datastore.begin() as session:
@@ -183,12 +193,12 @@ class Logins:
             login.updated_at, login.updated_by = self._ports.now(), caller.name
             # After the login itself: whoever makes tokens for it has waited for that, or is waited for.
             session.flush()
-            query = delete(AccessToken).where(AccessToken.login_id == login.id)
-            ended: CursorResult[Any] = session.connection().execute(query)
-            told = {"old": old, "new": _told(values, "changed")} if values else {"new": {"ended": ended.rowcount}}
+            tokens = delete(AccessToken).where(AccessToken.login_id == login.id)
+            ended = session.connection().execute(tokens).rowcount if ends_tokens else 0
+            told = {"old": old, "new": _told(values, "changed")} if values else {"new": {"ended": ended}}
             audit.record(session, login.updated_at, caller, action, Subject("login", login.name, login.id), **told)
         _log.info("login.changed", login=name, changed=sorted(values), by=caller.name)
-        return int(ended.rowcount)
+        return ended
 
     def _hash(self, password: str) -> str:
         if not password:

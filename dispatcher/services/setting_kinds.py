@@ -165,7 +165,7 @@ REGISTRY: Mapping[str, Kind] = {
     "exastro_ita.max_records": Kind(
         1_000,
         _number(1, 10_000),
-        "How many records one request to the Exastro IT Automation API may change.",
+        "How many records of a menu one request to the Exastro IT Automation API may change.",
         "records",
     ),
     "exastro_ita.refresh_token_minutes": _minutes(

@@ -34,6 +34,7 @@ _INHERITED = (
     "queued",
     "credential_set",
     "credential_team",
+    "ends_waiting",
     "inputs",
     *_SPREADING,
 )

@@ -30,6 +30,7 @@ from dispatcher.services.runbook_who import RunBookWho
 from dispatcher.services.starting import Starting, to_entry
 from dispatcher.services.step_jobs import StepJobs
 from dispatcher.services.topology import Topology
+from dispatcher.services.waiting_steps import WaitingSteps
 
 log = structlog.get_logger(__name__)
 
@@ -48,6 +49,7 @@ class Steps:
         self._topology = topology
         self._step_jobs = StepJobs(ports, plans, topology, inputs)
         self._runbook_who = RunBookWho(plans, topology)
+        self._waiting = WaitingSteps(ports)
 
     def begin(self, session: Session, job: Row) -> State | None:
         """Begin the run book *job*, which is stored; return its outcome if it has ended already."""
@@ -88,7 +90,9 @@ class Steps:
         """Let the run book *job* go on after its step at *position*; return its outcome if that was the end of it."""
         steps = self._steps(session, job)
         group = group_at(steps, position)
-        if job["state"] in FINISHED or job["open_runs"] > len(steps) - group.stop:
+        if job["state"] in FINISHED:
+            return None
+        if job["open_runs"] > len(steps) - group.stop and not self._ends_waiting(session, job, group):
             return None  # others of the group are under way
         if job["state"] == State.ABORTING:
             return self._end(session, job, forced_end(job))
@@ -107,7 +111,7 @@ class Steps:
             ended = sum(self._start(session, job, at, previous) for at in group)
             if ended:
                 session.connection().execute(COUNT_DOWN, {"key": job["id"], "ended": ended})
-            if ended < len(group):
+            if ended < len(group) and not self._ends_waiting(session, job, group):
                 return None
             state = self._close(session, job, group)
             if state is not None:
@@ -115,6 +119,13 @@ class Steps:
             position = group.stop
         states = session.scalars(select(JOBS.c.state).where(JOBS.c.parent_id == job["id"]).distinct())
         return self._end(session, job, outcome(map(State, states)))
+
+    def _ends_waiting(self, session: Session, job: Row, group: range) -> bool:
+        """Whether nothing of *group* is left under way now, as what waited has been ended."""
+        ended = self._waiting.end(session, job, self._steps(session, job), group)
+        if ended:
+            session.connection().execute(COUNT_DOWN, {"key": job["id"], "ended": ended})
+        return ended > 0
 
     def _previous(self, session: Session, job: Row, group: range) -> str:
         """Return how the group before *group* has ended, as its conditions ask for it; "" if none asks."""

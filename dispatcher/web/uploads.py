@@ -130,8 +130,12 @@ class Uploads:
                 await self._hear_out(request, receive, admitted)
                 return admitted
             body = self._body(request, receive, admitted)
+            first, is_whole = await _begin(body, admitted.in_memory)
+            if is_whole:
+                request.body = first
+                return await admitting.run(self._respond, request, address)
             if admitted.is_kept:
-                return await self._store(request, address, body)
+                return await self._store(request, address, first, body)
             await _throw_away(body)
             return await loop.run_in_executor(self._pool, self._respond, request, address)
         except Refused as refused:
@@ -175,9 +179,11 @@ class Uploads:
         finally:
             self._lingering -= 1
 
-    async def _store(self, request: Request, address: str, body: AsyncIterator[bytes]) -> Response:
+    async def _store(self, request: Request, address: str, first: bytes, body: AsyncIterator[bytes]) -> Response:
         loop = asyncio.get_running_loop()
         with self.file() as file:
+            if first:
+                await loop.run_in_executor(self._pool, file.write, first)
             async for piece in body:
                 await loop.run_in_executor(self._pool, file.write, piece)
             request.content = file.content()
@@ -229,6 +235,23 @@ class Uploads:
             if waiting >= PIECE_BYTES or not more:
                 yield b"".join(parts)
                 parts, waiting = [], 0
+
+
+async def _begin(body: AsyncIterator[bytes], most: int) -> tuple[bytes, bool]:
+    """Return the first pieces of *body*, more than *most* bytes, or all of it and that this is all.
+
+    Nothing is taken of it if *most* is 0.
+    """
+    if not most:
+        return b"", False
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in body:
+        pieces.append(piece)
+        size += len(piece)
+        if size > most:
+            return b"".join(pieces), False
+    return b"".join(pieces), True
 
 
 async def _throw_away(body: AsyncIterator[bytes]) -> None:

@@ -132,6 +132,7 @@ class Admission:
     max_bytes: int | None = None
     too_large: str = ""
     is_kept: bool = True  #: else it is read and thrown away
+    in_memory: int = 0  #: up to so many bytes it waits in memory and becomes ``body``: it may be a small one after all
 
 
 @runtime_checkable

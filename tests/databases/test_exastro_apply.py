@@ -53,7 +53,7 @@ def workspace(ita: ExastroIta, datastore: Datastore, load_library: Callable[[str
     load_library(a_library(a_book(a_step("first"), name="nightly")))
     for name in ("sheet_a", "sheet_b"):
         a_sheet(datastore, name)
-    return a_workspace(datastore)
+    return a_workspace(datastore, hosts=[f"h{number}" for number in range(1, 9)])
 
 
 def everything(datastore: Datastore) -> dict[str, list[str]]:
@@ -108,8 +108,9 @@ def test_those_who_apply_at_the_same_time_all_do(
         barrier.wait()
         order = an_order(name)
         if name is not None:  # whoever comes second has to name the operation, which is planned for this moment
-            for part in order["parameter_info"][0]["sheet_a"]:
+            for place, part in enumerate(order["parameter_info"][0]["sheet_a"], 1):
                 part["parameter"]["operation_name_select"] = f"2026/03/01 12:00_{name}"
+                part["parameter"]["host_name"] = f"h{2 * number + place}"
             order["parameter_info"].pop()
         return ita.apply.apply(workspace, order, SYSTEM)
 
@@ -123,3 +124,22 @@ def test_those_who_apply_at_the_same_time_all_do(
         records = session.execute(select(ITA_RECORDS.c.id).where(ITA_RECORDS.c.menu == "sheet_a")).all()
     assert ({run for run, _ in found}, sorted({one for _, one in found})) == (runs, names)
     assert len(records) == 8
+
+
+def test_of_those_who_register_for_one_host_at_the_same_time_one_does(
+    ita: ExastroIta, workspace: Workspace, datastore: Datastore
+) -> None:
+    ita.apply.apply(workspace, an_order(), SYSTEM)
+    barrier = Barrier(4)
+    row = {"host_name": "h3", "operation_name_select": "2026/03/01 12:00_op-77", "column_1": "x"}
+
+    def register(_number: int) -> str:
+        barrier.wait()
+        try:
+            ita.maintenance.change(workspace, "sheet_b", [{"type": "Register", "parameter": row}], SYSTEM)
+        except InvalidRecords as refused:
+            return refused.faults[0][""][0].id
+        return "done"
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(register, range(4))) == ["MSG-00006"] * 3 + ["done"]

@@ -26,7 +26,9 @@ from dispatcher.datastore.engines import parse_url
 from dispatcher.datastore.exastro_ita import ITA_FILES, ITA_JOURNAL, ITA_RECORDS, ITA_RUNS
 from dispatcher.datastore.jobs import JOBS
 
-SHEETS, HOSTS = ("sheet_a", "sheet_b", "sheet_c"), ("h1", "h2", "h3", "h4")
+#: The most records that an order has of one sheet: each is for another host.
+MANY = 12
+SHEETS, HOSTS = ("sheet_a", "sheet_b", "sheet_c"), [f"h{number}" for number in range(MANY)]
 PATH = "/api/org9/workspaces/ws2/ita/apply/"
 LIBRARY = f"""
 modules: [{{name: M, tasks: [{{type: command, name: one, settings: {{command: 'true'}}}}]}}]
@@ -42,7 +44,7 @@ SHEET = "  - {{name: {}, columns: [{{name: column_1, max_bytes: 64}}, {{name: co
 def an_order(name: str, sizes: list[int], *, is_wrong: bool) -> dict[str, Any]:
     """Return an order with so many records of each sheet; if it *is_wrong*, the very last one is too long."""
     info = [
-        {sheet: [_record(f"{name}/{sheet}/{number}", HOSTS[number % len(HOSTS)]) for number in range(size)]}
+        {sheet: [_record(f"{name}/{sheet}/{number}", HOSTS[number]) for number in range(size)]}
         for sheet, size in zip(SHEETS, sizes, strict=True)
     ]
     if is_wrong:
@@ -95,7 +97,7 @@ class Applying:
         def work(client: int, chance: random.Random) -> None:
             count = 0
             while not is_over.is_set():
-                sizes = [chance.randint(1, 12) for _ in SHEETS]
+                sizes = [chance.randint(1, MANY) for _ in SHEETS]
                 self.apply(f"op-{client}-{count}", sizes, is_wrong=chance.random() < 0.2)
                 count += 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,9 +15,7 @@ from dispatcher.bindings.exastro_ita.run_operations import RunOperations
 from dispatcher.bindings.exastro_ita.tokens import DIALECT, Tokens
 from dispatcher.bindings.exastro_ita.user_operations import UserOperations
 from dispatcher.core.errors import DispatcherError
-from dispatcher.core.permissions import Node, Right
 from dispatcher.services.exastro_ita.messages import InvalidRecords, ItaError, Message
-from dispatcher.services.exastro_ita.rights import Privilege
 from dispatcher.services.exastro_ita.suite import build_exastro_ita
 from dispatcher.services.exastro_ita.workspaces import NO_WORKSPACE
 from dispatcher.services.hall import Hall
@@ -33,42 +32,44 @@ _TOO_LARGE = f"messages with records have {LARGEST} bytes at most"
 
 
 class ExastroApi(JsonApi):
-    """The dialect. Messages with records that are too large for memory wait in a file until they are all there."""
+    """The dialect. Messages with records that are too large for memory wait in a file until they are all there.
 
-    def __init__(self, door: Door, quotas: Quotas, **options: Any) -> None:
+    :param gates: by the names of the operations with such messages: what judges, by the head of one and the variables
+        in its path, whether it may come, and fails as the operation would.
+    """
+
+    def __init__(self, gates: Mapping[str, Callable[..., object]], quotas: Quotas, **options: Any) -> None:
         super().__init__(quotas=quotas, **options)
-        self._door = door
+        self._gates = gates
         self._small = quotas.message_bytes
 
     def is_upload(self, request: Request) -> bool:
-        """Whether *request* has a large message with records."""
-        declared = request.headers.get("content-length", "")
-        if not declared.isascii() or not declared.isdigit() or len(declared) > 18 or int(declared) <= self._small:
-            return False
+        """Whether *request* has a large message with records, or one of which nobody knows how large it will be."""
+        if "transfer-encoding" not in request.headers:
+            declared = request.headers.get("content-length", "")
+            if not declared.isascii() or not declared.isdigit() or len(declared) > 18 or int(declared) <= self._small:
+                return False
         found = self.asked_for(request)
-        return found is not None and found[0].declared.takes is not None and found[0].declared.takes_key
+        return found is not None and found[0].name in self._gates
 
     def admit(self, request: Request) -> Admission | Response:
         """Return whether the message may come: if its sender may change what its path says that it is for."""
-        found = self.asked_for(request)
-        variables = {} if found is None else found[1]
         try:
-            entered = self._door.enter(request, variables.get("organization", ""), variables.get("workspace", ""))
-            if found is not None and found[0].declared.has_files:
-                self._door.open(request, entered, variables["menu"], Privilege.WRITE)
-            else:  # it is to run a conductor
-                request.caller.require_some(Right.MODIFY, Node.SCHEDULING)
+            if found := self.asked_for(request):
+                operation, variables = found
+                self._gates[operation.name](request, **variables)
         except DispatcherError as error:
             return self.failed(request, error)
-        return Admission(LARGEST, _TOO_LARGE)
+        return Admission(LARGEST, _TOO_LARGE, in_memory=self._small if "transfer-encoding" in request.headers else 0)
 
 
 def build(hall: Hall, *, log: Log, quotas: Quotas) -> JsonApi:
     """Return the dialect over *hall*."""
     suite = build_exastro_ita(hall)
     door, bodies = Door(suite), Bodies(quotas)
+    records, runs = RecordOperations(suite, door, bodies), RunOperations(suite, door, bodies)
     return ExastroApi(
-        door,
+        {**records.gates, **runs.gates},
         quotas,
         dialect=DIALECT,
         title="Exastro IT Automation",
@@ -76,8 +77,8 @@ def build(hall: Hall, *, log: Log, quotas: Quotas) -> JsonApi:
         prefixes=PREFIXES,
         handlers=[
             MenuOperations(suite, door),
-            RecordOperations(suite, door, bodies),
-            RunOperations(suite, door, bodies),
+            records,
+            runs,
             UserOperations(suite, door),
             Tokens(hall.access_tokens, suite.workspaces, hall.ports.now),
         ],

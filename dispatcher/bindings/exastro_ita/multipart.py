@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from io import BytesIO
+from typing import IO, cast
 
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
 from werkzeug.http import parse_options_header
 
 from dispatcher.core.errors import QuotaExceeded
-
-#: How many fields and files a form has at most: one file for each record that there may be, and the message.
-MOST_PARTS = 10_001
+from dispatcher.wire.multipart import MOST_PARTS, Uncut
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +30,9 @@ def read_form(body: bytes, content_type: str, largest: int) -> Form:
     kind, options = parse_options_header(content_type)
     # Contents are wanted in memory; files on the disk would stay open where the form breaks off.
     parser = FormDataParser(lambda *_, **__: BytesIO(), max_form_memory_size=largest, max_form_parts=MOST_PARTS)
+    stream = Uncut(BytesIO(body), options.get("boundary", "").encode("utf-8", "replace"))
     try:
-        _, fields, files = parser.parse(BytesIO(body), kind.lower(), len(body), options)
+        _, fields, files = parser.parse(cast("IO[bytes]", stream), kind.lower(), len(body), options)
     except RequestEntityTooLarge:
         raise QuotaExceeded(f"a form has {MOST_PARTS} parts and {largest} bytes in its fields at most") from None
     # A part may come without any name.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from dispatcher.bindings.exastro_ita import contract
@@ -35,6 +36,12 @@ class RecordOperations:
         self._rights = suite.rights
         self._door = door
         self._bodies = bodies
+        #: What lets large messages in, by operations.
+        self.gates: dict[str, Callable[..., object]] = {
+            "change_records": self._open,
+            "register_record": self._open,
+            "change_record": self._open,
+        }
 
     @operation(f"GET {_FILTER}", summary="Get all records of a menu")
     def get_records(
@@ -85,11 +92,11 @@ class RecordOperations:
         takes=contract.RecordChanges,
         has_files=True,
         takes_key=True,
+        samples=(ItaError(_STOPPED),),
     )
     def change_records(self, request: Request, organization: str, workspace: str, menu: str) -> contract.Changed:
         """Register, update, discard, restore and delete records: all of them, or none."""
-        entered = self._door.enter(request, organization, workspace, _STOPPED)
-        privilege = self._door.open(request, entered, menu, Privilege.WRITE)
+        entered, privilege = self._open(request, organization, workspace, menu)
         changes = self._bodies.changes(request)
         _check_deletes(menu, privilege, changes)
         return self._changed(request, entered, menu, changes)
@@ -100,11 +107,11 @@ class RecordOperations:
         takes=contract.RecordChange,
         has_files=True,
         takes_key=True,
+        samples=(ItaError(_STOPPED),),
     )
     def register_record(self, request: Request, organization: str, workspace: str, menu: str) -> contract.Changed:
         """Register one record."""
-        entered = self._door.enter(request, organization, workspace, _STOPPED)
-        privilege = self._door.open(request, entered, menu, Privilege.WRITE)
+        entered, privilege = self._open(request, organization, workspace, menu)
         changes = self._bodies.change(request)
         changes.items[0].setdefault("type", Action.REGISTER.value)
         _check_deletes(menu, privilege, changes)
@@ -116,18 +123,25 @@ class RecordOperations:
         takes=contract.RecordChange,
         has_files=True,
         takes_key=True,
+        samples=(ItaError(_STOPPED),),
     )
     def change_record(
         self, request: Request, organization: str, workspace: str, menu: str, uuid: str
     ) -> contract.Changed:
         """Change the record that the path names, whatever key the message has."""
-        entered = self._door.enter(request, organization, workspace, _STOPPED)
-        privilege = self._door.open(request, entered, menu, Privilege.WRITE)
+        entered, privilege = self._open(request, organization, workspace, menu)
         changes = self._bodies.change(request)
         changes.items[0].setdefault("type", Action.UPDATE.value)
         changes.items[0]["parameter"][self._rights.key_of(menu)] = uuid
         _check_deletes(menu, privilege, changes)
         return self._changed(request, entered, menu, changes)
+
+    def _open(
+        self, request: Request, organization: str, workspace: str, menu: str, **_: str
+    ) -> tuple[Workspace, Privilege]:
+        """Return the workspace in which records of the menu may be changed, and how far that may go."""
+        entered = self._door.enter(request, organization, workspace, _STOPPED)
+        return entered, self._door.open(request, entered, menu, Privilege.WRITE)
 
     def _found(
         self, request: Request, entered: Workspace, menu: str, terms: dict[str, Any], query: contract.FileQuery

@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from dispatcher.bindings.ivanti_endpoint_security.contract import StatusText
 from dispatcher.bindings.ivanti_endpoint_security.scalars import (
-    AtMost,
+    TextUpTo,
     Filled,
     Flag,
     FlagOn,
@@ -39,7 +39,7 @@ WITHIN_MIN = 60
 MAX_TARGETS = 10_000
 
 _Minutes = Annotated[Digits, Within(0, 525_600), default_if_null(WITHIN_MIN)]
-_Message = Annotated[LaxText, default_if_null(MESSAGE), AtMost(10_000)]
+_Message = Annotated[LaxText, default_if_null(MESSAGE), TextUpTo(10_000)]
 
 #: A deployment and a patch list as the documentation shows them (contract 1.6).
 _EXAMPLE: dict[str, Any] = {
@@ -165,7 +165,7 @@ class NewPatch(LastWins):
     Description: Line = ""
     Package: Line = Field("", description="What the package manager installs.")
     Version: Line = Field("", description="Which version of it; without one the newest.")
-    Command: Annotated[LaxText, default_if_null(""), AtMost(100_000)] = Field(
+    Command: Annotated[LaxText, default_if_null(""), TextUpTo(100_000)] = Field(
         "", description="A command in place of a package manager."
     )
     Reboot: Annotated[RebootRule, default_if_null(RebootRule.IF_NEEDED)] = Field(

@@ -63,7 +63,7 @@ def default_if_null(default: Any) -> BeforeValidator:
 
 
 @dataclass(frozen=True, slots=True)
-class AtMost:
+class TextUpTo:
     """What refuses texts of more characters, and describes them."""
 
     characters: int
@@ -88,13 +88,13 @@ Moment = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time", "examples": [_EXAMPLE]}, mode="validation"),
 ]
 #: A text that says something, on one line.
-Filled = Annotated[LaxText, AfterValidator(_filled), AtMost(MAX_NAME)]
+Filled = Annotated[LaxText, AfterValidator(_filled), TextUpTo(MAX_NAME)]
 #: A name that may be left out.
-Line = Annotated[LaxText, default_if_null(""), AfterValidator(lambda text: printable(text).strip()), AtMost(MAX_NAME)]
+Line = Annotated[LaxText, default_if_null(""), AfterValidator(lambda text: printable(text).strip()), TextUpTo(MAX_NAME)]
 #: A secret; any text.
-Secret = Annotated[LaxText, default_if_null(""), AtMost(4_096)]
+Secret = Annotated[LaxText, default_if_null(""), TextUpTo(4_096)]
 #: An address as numbers, in its usual spelling.
-Address = Annotated[LaxText, AfterValidator(_address), AtMost(64)]
+Address = Annotated[LaxText, AfterValidator(_address), TextUpTo(64)]
 #: A GUID in any of its usual spellings.
 Guid = Annotated[UUID, BeforeValidator(_guid), WithJsonSchema({"type": "string", "format": "uuid"}, mode="validation")]
 #: true or false; null is false.

@@ -72,6 +72,22 @@ class Apply:
         self._settings = settings
         self._submits = submits
 
+    def check(self, workspace: Workspace, caller: Caller) -> None:
+        """Check what ``apply`` asks for whatever it is to do.
+
+        :raises ItaError: 401-00001 if the caller may not register operations, or run conductors.
+        """
+        with self._datastore.read() as session:
+            self._parameters.check_apply(Scope(session, workspace, caller, self._ports.now()))
+
+    def check_execution(self, workspace: Workspace, caller: Caller) -> None:
+        """Check what ``execute`` asks for whatever it is to run.
+
+        :raises ItaError: 401-00001 if the caller may not run conductors.
+        """
+        with self._datastore.read() as session:
+            self._parameters.check_execution(Scope(session, workspace, caller, self._ports.now()))
+
     def apply(
         self, workspace: Workspace, body: Sent, caller: Caller, *, language: str = "ja", key: SubmitKey | None = None
     ) -> UUID:
@@ -94,7 +110,7 @@ class Apply:
             self._parameters.change(scope, order.parts, operation if is_new else None)
             return self._run(scope, order, operation)
 
-        return self._once("ita.apply", Asker(workspace, caller, language, key), make)
+        return self._once("ita.apply", Asker(workspace, caller, language, key), self._parameters.check_apply, make)
 
     def execute(
         self, workspace: Workspace, body: Sent, caller: Caller, *, language: str = "ja", key: SubmitKey | None = None
@@ -110,21 +126,25 @@ class Apply:
         order = read_execute(body)
 
         def make(scope: Scope) -> Job:
-            self._parameters.check_execution(scope)
             return self._execute(scope, order)
 
-        return self._once("ita.execute", Asker(workspace, caller, language, key), make)
+        asker = Asker(workspace, caller, language, key)
+        return self._once("ita.execute", asker, self._parameters.check_execution, make)
 
     def _refuse_in_maintenance(self, result: str) -> None:
         if self._settings.current().text("exastro_ita.maintenance_mode") == "ON":
             raise ItaError(result)
 
-    def _once(self, what: str, asker: Asker, make: Callable[[Scope], Job]) -> UUID:
-        """Return the id of the run that *make* makes in one transaction, or made for the same key before."""
+    def _once(self, what: str, asker: Asker, check: Callable[[Scope], None], make: Callable[[Scope], Job]) -> UUID:
+        """Return the id of the run that *make* makes in one transaction, or made for the same key before.
+
+        *check* comes first, so that whoever has not the rights is told the same with a key and without one.
+        """
 
         def work() -> UUID:
             with self._datastore.begin() as session:
                 scope = Scope(session, asker.workspace, asker.caller, self._ports.now(), asker.language)
+                check(scope)
                 return self._submits.once(asker.caller, what, asker.key, lambda: make(scope)).id
 
         try:

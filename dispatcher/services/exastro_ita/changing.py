@@ -181,14 +181,21 @@ class Changing:
         return None
 
     def _check_unique(self, draft: Draft, change: Change, unique: Uniqueness, faults: Faults) -> None:
-        """Note which values of the record others have; of an update only those that were sent."""
+        """Note which values of the record others have; of an update only those that were sent and are others now.
+
+        What was there before it was refused stays as it is.
+        """
         if not unique.is_needed:
             return
         texts = change.unique = unique.texts(change.after)
-        for name, other in unique.others(texts, change.id, texts).items():
+        before = change.before.values if change.before is not None and change.action is Action.UPDATE else None
+        kept = {} if before is None else unique.texts(before)
+        new = [name for name, text in texts.items() if kept.get(name) != text]
+        for name, other in unique.others(texts, change.id, new).items():
             names = unique.columns_of(name)
             if names is not None:
-                shown = {one: draft.parameter.get(one) for one in names}
+                columns = (self.menu.by_name[one] for one in names)
+                shown = {one.name: self.forms.shown(one, change.after.get(one.name)) for one in columns}
                 _add(faults, NO_COLUMN, Message("MSG-00006", (str(shown), str([str(other)]))))
             elif name in change.values or change.action is Action.RESTORE:
                 _add(faults, name, Message("MSG-00025", (str(other), draft.parameter.get(name, texts[name]))))

@@ -7,7 +7,7 @@ gives (``contents/common/js/conductor.js``, ``ConductorCommonLibs`` of ``conduct
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -108,8 +108,13 @@ def to_graph(steps: Sequence[StepDocument]) -> Graph:
     return graph
 
 
-def to_class(graph: Graph, document: RunBookDocument, *, note: str = "") -> dict[str, Any]:
-    """Return what the vendor saves of the conductor that the run book *document* with this *graph* is."""
+def to_class(
+    graph: Graph, document: RunBookDocument, *, note: str = "", operations: Mapping[int, str | None]
+) -> dict[str, Any]:
+    """Return what the vendor saves of the conductor that the run book *document* with this *graph* is.
+
+    *operations* are the ids of those that steps have of their own, by the positions of these.
+    """
     config = {
         "nodeNumber": len(graph.nodes) + 1,
         "terminalNumber": graph.terminals + 1,
@@ -123,7 +128,7 @@ def to_class(graph: Graph, document: RunBookDocument, *, note: str = "") -> dict
         "note": note,
         "notice_info": {},
     }
-    nodes = {node.name: _saved(node, document["steps"]) for node in graph.nodes}
+    nodes = {node.name: _saved(node, document["steps"], operations) for node in graph.nodes}
     return {"config": config, "conductor": conductor, **nodes, **{line["id"]: line for line in graph.lines}}
 
 
@@ -156,7 +161,7 @@ def _place(node: Node) -> tuple[int, int]:
     return _LEFT + node.column * _ACROSS, _TOP + node.row * _DOWN
 
 
-def _saved(node: Node, steps: Sequence[StepDocument]) -> dict[str, Any]:
+def _saved(node: Node, steps: Sequence[StepDocument], operations: Mapping[int, str | None]) -> dict[str, Any]:
     x, y = _place(node)
     saved: dict[str, Any] = {"id": node.name, "type": node.kind, "terminal": node.terminals}
     saved |= {"x": x, "y": y, "w": _WIDTH, "h": _HEIGHT}
@@ -167,7 +172,8 @@ def _saved(node: Node, steps: Sequence[StepDocument]) -> dict[str, Any]:
     step = steps[node.steps.start]
     what = step["what"]
     saved |= {"note": step["name"], "skip_flag": "0"}
-    saved |= {"operation_id": None, "operation_name": step.get("options", {}).get("operation")}
+    saved["operation_id"] = operations.get(node.steps.start)
+    saved["operation_name"] = step.get("options", {}).get("operation")
     if node.kind == CALL:
         return {**saved, "call_conductor_id": what["id"], "call_conductor_name": what["name"]}
     return {**saved, "movement_id": what["id"], "movement_name": what["name"], "orchestra_id": _ORCHESTRATOR}

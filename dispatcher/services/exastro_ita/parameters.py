@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from dispatcher.core.permissions import Node, Right
 from dispatcher.services.exastro_ita.catalogue import Catalogue
 from dispatcher.services.exastro_ita.maintenance import Maintenance
 from dispatcher.services.exastro_ita.menus import ORDINARY, SHEETS, Menu
@@ -38,15 +39,13 @@ class Parameters:
         self._operations = operations
 
     def check(self, scope: Scope, parts: Sequence[Part]) -> None:
-        """Check that the records of *parts* may be changed, an operation registered, and a conductor run.
+        """Check that the records of *parts* may be changed.
 
         From then on nobody else changes records of the workspace, if there are any of *parts*.
 
         :raises ItaError: 499-00002, 499-00003, 499-00001 or 401-00001, for the first menu that is not fit; 499-00223 if
             there are too many records for one.
         """
-        require_write(scope, find_menu(scope.session, self._catalogue, OPERATIONS, (ORDINARY,)))
-        self.check_execution(scope)
         sizes: Counter[str] = Counter()
         for part in parts:
             sizes[part.menu] += len(part.records)
@@ -60,12 +59,22 @@ class Parameters:
         if menus:
             self._maintenance.lock(scope, menus)
 
+    def check_apply(self, scope: Scope) -> None:
+        """Check that an operation may be registered, and a conductor run.
+
+        :raises ItaError: 401-00001 if not.
+        """
+        require_write(scope, find_menu(scope.session, self._catalogue, OPERATIONS, (ORDINARY,)))
+        self.check_execution(scope)
+
     def check_execution(self, scope: Scope) -> None:
         """Check that a conductor may be run.
 
         :raises ItaError: 401-00001 if not.
         """
         require_read(scope, find_menu(scope.session, self._catalogue, CONDUCTORS, CONDUCTOR_EDIT))
+        if not scope.caller.may_some(Right.MODIFY, Node.SCHEDULING):
+            raise ItaError("401-00001", CONDUCTORS)
 
     def change(self, scope: Scope, parts: Sequence[Part], new: Operation | None) -> None:
         """Change the records of *parts*, part by part; those of a *new* operation that name none are its own.

@@ -13,9 +13,9 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, delete, insert, select, update
+from sqlalchemy import and_, select
 
-from dispatcher.core.errors import InvalidValue
+from dispatcher.core.errors import InvalidMove, InvalidValue
 from dispatcher.core.jobs import JobRequest, Options, WhatChoice, WhatKind, When, Who, WhoChoice, WhoKind
 from dispatcher.core.permissions import Node, Right
 from dispatcher.core.schedules import DEMAND, NEVER, Misfire, RecurrenceRequest
@@ -25,12 +25,15 @@ from dispatcher.datastore.exastro_ita import ITA_DETAILS
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.schedules import SCHEDULES
 from dispatcher.services.aborting import Aborting
+from dispatcher.services.exastro_ita import regular_details
+from dispatcher.services.exastro_ita.conductor_parts import problem_of
 from dispatcher.services.exastro_ita.library_records import folders_of_others, is_below
 from dispatcher.services.exastro_ita.messages import NO_COLUMN, Message
 from dispatcher.services.exastro_ita.periods import from_rule, to_rule
+from dispatcher.services.exastro_ita.portions import portions
 from dispatcher.services.exastro_ita.records import Action, Change, Found, Record, Scope
 from dispatcher.services.exastro_ita.regular_changes import LastChange, changed, last_changes
-from dispatcher.services.exastro_ita.regular_occurrences import MENU, Obstacle, RegularOccurrences, to_regular
+from dispatcher.services.exastro_ita.regular_occurrences import Obstacle, Regular, RegularOccurrences, to_regular
 from dispatcher.services.exastro_ita.regular_values import (
     SCHEDULE,
     faults_of,
@@ -47,9 +50,8 @@ from dispatcher.services.scheduling import Scheduling
 from dispatcher.services.settings import Settings
 
 _IN_OPERATION, _COMPLETED, _UNEXPECTED = "2", "3", "6"
-#: What is kept of a record beside the schedule.
-_KEPT = ("conductor_name", "operation_name", "execution_user", "remarks", *SCHEDULE)
-_MINE = ITA_DETAILS.c.menu == MENU
+#: Where a recurring job stands that has due times, or waits for them: all others are over, or may soon be.
+_RECURS = (State.SCHEDULED, State.DISABLED)
 #: Hosts by operation.
 HostsOf = Mapping[UUID, Sequence[Who]]
 
@@ -81,7 +83,9 @@ class RegularExecutions:
         """
         scope.caller.require(Right.READ, Node.SCHEDULING)
         others = folders_of_others(scope)
-        rows = [row for row in self._rows(scope, ids) if self._is_visible(scope, row, others)]
+        theirs = regular_details.owned_by_others(scope, ids)
+        rows = [row for row in self._rows(scope, ids) if row["id"] not in theirs]
+        rows = [row for row in rows if self._is_visible(scope, row, others)]
         regulars = [to_regular(row["id"], scope.workspace, _named(row)) for row in rows]
         obstacles = self._occurrences.obstacles(scope.session, regulars)
         last = last_changes(scope.session, [row["id"] for row in rows])
@@ -112,10 +116,26 @@ class RegularExecutions:
             return found
         regulars = [to_regular(change.id, scope.workspace, change.after) for change, made in work if made]
         hosts = self._occurrences.hosts_of(scope.session, regulars)
+        problems = self._problems(scope, regulars, hosts)
+        over = _over(scope, [change.id for change, _ in work])
         for change, made in work:
-            if wrong := self._carry_out(scope, change, made, hosts):
+            if made and change.id in problems:
+                found[change.index] = {NO_COLUMN: [Message("499-00814", (problems[change.id],))]}
+            elif wrong := self._carry_out(scope, change, made, hosts, is_over=change.id in over):
                 found[change.index] = {NO_COLUMN: wrong}
+            elif made:
+                over.discard(change.id)
         return found
+
+    def _problems(self, scope: Scope, regulars: Sequence[Regular], hosts: HostsOf) -> dict[UUID, str]:
+        """Return why some of *regulars* could never run as they are to be, by their ids.
+
+        Each conductor is looked at once. That its operation has no host now keeps nobody from waiting for one.
+        """
+        obstacles = self._occurrences.obstacles(scope.session, regulars, hosts)
+        found = {key: one.reason for key, one in obstacles.items() if one is not Obstacle.NO_HOST}
+        parts = {key: problem_of(scope, key) for key in {one.conductor_id for one in regulars}}
+        return {one.id: text for one in regulars if (text := found.get(one.id) or parts[one.conductor_id])}
 
     def _faults(self, scope: Scope, change: Change) -> dict[str, list[Message]]:
         """Return what is wrong with the schedule that a change makes."""
@@ -124,14 +144,18 @@ class RegularExecutions:
             faults[NO_COLUMN] = wrong
         return faults
 
-    def _carry_out(self, scope: Scope, change: Change, made: frozenset[str], hosts: HostsOf) -> list[Message]:
-        """Carry out a change, which changes the columns *made*; *hosts* are those of its operation."""
-        is_over = change.before is not None and change.before.values.get("status") == _UNEXPECTED
+    def _carry_out(
+        self, scope: Scope, change: Change, made: frozenset[str], hosts: HostsOf, *, is_over: bool
+    ) -> list[Message]:
+        """Carry out a change, which changes the columns *made*; *hosts* are those of its operation.
+
+        Of a job that *is over* nothing is paused: only the workspace says that it is discarded.
+        """
         match change.action:
             case Action.REGISTER | Action.UPDATE if made:
                 try:
                     self._schedule(scope, change, made, hosts)
-                except InvalidValue as error:  # the conductor may not run as it is
+                except (InvalidMove, InvalidValue) as error:  # it has been ended, or may not run as it is to be
                     return [Message("499-00814", (error.message,))]
             case Action.DISCARD if not is_over:
                 self._schedules.pause(change.id, None, scope.caller)
@@ -139,7 +163,7 @@ class RegularExecutions:
                 self._schedules.resume(change.id, scope.caller)
             case Action.DELETE:
                 self._aborting.end(change.id, scope.caller)
-        self._keep(scope, change)
+        regular_details.keep(scope, change)
         return []
 
     def _schedule(self, scope: Scope, change: Change, made: frozenset[str], hosts: HostsOf) -> None:
@@ -171,28 +195,12 @@ class RegularExecutions:
         rule = to_rule(to_timetable(values), self._settings.site_zone())
         return DEMAND if rule is None or _is_over(rule, scope) else rule
 
-    def _keep(self, scope: Scope, change: Change) -> None:
-        """Keep what only this menu knows of the recurring job."""
-        connection, mine = scope.session.connection(), _MINE & (ITA_DETAILS.c.object_id == change.id)
-        if change.action is Action.DELETE:
-            connection.execute(delete(ITA_DETAILS).where(mine))
-            return
-        values = {name: change.after.get(name) for name in _KEPT}
-        # Without an operation it is of another dialect, and its runs are those of whom they were.
-        if change.action in (Action.REGISTER, Action.UPDATE) and values["operation_name"]:
-            values["execution_user"] = scope.caller.name
-        detail = {"values": values, "is_discarded": change.is_discarded}
-        detail |= {"changed_at": scope.now, "changed_by": scope.caller.name[:255]}
-        if not connection.execute(update(ITA_DETAILS).where(mine).values(**detail)).rowcount:
-            place = {"workspace_id": scope.workspace.id, "object_id": change.id, "menu": MENU}
-            connection.execute(insert(ITA_DETAILS), {**place, **detail})
-
     def _rows(self, scope: Scope, ids: Collection[UUID] | None) -> Sequence[Row]:
-        columns = ("workspace_id", "values", "is_discarded", "changed_at", "changed_by")
+        columns = ("values", "is_discarded", "changed_at", "changed_by")
         query = (
             select(JOBS, SCHEDULES.c.rule, *(ITA_DETAILS.c[name].label(f"detail_{name}") for name in columns))
             .join(SCHEDULES, SCHEDULES.c.job_id == JOBS.c.id)
-            .outerjoin(ITA_DETAILS, and_(ITA_DETAILS.c.object_id == JOBS.c.id, _MINE))
+            .outerjoin(ITA_DETAILS, and_(ITA_DETAILS.c.object_id == JOBS.c.id, regular_details.of_workspace(scope)))
             .where(JOBS.c.is_recurring, JOBS.c.is_runbook, JOBS.c.state != State.CANCELLED)
             .order_by(JOBS.c.number)
         )
@@ -201,9 +209,12 @@ class RegularExecutions:
         return scope.session.connection().execute(query).mappings().all()
 
     def _is_visible(self, scope: Scope, row: Row, others: Collection[str]) -> bool:
-        """Whether the recurring job belongs to the workspace, or to none and the caller may read what it runs."""
-        if row["detail_workspace_id"] is not None:
-            return bool(row["detail_workspace_id"] == scope.workspace.id)
+        """Whether the recurring job belongs to the workspace, or to none and the caller may read what it runs.
+
+        *others* are the folders of other workspaces.
+        """
+        if regular_details.is_owned(row["detail_values"]):
+            return True
         entry = self._library.definition(scope.session, WhatKind.RUNBOOK, UUID(row["what"][0]["id"]))
         if entry is None or not scope.caller.may(Right.READ, entry.thing):
             return False
@@ -224,7 +235,7 @@ class RegularExecutions:
         return Record(
             id=row["id"],
             values=values,
-            is_discarded=bool(row["detail_is_discarded"]) if is_finished else state is State.DISABLED,
+            is_discarded=state is State.DISABLED if state in _RECURS else bool(row["detail_is_discarded"]),
             changed_at=changed_at,
             changed_by=changed_by,
         )
@@ -238,6 +249,15 @@ class RegularExecutions:
                 if row["rule"] in (to_rule(to_timetable(kept), zone), DEMAND):
                     return {name: kept.get(name) for name in SCHEDULE}
         return to_values(from_rule(row["rule"], zone))
+
+
+def _over(scope: Scope, ids: Collection[UUID]) -> set[UUID]:
+    """Return those of the recurring jobs that cannot be paused."""
+    found: set[UUID] = set()
+    for some in portions(ids):
+        query = select(JOBS.c.id).where(JOBS.c.id.in_(some), JOBS.c.state.not_in(_RECURS))
+        found.update(scope.session.connection().execute(query).scalars())
+    return found
 
 
 def _is_over(rule: str, scope: Scope) -> bool:

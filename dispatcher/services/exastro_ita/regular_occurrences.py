@@ -21,7 +21,8 @@ from dispatcher.datastore.jobs import JOBS
 from dispatcher.services.exastro_ita.named_hosts import NamedHosts
 from dispatcher.services.exastro_ita.operations import NAME
 from dispatcher.services.exastro_ita.records import Scope
-from dispatcher.services.exastro_ita.run_values import inputs_of
+from dispatcher.services.exastro_ita.run_remarks import details_of
+from dispatcher.services.exastro_ita.run_values import options_of
 from dispatcher.services.exastro_ita.starting import asks
 from dispatcher.services.exastro_ita.workspaces import Workspace
 from dispatcher.services.firing import Attention
@@ -76,12 +77,17 @@ class RegularOccurrences:
         """Return what is known of those of the recurring jobs *patterns* that are regular executions."""
         return _Regulars(self, _regulars(session, patterns))
 
-    def obstacles(self, session: Session, regulars: Sequence[Regular]) -> dict[UUID, Obstacle]:
-        """Return what keeps some of the *regulars* from running now, by their ids."""
+    def obstacles(
+        self, session: Session, regulars: Sequence[Regular], hosts: Mapping[UUID, Sequence[Who]] | None = None
+    ) -> dict[UUID, Obstacle]:
+        """Return what keeps some of the *regulars* from running now, by their ids.
+
+        *hosts* are those of ``hosts_of``, if that has been called.
+        """
         if not regulars:
             return {}
         operations = _operation_names(session, [one.operation_id for one in regulars if one.operation_id])
-        hosts = self.hosts_of(session, regulars)
+        hosts = self.hosts_of(session, regulars) if hosts is None else hosts
         found: dict[UUID, Obstacle] = {}
         for one in regulars:
             entry = self._library.definition(session, WhatKind.RUNBOOK, one.conductor_id)
@@ -107,6 +113,10 @@ class RegularOccurrences:
             found |= self._hosts.of_all(scope, operations)
         return found
 
+    def details_of(self, session: Session, regular: Regular) -> dict[str, Any]:
+        """Return what a run of *regular* keeps of its conductor as it is now."""
+        return details_of(session, self._library, regular.conductor_id)
+
 
 class _Regulars:
     """Regular executions that are due (``services.firing.Attention``)."""
@@ -128,7 +138,7 @@ class _Regulars:
             if regular.user and job["invoker"] == Invoker.RECURRENCE:
                 job["invoker_info"] = regular.user
             if regular.operation_id is not None:
-                job["options"] = {**(job["options"] or {}), "inputs": inputs_of(regular.operation_id)}
+                job["options"] = {**(job["options"] or {}), **options_of(regular.operation_id)}
                 job["who"] = [to_entry(one) for one in named.get(regular.operation_id, ())]
 
     def note(self, session: Session, jobs: Sequence[Row]) -> None:
@@ -151,7 +161,7 @@ class _Regulars:
                 "conductor_name": job["what"][0]["name"],
                 "regular_id": regular.id,
                 "booked_for": job["starts_at"],
-                "details": {},
+                "details": self._occurrences.details_of(session, regular),
             }
             for job, regular in mine
         ]
@@ -175,6 +185,7 @@ def _regulars(session: Session, patterns: Sequence[Row]) -> list[Regular]:
     return [
         to_regular(job_id, Workspace(row.id, row.organization, row.name, row.team_id), values)
         for job_id, values, row in session.execute(query).tuples()
+        if values.get("operation_name")  # all else belongs to no workspace, whoever has remarks on it
     ]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import and_, bindparam, delete, func, or_, select, update
@@ -40,6 +40,9 @@ class Rows:
 
     So no two transactions number records of the same menu, or give them the same unique value, at once.
     """
+
+    #: The unique columns whose values are noted nowhere (``ItaUnique``): the records tell them.
+    told: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, menu: str) -> None:
         self._menu = menu
@@ -128,6 +131,7 @@ class Rows:
             for change in changes
             if not change.is_discarded
             for column, text in change.unique.items()
+            if column not in self.told
         ]
         _INSERT_UNIQUES.all(scope.session, rows)
 

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from dispatcher.core.errors import InvalidValue
 from dispatcher.core.inputs import Input
-from dispatcher.core.jobs import InputsFrom
+from dispatcher.core.jobs import InputsFrom, Options
 from dispatcher.core.permissions import SYSTEM, Caller
 from dispatcher.core.ports import Now
 from dispatcher.datastore.agents import AGENTS
@@ -73,6 +73,15 @@ class _Row(NamedTuple):
 def inputs_of(operation_id: UUID) -> InputsFrom:
     """Return the option ``inputs`` of the job of a run for the operation."""
     return {"provider": PROVIDER, "of": str(operation_id)}
+
+
+def options_of(operation_id: UUID) -> Options:
+    """Return the options of the job of a run for the operation.
+
+    As with the vendor, nothing waits any more beside a step that has failed (``chk_conductor_end`` of its
+    ``conductor/classes/exec_util.py``).
+    """
+    return {"inputs": inputs_of(operation_id), "ends_waiting": True}
 
 
 class RunValues:

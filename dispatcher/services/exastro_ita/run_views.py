@@ -15,11 +15,12 @@ from dispatcher.core.jobs import WhatKind
 from dispatcher.core.permissions import Caller, Node, Right
 from dispatcher.core.ports import Ports
 from dispatcher.datastore.transactions import Datastore
-from dispatcher.services.exastro_ita import graph
+from dispatcher.services.exastro_ita import graph, own_operations
 from dispatcher.services.exastro_ita.columns import Label
 from dispatcher.services.exastro_ita.messages import ItaError
 from dispatcher.services.exastro_ita.nodes import NodeView, look
 from dispatcher.services.exastro_ita.operations import to_id
+from dispatcher.services.exastro_ita.own_operations import OwnOperation
 from dispatcher.services.exastro_ita.records import Scope
 from dispatcher.services.exastro_ita.rights import CONDUCTOR_CONFIRMATION, Privilege, Rights
 from dispatcher.services.exastro_ita.run_jobs import Family, RunJob
@@ -86,13 +87,12 @@ def _state(scope: Scope, family: Family, run: Run, zone: tzinfo) -> dict[str, An
     document = cast("RunBookDocument", family.document(run.job))
     drawn = graph.to_graph(document["steps"])
     views = look(family, run.job, drawn)
-    names = _operations_of(scope, family.steps(run.job).values())
+    operations = own_operations.of_steps(scope, run.job, family.steps(run.job), document["steps"])
+    ids = {at: one.id for at, one in operations.items()}
     return {
-        "conductor_class": graph.to_class(drawn, document, note=run.remarks or ""),
+        "conductor_class": graph.to_class(drawn, document, note=run.remarks or "", operations=ids),
         "conductor": _conductor(family, run, zone, scope.language),
-        "node": {
-            view.node.name: _node(view, _step(view, document["steps"]), names, zone, scope.language) for view in views
-        },
+        "node": {view.node.name: _node(view, document["steps"], operations, zone, scope.language) for view in views},
     }
 
 
@@ -126,15 +126,18 @@ def _log(family: Family, job: RunJob) -> list[str]:
 
 
 def _node(
-    view: NodeView, step: StepDocument | None, names: Mapping[str, str], zone: tzinfo, language: str
+    view: NodeView,
+    steps: list[StepDocument],
+    operations: Mapping[int, OwnOperation],
+    zone: tzinfo,
+    language: str,
 ) -> dict[str, Any]:
     is_movement = view.node.kind == graph.MOVEMENT
     is_work = is_movement or view.node.kind == graph.CALL
     execution = str(view.job.id) if is_work and view.is_executed and view.job else None
     menu, parameter = (_OF_MOVEMENTS, "execution_no") if is_movement else (_OF_CONDUCTORS, "conductor_instance_id")
-    operation = step.get("options", {}).get("operation") if is_work and step else None
-    key = view.job.inputs_of if operation and view.job else None
-    note = step["name"] if is_work and step else None
+    operation = operations.get(view.node.steps.start) if is_work else None
+    note = steps[view.node.steps.start]["name"] if is_work else None
     return {
         "node_instance_id": str(view.id),
         "node_name": view.node.name,
@@ -146,15 +149,11 @@ def _node(
         "remarks": note,
         "time_start": _moment(view.started_at, zone),
         "time_end": _moment(view.stopped_at, zone),
-        "operation_id": key,
-        "operation_name": names.get(key, operation) if key else operation,
+        "operation_id": operation and operation.id,
+        "operation_name": operation and operation.name,
         "jump": {"menu_id": menu, "execution_id": execution},
         "jump_url": f"menu={menu}&{parameter}={execution}" if execution else None,
     }
-
-
-def _step(view: NodeView, steps: list[StepDocument]) -> StepDocument | None:
-    return steps[view.node.steps.start] if len(view.node.steps) == 1 else None
 
 
 def _operations_of(scope: Scope, jobs: Iterable[RunJob]) -> dict[str, str]:

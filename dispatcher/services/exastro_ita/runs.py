@@ -6,7 +6,7 @@ What a run shows is told from its jobs, wherever these were changed: nothing of 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from dispatcher.services.exastro_ita.operations import NAME, to_id
 from dispatcher.services.exastro_ita.portions import portions
 from dispatcher.services.exastro_ita.records import Change, Found, Record, Scope
 from dispatcher.services.exastro_ita.run_jobs import COLUMNS, Family, RunJob, to_run_job
+from dispatcher.services.exastro_ita.run_remarks import remarks_in
 from dispatcher.services.plans import Plans
 
 #: The REST name of the menu.
@@ -45,8 +46,9 @@ class Run:
     operation_name: str
     user: str
     booked_for: datetime | None = None
-    remarks: str | None = None
     parent: Run | None = None
+    #: What was noted of conductors when the topmost run began, by their ids.
+    noted: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def id(self) -> UUID:
@@ -57,6 +59,11 @@ class Run:
     def top(self) -> Run | None:
         """The run that it was called for first of all; None if nobody has called it."""
         return None if self.parent is None else self.parent.top or self.parent
+
+    @property
+    def remarks(self) -> str | None:
+        """The remarks of its conductor."""
+        return self.noted.get(str(self.conductor_id))
 
     @property
     def changed_at(self) -> datetime:
@@ -165,7 +172,7 @@ def _rows(session: Session, workspace_id: UUID, ids: Collection[UUID] | None) ->
 def _root(row: Row) -> Run:
     job = to_run_job(row, is_booked=row["booked_for"] is not None)
     names = ("conductor_id", "conductor_name", "operation_id", "operation_name", "booked_for")
-    return Run(job, **{name: row[name] for name in names}, user=job.user, remarks=row["details"].get("remarks"))
+    return Run(job, **{name: row[name] for name in names}, user=job.user, noted=remarks_in(row["details"]))
 
 
 def _called(session: Session, family: Family, roots: Sequence[Run]) -> list[Run]:
@@ -181,7 +188,7 @@ def _called(session: Session, family: Family, roots: Sequence[Run]) -> list[Run]
         key = own.get(job.id, parent.operation_id)
         name = names.get(key, parent.operation_name) if key is not None else parent.operation_name
         what = UUID(job.what["id"]), job.what["name"]
-        runs[job.id] = Run(job, *what, key, name, parent.user, parent=parent)
+        runs[job.id] = Run(job, *what, key, name, parent.user, parent=parent, noted=parent.noted)
         found.append(runs[job.id])
     return found
 

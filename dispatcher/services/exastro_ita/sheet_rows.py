@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from dispatcher.core.permissions import Node, Right
-from dispatcher.services.exastro_ita import sheets
+from dispatcher.services.exastro_ita import places, sheets
 from dispatcher.services.exastro_ita.hosts import unreadable
 from dispatcher.services.exastro_ita.operations import LAST_RUN, NAME, PLANNED
 from dispatcher.services.exastro_ita.portions import portions
@@ -17,6 +17,8 @@ from dispatcher.services.exastro_ita.rows import HOST, OPERATION, PAGE, Rows, ch
 
 class SheetRows(Rows):
     """The records of the sheet *menu*. *operations* is the source of ``operation_list``."""
+
+    told: ClassVar[frozenset[str]] = frozenset({OPERATION, places.BOTH})
 
     def __init__(self, menu: str, operations: Source) -> None:
         super().__init__(menu)
@@ -29,6 +31,12 @@ class SheetRows(Rows):
     def lock(self, scope: Scope, ids: Collection[UUID]) -> Mapping[UUID, Record]:
         """Return those of the records that are there and that the caller may see, locked as by ``Rows``."""
         return {record.id: record for record in self.visible(scope, super().lock(scope, ids).values())}
+
+    def taken(self, scope: Scope, column: str, values: Collection[str]) -> Mapping[str, UUID]:
+        """Return what ``Rows`` does; of which operation, and on which host, live records are, they tell themselves."""
+        if column in self.told:
+            return places.taken(scope, self._menu, column, values)
+        return super().taken(scope, column, values)
 
     def visible(self, scope: Scope, records: Iterable[Record]) -> Iterator[Record]:
         """Give those of *records* that are of no agent, such as those of groups, or of one that the caller may read."""

@@ -15,6 +15,7 @@ from uuid import UUID
 from dispatcher.services.exastro_ita.columns import NOTHING, Column, Kind, Label
 from dispatcher.services.exastro_ita.columns_of.ordinary import ending, key
 from dispatcher.services.exastro_ita.menus import SHEETS, Menu
+from dispatcher.services.exastro_ita.places import TOGETHER
 from dispatcher.services.exastro_ita.records import Source
 from dispatcher.services.exastro_ita.rows import HOST, OPERATION
 
@@ -79,6 +80,7 @@ def to_menu(menu_id: UUID, definition: Mapping[str, Any], source: Source) -> Men
         description=to_label(definition.get("description"), ""),
         order=(("ASC", OPERATION),),
         given={name: tuple(given) for name, given in listed if isinstance(given, list)},
+        unique_together=() if sheet_type == WITHOUT_HOSTS else (TOGETHER,),
     )
 
 
@@ -92,10 +94,19 @@ def to_label(text: Any, otherwise: str) -> Label:
 
 def _beginning(sheet_type: str) -> Iterator[Column]:
     yield replace(key("uuid", "項番", "uuid"), input="0")
-    if sheet_type != WITHOUT_HOSTS:
+    has_hosts = sheet_type != WITHOUT_HOSTS
+    if has_hosts:
         yield Column(HOST, Label("ホスト名", "Host name"), Kind.CHOICE, is_required=True, choices="hosts_or_groups")
     groups = (_OPERATION,)
-    yield Column(OPERATION, _OPERATION_NAME, Kind.CHOICE, is_required=True, choices="operations", groups=groups)
+    yield Column(
+        OPERATION,
+        _OPERATION_NAME,
+        Kind.CHOICE,
+        is_required=True,
+        is_unique=not has_hosts,
+        choices="operations",
+        groups=groups,
+    )
     yield Column(NAME_SHOWN, _OPERATION_NAME, Kind.TEXT, input="2", groups=groups)
     for name, label in _MOMENTS:
         yield Column(name, label, Kind.MOMENT, is_auto=True, input="0", groups=groups)

@@ -17,7 +17,8 @@ from dispatcher.services.exastro_ita.conductor_parts import problem_of
 from dispatcher.services.exastro_ita.named_hosts import NamedHosts
 from dispatcher.services.exastro_ita.operations import Operation
 from dispatcher.services.exastro_ita.records import Scope
-from dispatcher.services.exastro_ita.run_values import inputs_of
+from dispatcher.services.exastro_ita.run_remarks import details_of
+from dispatcher.services.exastro_ita.run_values import options_of
 from dispatcher.services.library.catalogue import Library
 from dispatcher.services.scheduling import Scheduling
 
@@ -76,31 +77,32 @@ class ConductorRuns:
             who=[WhoChoice([host], WhoKind.AGENT) for host in hosts],
             when=_when(booked_for, scope.now),
             description=conductor.name,
-            options={"inputs": inputs_of(operation.id)},
+            options=options_of(operation.id),
         )
         try:
             job = self._scheduling.submit(request, scope.caller)
         except InvalidValue as error:
             raise NotStartable(error.message) from None
-        _note(scope, job, conductor, operation, booked_for)
+        self._note(scope, job, conductor, operation, booked_for)
         return job
 
-
-def _note(scope: Scope, job: Job, conductor: Conductor, operation: Operation, booked_for: datetime | None) -> None:
-    """Note that *job* is a run of the workspace."""
-    row = {
-        "job_id": job.id,
-        "workspace_id": scope.workspace.id,
-        "number": job.number,
-        "operation_id": operation.id,
-        "operation_name": operation.name,
-        "conductor_id": conductor.id,
-        "conductor_name": conductor.name,
-        "regular_id": None,
-        "booked_for": booked_for,
-        "details": {},
-    }
-    scope.session.connection().execute(insert(ITA_RUNS), row)
+    def _note(
+        self, scope: Scope, job: Job, conductor: Conductor, operation: Operation, booked_for: datetime | None
+    ) -> None:
+        """Note that *job* is a run of the workspace."""
+        row = {
+            "job_id": job.id,
+            "workspace_id": scope.workspace.id,
+            "number": job.number,
+            "operation_id": operation.id,
+            "operation_name": operation.name,
+            "conductor_id": conductor.id,
+            "conductor_name": conductor.name,
+            "regular_id": None,
+            "booked_for": booked_for,
+            "details": details_of(scope.session, self._library, conductor.id),
+        }
+        scope.session.connection().execute(insert(ITA_RUNS), row)
 
 
 def asks(document: Mapping[str, Any]) -> bool:

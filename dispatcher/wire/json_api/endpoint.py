@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
+from io import BytesIO
+from typing import BinaryIO
 
 import orjson
 
@@ -18,6 +20,7 @@ from dispatcher.wire.json_api.forms import FormStyle
 from dispatcher.wire.json_api.messages import JSON, Messages
 from dispatcher.wire.json_api.operations import Operation, Route, operations_of
 from dispatcher.wire.json_api.routes import Found, Routes, WrongMethod
+from dispatcher.wire.multipart import digest_of
 from dispatcher.wire.quotas import Quotas
 
 #: Tokens and what is stored are in answers: nobody on the way keeps them, and no browser takes them for a page.
@@ -152,8 +155,10 @@ class JsonApi:
             return self._wrong_method(request, found)
         request.key = key_of(request)
         if request.key:
-            told = request.body if request.content is None else request.content.sha256
-            request.asked = f"{request.method} {request.path}?{request.query}\n".encode() + told
+            asked = _form(request) if found.target.operation.declared.has_files else None
+            if asked is None:
+                asked = request.body if request.content is None else request.content.sha256
+            request.asked = f"{request.method} {request.path}?{request.query}\n".encode() + asked
         try:
             if address := self.public_address():
                 # Behind a proxy: links show where clients reach us, not where the proxy does.
@@ -195,6 +200,14 @@ class JsonApi:
         except orjson.JSONEncodeError:  # it quotes characters that there are not in UTF-8
             body = json.dumps(reply.body).encode()
         return _cautious(Response(reply.status, body, JSON, headers))
+
+
+def _form(request: Request) -> bytes | None:
+    """Return what the form in *request* says, for it is written another way each time; None if it is none."""
+    stream: BinaryIO = BytesIO(request.body) if request.content is None else request.content.stream
+    stream.seek(0)
+    digest = digest_of(stream, request.headers.get("content-type", ""))
+    return None if digest is None else b"form\n" + digest
 
 
 def _cautious(response: Response) -> Response:

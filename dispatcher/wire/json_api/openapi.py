@@ -205,7 +205,7 @@ def _failures(api: JsonApi, request: Request, operation: Operation, route: Route
     yield api.failure_of(request, NotAuthenticated())
     if not operation.declared.is_public:
         yield api.failure_of(request, Forbidden("ann", "Modify", "Jobs/Scheduling"))
-        yield from (api.failure_of(request, sample) for sample in api.samples)
+        yield from (api.failure_of(request, sample) for sample in (*api.samples, *operation.declared.samples))
         if route.variables:
             yield api.failure_of(request, _Missing(route.variables[-1]))
         if any(one.verb != "GET" for one in operation.declared.routes):

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from dispatcher.core.errors import DispatcherError
 from dispatcher.wire.http import Response
 
 _DECLARED = "__json_operation__"
@@ -60,6 +61,7 @@ class Declaration:
     is_enveloped: bool = False
     #: Where what was made is found, as a path with members of the answer in it: ``/jobs/{id}``. Empty: it is not told.
     location: str = ""
+    samples: tuple[DispatcherError, ...] = ()  #: failures that it may have beside those that others have, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ def operation(
     has_files: bool = False,
     enveloped: bool = False,
     location: str = "",
+    samples: tuple[DispatcherError, ...] = (),
 ) -> Callable[[_Method], _Method]:
     """Declare a method as an operation at *routes*, such as ``GET /jobs/<job>``; for the rest see ``Declaration``."""
     pairs = [route.partition(" ") for route in routes]
@@ -117,6 +120,7 @@ def operation(
         has_files=has_files,
         is_enveloped=enveloped,
         location=location,
+        samples=samples,
     )
 
     def decorate(method: _Method) -> _Method:

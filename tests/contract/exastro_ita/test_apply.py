@@ -150,14 +150,14 @@ def test_a_new_operation_is_filled_in_only_where_none_is_named(manual: Ita) -> N
     rows = [
         a_row(),
         a_row(operation_name_select=EXISTING),
-        a_row(operation_name_select=""),
-        {**a_row(), "operation_name_select": None},
+        a_row("sample_host2", operation_name_select=""),
     ]
-    manual.post(
-        "apply/", an_order({SHEETS[1]: [{"type": "Register", "parameter": row} for row in rows]}, operation_name="n")
-    )
+    nulled = {"type": "Register", "parameter": {**a_row(), "operation_name_select": None}}
+    info = {SHEETS[1]: [{"type": "Register", "parameter": row} for row in rows], SHEETS[0]: nulled}
+    manual.post("apply/", an_order(info, operation_name="n"))
     mine = "2026/03/01 12:00_n"
-    assert [one["operation_name_select"] for one in records(manual, SHEETS[1])] == [mine, EXISTING, mine, mine]
+    assert [one["operation_name_select"] for one in records(manual, SHEETS[1])] == [mine, EXISTING, mine]
+    assert records(manual, SHEETS[0])[-1]["operation_name_select"] == mine
 
 
 @pytest.mark.parametrize(("sent", "name"), [(7, "7"), (True, "True")])

@@ -33,11 +33,23 @@ from dispatcher.web.app import WebApp
 
 
 def test_record_numbers_go_on_where_a_menu_comes_again(site: Ita) -> None:
-    good, bad = ({"type": "Register", "parameter": a_row(value=text)} for text in ("ok", "x" * 30))
-    order = an_order({SHEETS[0]: [good, good]}, {SHEETS[1]: good}, {SHEETS[0]: [good, bad]}, {SHEETS[1]: bad})
+    good = {"type": "Register", "parameter": a_row(value="ok")}
+    bad = {"type": "Register", "parameter": a_row("sample_host2", "x" * 30)}
+    order = an_order({SHEETS[0]: good}, {SHEETS[1]: good}, {SHEETS[0]: [bad]}, {SHEETS[1]: bad})
     text = "文字長エラー (閾値 : 値<=8byte, 値 : 30byte), menu : sample_menu_001"
-    assert refusal(site.call("POST", "apply/", order)) == (499, "499-00201", {"3": {"column_1": [text]}})
+    assert refusal(site.call("POST", "apply/", order)) == (499, "499-00201", {"1": {"column_1": [text]}})
     assert everything(site) == [[], [], [], []]
+
+
+def test_the_limit_is_for_the_records_of_each_menu(site: Ita, hall: Hall) -> None:
+    hall.settings.set("exastro_ita.max_records", "2", SYSTEM)
+    hosts = [{"type": "Register", "parameter": a_row(host)} for host in ("sample_host1", "sample_host2")]
+    order = an_order({SHEETS[0]: hosts[0]}, {SHEETS[1]: hosts}, {SHEETS[0]: hosts[1]}, operation_name="n")
+    site.post("apply/", order)
+    order["parameter_info"].append({SHEETS[1]: hosts[0]})
+    refused = site.call("POST", "apply/", {**order, "operation_name": "m"})
+    assert refusal(refused) == (499, "499-00223", "一度に操作できるレコード数の上限(2)を超えました。")
+    assert [len(found) for found in everything(site)] == [1, 2, 2, 1]
 
 
 def test_all_records_of_a_menu_are_tried(site: Ita) -> None:
@@ -315,7 +327,8 @@ def test_a_conductor_that_runs_something_discarded_is_refused(
         part = {member: record[member] for member in (key, "last_update_date_time")}
         manual.post(f"menu/{menu}/maintenance/all/", [{"type": "Discard", "parameter": part}])
     before = everything(manual)
-    order = an_order({SHEETS[0]: {"type": "Register", "parameter": row}}, **names)
+    another = {"type": "Register", "parameter": {**row, "host_name": "sample_host2"}}
+    order = an_order({SHEETS[0]: another}, **names)
     assert refusal(manual.call("POST", "apply/", order))[1] == "499-00804"
     _, code, message = refusal(manual.call("POST", EXECUTE, names))
     assert (code, f"(conductor_class_name:{name})" in message) == ("499-00814", True)

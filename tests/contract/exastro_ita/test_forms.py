@@ -27,11 +27,12 @@ SAMPLE = (
 )
 
 
-def send(ita: Ita, message: str, path: str = "maintenance/all/", **files: bytes) -> requests.Response:
-    """Send a form as curl does; names of files have a dot where these have two underscores."""
+def send(ita: Ita, message: str, path: str = "maintenance/all/", *, key: str = "", **files: bytes) -> requests.Response:
+    """Send a form as curl does, with another boundary each time; names of files have a dot for two underscores."""
     parts: list[tuple[str, Any]] = [("json_parameters", (None, message))]
     parts += [(name.replace("__", "."), ("echo.yml", data)) for name, data in files.items()]
-    return ita.session.post(f"{BASE}/{MENU}/{path}", files=parts)
+    named = {"Idempotency-Key": key} if key else {}
+    return ita.session.post(f"{BASE}/{MENU}/{path}", files=parts, headers=named)
 
 
 def stored(ita: Ita) -> Any:
@@ -70,6 +71,40 @@ def test_one_record_by_itself_may_have_files_as_well(ita: Ita) -> None:
     [record] = json.loads(SAMPLE)
     told(send(ita, json.dumps(record), "maintenance/", playbook_file=PLAYBOOK))
     assert stored(ita) == ("echo.yml", PLAYBOOK)
+
+
+def test_the_same_key_stores_a_form_once(ita: Ita) -> None:
+    file = {"0__playbook_file": PLAYBOOK}
+    answers = [send(ita, SAMPLE, key="k-1", **file) for _ in range(2)]
+    assert len({answer.request.headers["Content-Type"] for answer in answers}) == 2
+    first, second = map(told, answers)
+    assert first == second
+    assert ita.get(f"{MENU}/filter/count/") == 1
+    for other in (
+        send(ita, SAMPLE, key="k-1", **{"0__playbook_file": PLAYBOOK + b" "}),
+        send(ita, SAMPLE + " ", key="k-1", **file),
+        send(ita, SAMPLE, key="k-1", **file, **{"1__playbook_file": PLAYBOOK}),
+        ita.call("POST", f"{MENU}/maintenance/all/", SAMPLE, **{"Idempotency-Key": "k-1"}),
+    ):
+        assert refusal(other)[:2] == (409, "409-00001")
+    other = send(ita, SAMPLE.replace("echo", "other"), key="k-2", **file)
+    assert told(other)["Register"] == 1
+
+
+def test_the_same_key_stores_a_form_once_that_waits_in_a_file(web: WebApp) -> None:
+    curl, path = Client(wsgi_application(web)), f"{BASE.removeprefix('https://ita.example.com')}/{MENU}"
+
+    def sent(file: bytes) -> tuple[str, Any]:
+        parts = {"json_parameters": (None, SAMPLE + " " * (5 << 20)), "0.playbook_file": ("echo.yml", file)}
+        form = requests.Request("POST", "http://h/", files=parts).prepare()
+        headers = {**form.headers, "Idempotency-Key": "k-1"}
+        answer = curl.post(f"{path}/maintenance/all/", data=form.body, headers=headers).json
+        return answer["result"], answer.get("data")
+
+    first = sent(PLAYBOOK)
+    assert first[0] == "000-00000"
+    assert sent(PLAYBOOK) == first
+    assert sent(PLAYBOOK + b" ")[0] == "409-00001"
 
 
 def test_large_messages_wait_in_a_file_until_they_are_there(

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from exastro_client import OPERATION, OPERATIONS, AddLogin, Ita, refusal
+from exastro_client import BASE, HOST, OPERATION, OPERATIONS, AddLogin, Ita, refusal
+from werkzeug.test import Client
 
-from dispatcher.core.permissions import Right
+from dispatcher.core.permissions import SYSTEM, Right
+from dispatcher.core.ports import Ports
+from dispatcher.datastore.transactions import Datastore
+from dispatcher.services.settings import Settings
 from dispatcher.web.app import WebApp
+from dispatcher.web.wsgi import wsgi_application
 
 READ_TEAMS = (Right.READ, "Topology/Teams")
 
@@ -78,6 +83,51 @@ def test_privileges_of_roles_in_menus(
     mark = known(Ita(web, "root", "root")) if privilege == "" else known(ann)
     answer = ann.call("POST", path, [{"type": "Delete", "parameter": mark}])
     assert (answer.status_code == 200) == deletes, answer.text
+
+
+@pytest.mark.parametrize("size", [0, 5 << 20], ids=["small", "large"])
+@pytest.mark.parametrize("key", ["", "k-1"], ids=["without key", "with key"])
+def test_apply_names_the_same_menu_whatever_it_is_sent(
+    add: AddLogin, governed: Callable[..., None], web: WebApp, size: int, key: str
+) -> None:
+    """The records of large messages are not even taken."""
+    curl, path = Client(wsgi_application(web)), BASE.removeprefix(HOST)
+    body = b'{"conductor_class_name": "nightly", "operation_name": "op-1"}'.ljust(size)
+
+    def refused(user: str, where: str = "apply/") -> tuple[str, str]:
+        headers = {"Content-Type": "application/json", **({"Idempotency-Key": key} if key else {})}
+        answer = curl.post(f"{path}/{where}", data=body, headers=headers, auth=(user, "pass word")).json
+        return answer["result"], answer["message"].partition("(menu: ")[2]
+
+    add("reader", READ_TEAMS, (Right.READ, "Jobs/Scheduling"))
+    add("stranger", READ_TEAMS)
+    for name in ("reader", "stranger"):
+        assert refused(name) == ("401-00001", "operation_list)")
+    execute = "menu/conductor_class_edit/conductor/execute/"
+    for name in ("reader", "stranger"):
+        assert refused(name, execute) == ("401-00001", "conductor_class_edit)")
+    assert refused("reader", "menu/none/conductor/execute/") == ("499-00002", "none)")
+
+    add("ann", READ_TEAMS, (Right.MODIFY, "Jobs/Scheduling"))
+    governed("role of ann", WRITES)
+    assert refused("ann") == ("401-00001", "conductor_class_edit)")
+    assert refused("ann", execute) == ("401-00001", "conductor_class_edit)")
+
+
+def test_maintenance_mode_is_told_before_large_records_are_taken(
+    add: AddLogin, web: WebApp, datastore: Datastore, ports: Ports
+) -> None:
+    add("stranger", READ_TEAMS)
+    Settings(datastore, ports).set("exastro_ita.maintenance_mode", "ON", SYSTEM)
+    curl, path = Client(wsgi_application(web)), BASE.removeprefix(HOST)
+    for where, code in (
+        (f"{OPERATIONS}/maintenance/all/", "498-00001"),
+        ("apply/", "498-00001"),
+        ("menu/conductor_class_edit/conductor/execute/", "498-00006"),
+    ):
+        for body in (b"{}", b" " * (5 << 20)):
+            answer = curl.post(f"{path}/{where}", data=body, auth=("stranger", "pass word"))
+            assert (answer.status_code, answer.json["result"]) == (498, code)
 
 
 def test_privileges_are_records_like_others(add: AddLogin, governed: Callable[..., None], web: WebApp) -> None:

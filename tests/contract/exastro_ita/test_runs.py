@@ -8,11 +8,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from exastro_client import Ita, refusal
+from exastro_client import AddLogin, Ita, refusal
 from exastro_world import an_operation
 from runbook_world import a_book, a_library, a_step
 
-from dispatcher.core.permissions import SYSTEM
+from dispatcher.core.permissions import SYSTEM, Right
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.exastro_ita.workspaces import Workspace
 from dispatcher.services.hall import Hall
@@ -96,6 +96,23 @@ def test_a_pause_is_released(ita: Ita) -> None:
         "指定された対象がpauseではありません。"
         f"(ConductorインスタンスID:{run},NodeインスタンスID:{other},ノード種別:movement)",
     )
+
+
+def test_whoever_may_only_look_at_runs_stops_none(add: AddLogin) -> None:
+    """The vendor asks for no more than View only there: see the differences in the documentation."""
+    root = add("boss")
+    run, waiting = start(root, schedule_date="2031/06/01 02:00"), start(root, "waiting")
+    ann = add("ann", (Right.READ, "Topology/Teams"), (Right.MODIFY, "Jobs/Scheduling"))
+    menu = {"role_name": "role of ann", "menu_name": "Conductor:Conductor confirmation", "associate": "View only"}
+    root.post("menu/role_menu_link_list/maintenance/all/", [{"type": "Register", "parameter": menu}])
+    pause = ann.get(f"{RUNS}/{waiting}/")["node"]["node-2"]["node_instance_id"]
+    for action in (f"{run}/cancel/", f"{waiting}/scram/", f"{waiting}/node/{pause}/relese/"):
+        assert refusal(ann.call("PATCH", f"{RUNS}/{action}")) == (
+            401,
+            "401-00001",
+            "You do not have access privileges to the target menu. (menu: conductor_confirmation)",
+        )
+    assert [ann.get(f"{RUNS}/{one}/")["conductor"]["status_id"] for one in (run, waiting)] == ["2", "5"]
 
 
 def test_executed_by_name_it_is_a_run_as_well(ita: Ita, hall: Hall, clock: Any) -> None:

@@ -94,6 +94,18 @@ def test_tokens_end_with_the_password(ann: Ita, datastore: Datastore, ports: Por
     assert ann.tokens(grant_type="refresh_token", refresh_token=body["refresh_token"]).status_code == 400
 
 
+def test_tokens_outlive_a_change_of_the_language_and_tell_in_it(ann: Ita, datastore: Datastore, ports: Ports) -> None:
+    token = ann.tokens(**PASSWORD).json()["access_token"]
+
+    def said() -> str:
+        answer = ann.call("GET", "menu/none/info/", Authorization=f"Bearer {token}")
+        return str(answer.json()["message"])
+
+    assert said().startswith("『メニュー管理』")
+    Logins(datastore, ports).set_language("ann", "en", SYSTEM)
+    assert said().startswith("The target menu does not exist")
+
+
 def test_master_lets_its_own_client_in(ann: Ita) -> None:
     assert ann.tokens(MASTER, **PASSWORD, client_id="_platform-api", totp="123456").status_code == 200
 

@@ -53,6 +53,15 @@ def test_password_can_be_changed(run) -> None:
     assert run("login", "list").stdout.splitlines()[1].split()[3] == "yes"
 
 
+def test_language_can_be_changed(run) -> None:
+    run("login", "add", "admin", "--no-password")
+    for language in ("en", "ja", "en"):
+        result = run("login", "language", "ADMIN", language)
+        assert (result.exit_code, result.stdout) == (0, f"Changed the language of ADMIN to {language}.\n")
+        assert run("login", "list").stdout.split()[-1] == language
+    assert run("audit").stdout.count("login.language") == 3
+
+
 def test_tokens_can_be_ended(run) -> None:
     run("login", "add", "admin", "--no-password")
     result = run("login", "end-tokens", "ADMIN")
@@ -70,6 +79,8 @@ def test_tokens_can_be_ended(run) -> None:
         (["add", "b", "--password-stdin", "--no-password"], 2, "exclude each other"),
         (["add", "b", "--language", "de"], 2, "'de'"),
         (["disable", "nobody"], 4, "no login nobody"),
+        (["language", "nobody", "en"], 4, "no login nobody"),
+        (["language", "admin", "de"], 2, "'de'"),
         (["end-tokens", "nobody"], 4, "no login nobody"),
     ],
 )

@@ -31,6 +31,7 @@ from dispatcher.services.hall import Hall
 CHANGES = CORE_CHANGES | dialect_changes.CHANGES | exastro_changes.CHANGES
 #: What callers may ask for that changes nothing.
 READING = {
+    *("Apply.check", "Apply.check_execution"),
     *("Categories.find", "Categories.numbered", "Categories.tree", "CcsJobs.all", "CcsJobs.get"),
     *("CcsJobs.named", "CcsRuns.latest", "Evaluations.get", "Inventory.asset", "Inventory.assets", "Inventory.group"),
     *("Inventory.groups", "Inventory.members", "Inventory.standards", "OpsRampJobs.get", "OpsRampJobs.search"),

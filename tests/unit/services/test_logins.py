@@ -92,10 +92,11 @@ def test_every_change_is_noticed_by_caches(datastore: Datastore, logins: Logins)
         lambda: logins.disable("a", SYSTEM),
         lambda: logins.enable("a", SYSTEM),
         lambda: logins.set_password("a", "new", SYSTEM),
+        lambda: logins.set_language("a", "en", SYSTEM),
     ):
         change()
         seen.append(security_revision(datastore))
-    assert len(set(seen)) == 5
+    assert len(set(seen)) == 6
 
 
 @pytest.mark.parametrize("name", ["", "  ", "a:b", "a\nb", "a\x00b", "x" * 256])
@@ -148,6 +149,7 @@ def test_rights_are_checked(logins: Logins) -> None:
         lambda: logins.disable("a", reader),
         lambda: logins.enable("a", reader),
         lambda: logins.set_password("a", "pw", reader),
+        lambda: logins.set_language("a", "en", reader),
     ):
         with pytest.raises(Forbidden):
             refused()

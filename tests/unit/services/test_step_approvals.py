@@ -10,10 +10,13 @@ from uuid import UUID
 import pytest
 import yaml
 from runbook_world import World, a_book, a_library, a_step, rows
+from sqlalchemy import select
 
 from dispatcher.core.errors import Conflict
 from dispatcher.core.permissions import SYSTEM
-from dispatcher.core.states import State
+from dispatcher.core.states import Event, State
+from dispatcher.datastore.jobs import JOBS
+from dispatcher.datastore.runs import RUNS
 from dispatcher.services.hall import Hall
 from dispatcher.services.library.exporting import export
 
@@ -87,3 +90,18 @@ def test_the_library_gives_it_back(load_library: Load, datastore: Any) -> None:
     load_library(a_library(a_book(a_step("a", PAUSE), a_step("b"))))
     exported = yaml.safe_load(export(datastore))
     assert [step.get("wait_for_approval") for step in exported["runbooks"][0]["steps"]] == [True, None]
+
+
+@pytest.mark.parametrize(
+    ("options", "states"), [(None, ["active", "active"]), ({"ends_waiting": True}, ["stopped", "cancelled"])]
+)
+def test_what_waits_beside_a_failure_ends_only_where_the_job_says_so(
+    world: World, load_library: Load, options: Any, states: list[str]
+) -> None:
+    load_library(a_library(a_book(a_step("a"), a_step("b", f"parallel: true, {PAUSE}"), a_step("c"))))
+    world.start(options=options)
+    world.end("a", Event.FAIL)
+    assert [world.states()[name] for name in "Rb"] == states
+    with world.hall.datastore.read() as session:
+        [left] = session.scalars(select(RUNS.c.state).join(JOBS, JOBS.c.id == RUNS.c.job_id).where(JOBS.c.step == 1))
+    assert left == (State.PENDING if options is None else State.CANCELLED)

@@ -198,6 +198,21 @@ def test_body_that_is_not_wanted_is_read_and_thrown_away(web: WebApp, hatch: Hat
     assert ask(web, b"a" * PIECE_BYTES, b"b")[2] == b"nothing from "
 
 
+@pytest.mark.parametrize("parts", [(), (b"a",), (b"a" * PIECE_BYTES,), (b"a" * PIECE_BYTES, b"b" * 10)])
+def test_small_body_may_stay_in_memory(web: WebApp, hatch: Hatch, parts: tuple[bytes, ...]) -> None:
+    hatch.admission = Admission(in_memory=PIECE_BYTES + 10)
+    places = [web.uploads.file() for _ in range(2)]
+    with places[0], places[1]:  # so it takes none of the places for large ones
+        assert ask(web, *parts)[2] == b"nothing from "
+    assert hatch.taken[0].body == b"".join(parts)
+
+
+@pytest.mark.parametrize("parts", [(b"a" * PIECE_BYTES, b"b" * 11), (b"a" * 2 * PIECE_BYTES, b"b", b"c")])
+def test_body_that_is_not_small_after_all_goes_to_a_file(web: WebApp, hatch: Hatch, parts: tuple[bytes, ...]) -> None:
+    hatch.admission = Admission(in_memory=PIECE_BYTES + 10)
+    assert ask(web, *parts)[2] == f"{len(b''.join(parts))} from ".encode()
+
+
 @pytest.mark.parametrize("length", ["-1", "x", "1, 1"])
 def test_length_that_is_no_number_is_a_bad_request(web: WebApp, length: str) -> None:
     assert ask(web, b"a", content_length=length)[0] == 400

@@ -49,6 +49,19 @@ def refusal(request: Request, *, is_one: bool = False) -> tuple[str, Any]:
     return error.value.result, error.value.values[0]
 
 
+def test_files_end_where_they_end() -> None:
+    """Also where the end of the form is read in two pieces: after 64 KiB, between the dashes behind the boundary."""
+    for boundary in ("B", "-" * 24 + "0123456789abcdef"):
+        head = (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="json_parameters"\r\n\r\n{json.dumps([ITEM])}\r\n'
+            f'--{boundary}\r\nContent-Disposition: form-data; name="0.playbook_file"; filename="f"\r\n\r\n'
+        ).encode()
+        end = f"\r\n--{boundary}-".encode()
+        content = b"x" * ((1 << 16) - len(head) - len(end))
+        form = a_request(head + content + end + b"-\r\n", f"multipart/form-data; boundary={boundary}")
+        assert BODIES.changes(form).files == {0: {"playbook_file": content}}
+
+
 def test_json_and_forms_say_the_same() -> None:
     sent = json.dumps([ITEM, ITEM])
     assert BODIES.changes(a_request(sent)) == Changes([ITEM, ITEM])

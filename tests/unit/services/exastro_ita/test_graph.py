@@ -27,7 +27,7 @@ def test_every_step_is_on_a_way_from_the_start_to_the_end(flags: list[tuple[bool
     steps = [a_step(one, at) for at, one in enumerate(flags)]
     graph = to_graph(steps)
     document = cast("RunBookDocument", {"id": "b", "name": "R", "parameters": [], "steps": steps})
-    saved = to_class(graph, document)
+    saved = to_class(graph, document, operations={})
     out: dict[str, list[str]] = defaultdict(list)
     into: dict[str, list[str]] = defaultdict(list)
     for line in graph.lines:

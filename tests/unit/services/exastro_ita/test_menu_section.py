@@ -177,8 +177,8 @@ def test_values_of_a_column_that_is_gone_go_when_their_record_is_changed(
     workspace, ita = a_workspace(datastore), build_exastro_ita(hall)
     an_operation(datastore, workspace)
     place = {"host_name": "h1", "operation_name_select": "2031/06/01 02:00_op-1", "a": "1", "b": "x", "f": "name"}
-    sent = registering(**place) | {"file": {"f": "YWJj"}}
-    changed, left = ita.maintenance.change(workspace, "s", [sent, sent], SYSTEM).ids
+    sent = [registering(**{**place, "host_name": host}) | {"file": {"f": "YWJj"}} for host in ("h1", "h2")]
+    changed, left = ita.maintenance.change(workspace, "s", sent, SYSTEM).ids
     load("menus: [{name: s, columns: [{name: b}]}]")
     found = ita.records.filter(workspace, "s", {"uuid": {"LIST": [str(changed)]}}, SYSTEM)[0]["parameter"]
     known = {name: found[name] for name in ("uuid", "last_update_date_time")}

@@ -35,6 +35,7 @@ CONDUCTOR = """
 runbooks:
   - name: Nightly
     id: 00000000-0000-4000-8000-0000000000b1
+    description: of the night
     steps: [{name: first, module: Greet, who: [{ask: true}]}]
 """
 NIGHTLY = UUID("00000000-0000-4000-8000-0000000000b1")
@@ -151,6 +152,7 @@ def test_what_is_registered_is_a_recurring_job_and_what_occurs_a_conductor_run(w
     [run] = world.runs()
     assert (run.regular_id, run.operation_name, run.conductor_name) == (key, "op-1", "Nightly")
     assert run.booked_for == datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
+    assert run.details == {"remarks": {str(NIGHTLY): "of the night"}}
     occurred = world.hall.jobs.get(run.job_id, SYSTEM)
     assert ([one.name for one in occurred.who], occurred.number) == (["h1", "h2"], run.number)
     assert occurred.options is not None

@@ -10,13 +10,14 @@ from uuid import UUID
 import pytest
 from exastro_world import a_sheet, a_workspace, an_operation, registering, updating
 from job_world import LIBRARY, RINGS, a_request, on
-from sqlalchemy import select
+from sqlalchemy import select, update
 from statements import statements
 
 from dispatcher.core.jobs import GivenSet, WhatKind, When
 from dispatcher.core.parameters import GivenValue
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.core.schedules import Misfire, Overlap, RecurrenceRequest
+from dispatcher.core.states import State
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.schedules import SCHEDULES
 from dispatcher.datastore.transactions import Datastore
@@ -49,7 +50,7 @@ class World:
         row = registering(host_name="h2", operation_name_select="2031/06/01 02:00_op-1", column_1="x")
         self.ita.maintenance.change(self.workspace, "sheet_a", [row], SYSTEM)
 
-    def foreign(self, rule: str = DAILY) -> UUID:
+    def foreign(self, rule: str = DAILY, **options: Any) -> UUID:
         """Let another dialect make a recurring job with all that this one knows nothing of."""
         recurrence = RecurrenceRequest(rule, misfire=Misfire.ALL, overlap=Overlap.QUEUE)
         request = a_request(
@@ -61,7 +62,7 @@ class World:
             parameters=[GivenSet(RINGS, [GivenValue("Name", "mine")])],
             outside_launch_window="wait",
             tags="a;b",
-            options={"timeout_s": 77},
+            options={"timeout_s": 77, **options},
         )
         return self.hall.scheduling.submit(request, SYSTEM).id
 
@@ -180,3 +181,114 @@ def test_what_never_had_an_operation_is_restored_without_one(world: World, rule:
     world.change(updating(world.known(key), "Discard"))
     world.change(updating(world.known(key), "Restore"))
     assert world.shown(key)["discard"] == "0"
+
+
+def test_a_job_of_another_dialect_belongs_to_whoever_gives_it_an_operation_only(world: World, clock: Any) -> None:
+    key = world.foreign(HOURLY)
+    theirs = a_workspace(world.datastore, "ws3", hosts=("h9",))
+
+    def shown_to(workspace: Any) -> list[dict[str, Any]]:
+        found = world.ita.records.filter(workspace, MENU, {"regularly_id": {"LIST": [str(key)]}}, SYSTEM)
+        return [one["parameter"] for one in found]
+
+    world.change(updating(world.known(key), remarks="ours", interval="7"))
+    [seen] = shown_to(theirs)
+    assert (seen["remarks"], seen["interval"]) == (None, 7)
+    known = {name: seen[name] for name in ("regularly_id", "last_update_date_time")}
+    world.ita.maintenance.change(theirs, MENU, [updating(known, remarks="theirs")], SYSTEM)
+    assert (world.shown(key)["remarks"], shown_to(theirs)[0]["remarks"]) == ("ours", "theirs")
+    clock.turn(timedelta(hours=15))
+    assert world.hall.occurrences.fire_due()
+    with world.datastore.read() as session:
+        assert session.scalars(select(JOBS.c.id).where(JOBS.c.recurring_id == key)).all()
+    for workspace in (world.workspace, theirs):
+        assert world.ita.records.count(workspace, "conductor_list", {}, SYSTEM) == 0
+
+    world.change(updating(world.known(key), operation_name="op-1"))
+    assert shown_to(theirs) == []
+    assert world.shown(key)["remarks"] == "ours"
+    with pytest.raises(InvalidRecords):
+        world.ita.maintenance.change(theirs, MENU, [updating(known, remarks="again")], SYSTEM)
+
+
+@pytest.mark.parametrize("lasts", [False, True])
+def test_what_is_over_elsewhere_is_discarded_and_restored_here(world: World, clock: Any, lasts: bool) -> None:
+    rule = HOURLY.replace("INTERVAL=6", "COUNT=1")
+    key = world.foreign(rule) if not lasts else world.foreign(rule, ends_as_last=True)
+    clock.turn(timedelta(hours=15))
+    while world.hall.occurrences.fire_due():
+        pass
+    assert world.hall.jobs.get(key, SYSTEM).state is (State.ACTIVE if lasts else State.COMPLETED)
+    for kind, discard in (("Discard", "1"), ("Restore", "0")):
+        world.change(updating(world.known(key), kind))
+        assert world.shown(key)["discard"] == discard
+    world.change(updating(world.known(key), "Discard"))
+    world.change(updating(world.known(key), "Delete"))
+    assert world.hall.jobs.get(key, SYSTEM).state in (State.CANCELLED, State.ABORTING)
+
+
+def test_what_somebody_has_ended_gets_no_other_schedule(world: World) -> None:
+    key = world.foreign(HOURLY)
+    with world.datastore.begin() as session:
+        session.execute(update(JOBS).where(JOBS.c.id == key).values(state=State.FAILED))
+    assert world.faults(updating(world.known(key), operation_name="op-1")) == {"": ["499-00814"]}
+    world.change(updating(world.known(key), remarks="x"))
+
+
+PARTS = """
+modules: [{name: Late, tasks: [{type: command, name: say, settings: {command: echo said}}]}]
+runbooks:
+  - {name: Low, steps: [{name: one, module: Late, who: [{ask: true}]}]}
+  - {name: Deep, steps: [{name: one, runbook: Low, who: [{ask: true}]}]}
+  - {name: Own, steps: [{name: one, module: Greet, who: [{ask: true}], operation: op-2}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("conductor", "gone"),
+    [
+        (
+            "Deep",
+            "modules: [{name: Late, enabled: false, tasks: [{type: command, name: say, settings: {command: x}}]}]",
+        ),
+        ("Deep", "runbooks: [{name: Low, enabled: false, steps: [{name: one, module: Late, who: [{ask: true}]}]}]"),
+        ("Deep", "runbooks: [{name: Deep, enabled: false, steps: [{name: one, runbook: Low, who: [{ask: true}]}]}]"),
+        ("Own", "op-2"),
+        ("Own", "op-1"),
+    ],
+)
+def test_what_runs_something_discarded_is_not_registered_nor_changed(
+    world: World, load_library: Callable[[str], None], conductor: str, gone: str
+) -> None:
+    operations = {"op-1": world.operation, "op-2": an_operation(world.datastore, world.workspace, "op-2")}
+    load_library(PARTS)
+    [key] = world.change(registering(**{**REGULAR, "conductor_name": conductor}))
+    if gone in operations:
+        parameter = {"operation_id": str(operations[gone]), "discard": "1"}
+        found = world.ita.records.filter(
+            world.workspace, "operation_list", {"operation_id": {"LIST": [parameter["operation_id"]]}}, SYSTEM
+        )
+        parameter["last_update_date_time"] = found[0]["parameter"]["last_update_date_time"]
+        world.ita.maintenance.change(
+            world.workspace, "operation_list", [{"type": "Discard", "parameter": parameter}], SYSTEM
+        )
+    else:
+        load_library(gone)
+    before = world.stored(key)
+    assert world.faults(updating(world.known(key), interval="30")) == {"": ["499-00814"]}
+    assert world.stored(key) == before
+    is_choice = gone == "op-1" or gone.startswith("runbooks: [{name: Deep")
+    with pytest.raises(InvalidRecords) as caught:
+        world.change(registering(**{**REGULAR, "conductor_name": conductor}))
+    told = [one.id for some in caught.value.faults[0].values() for one in some]
+    assert told == (["MSG-00032"] if is_choice else ["499-00814"])
+    world.change(updating(world.known(key), remarks="waits"))
+
+
+def test_conductors_are_looked_at_once_for_all_records_of_a_request(world: World) -> None:
+    counts = []
+    for number in (2, 12):
+        with statements(world.datastore) as sent:
+            world.change(*[registering(**REGULAR)] * number)
+        counts.append(sum("FROM runbook_step" in one or "runbook_step." in one for one in sent))
+    assert counts[0] == counts[1] > 0

@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from dispatcher.core.errors import Forbidden
 from dispatcher.core.permissions import SYSTEM, Caller, Node, Right
-from dispatcher.core.states import State
+from dispatcher.core.states import Event, State
 from dispatcher.datastore.audit import AUDIT
 from dispatcher.services.approvals import OwnJob
 from dispatcher.services.exastro_ita.messages import ItaError, Message
@@ -115,6 +115,57 @@ def test_a_called_conductor_that_is_stopped_stops_its_caller_unless_the_step_goe
         assert (shown["status_id"], shown["abort_execute_flag"]) == (status, "False")
         assert [state for _, state in world.nodes(run)] == nodes
         assert world.state(called)["conductor"]["abort_execute_flag"] == "True"
+
+
+@pytest.mark.parametrize("follows", [True, False])
+def test_nothing_waits_beside_a_step_that_has_failed(world: RunWorld, load_library: Load, follows: bool) -> None:
+    steps = [a_step("a"), a_step("b", "parallel: true"), a_step("c", f"parallel: true, {PAUSE}")]
+    load_library(a_library(INNER, a_book(*steps, *[a_step("d")] * follows)))
+    run = world.run()
+    world.end("a", Event.FAIL)
+    assert world.status(run) == "5"  # b is under way
+    world.end("b")
+    shown = dict(zip(["start", "branch", "a", "b", "pause", "c", "merge"], world.nodes(run), strict=False))
+    assert (world.status(run), shown["pause"], shown["c"]) == ("7", ("pause", "6"), ("movement", "1"))
+    assert refused(world, "release", run, "node-5")[0] == "499-00813"
+    assert world.running() == set()
+    assert world.jobs()["c"].reason == "step a: Failed"
+
+
+def test_a_pause_goes_on_waiting_beside_what_may_fail_or_is_under_way(world: RunWorld, load_library: Load) -> None:
+    steps = [a_step("a", "on_error: continue"), a_step("b", f"parallel: true, {PAUSE}"), a_step("d", "parallel: true")]
+    load_library(a_library(INNER, a_book(*steps)))
+    run = world.run()
+    world.end("a", Event.FAIL)
+    world.release(run, "node-4")
+    world.end("d", Event.FAIL)
+    assert world.status(run) == "3"
+    world.end("b")
+    assert world.status(run) == "7"
+
+
+def test_a_call_that_waits_beside_a_failure_is_never_made(world: RunWorld, load_library: Load) -> None:
+    first = a_step("a", "operation: none")  # it fails before anything has begun
+    load_library(a_library(INNER, a_book(first, a_step("c", f"parallel: true, {PAUSE}", what="runbook: Inner"))))
+    run = world.run()
+    assert world.status(run) == "7"
+    assert {name: job.state for name, job in world.jobs().items() if name in "cx"} == dict.fromkeys(
+        "cx", State.CANCELLED
+    )
+    assert ("pause", "6") in world.nodes(run)
+    assert world.running() == set()
+
+
+def test_a_pause_inside_a_call_waits_on_beside_a_failure(world: RunWorld, load_library: Load) -> None:
+    load_library(a_library(INNER, a_book(a_step("a"), a_step("c", "parallel: true", what="runbook: Inner"))))
+    run = world.run()
+    world.end("a", Event.FAIL)
+    inner = str(world.jobs()["c"].id)
+    assert (world.status(run), world.status(inner)) == ("3", "5")
+    world.release(inner, "node-2")
+    world.end("x")
+    world.end("y")
+    assert (world.status(inner), world.status(run)) == ("6", "7")
 
 
 def test_other_ways_lead_to_the_same(world: RunWorld) -> None:

@@ -252,6 +252,62 @@ def test_why_steps_could_not_start_is_told(world: RunWorld, load_library: Load) 
     assert ["there is no operation none" in shown["execution_log"][0], "nil" in shown["execution_log"][1]] == [True] * 2
 
 
+def test_a_step_shows_the_operation_that_it_calls_and_no_other(world: RunWorld, load_library: Load) -> None:
+    there = str(an_operation(world.hall.datastore, world.workspace, "op-2"))
+    steps = [
+        a_step("a", "operation: op-1"),
+        a_step("b", "operation: op-2", what="runbook: Inner", who="agent: h1"),
+        a_step("c", "operation: none, on_error: continue"),
+        a_step("d", "operation: op-2, condition: 'previous == \"completed\"'", who="agent: h1"),
+        a_step("e", "wait_for_approval: true"),
+        a_step("f", "operation: op-2", who="agent: h1"),
+    ]
+    load_library(a_library(INNER.replace("ask: true", "agent: h1"), a_book(*steps)))
+    run = world.run()
+    for name in "axy":
+        world.end(name)
+    shown = world.state(run)
+    expected = [
+        (str(world.operation), "op-1"),
+        (there, "op-2"),
+        (None, "none"),  # it failed for want of it
+        (there, "op-2"),  # it was left out before that
+        (None, None),
+        (there, "op-2"),  # it has not begun
+    ]
+    for nodes in (shown["node"], {name: shown["conductor_class"][name] for name in shown["node"]}):
+        found = [(one["operation_id"], one["operation_name"]) for one in nodes.values() if _works(one)]
+        assert found == expected
+    with world.hall.datastore.begin() as session:
+        renamed = {"operation_name": "new", "scheduled_date_for_execution": NOW.isoformat()}
+        session.execute(update(ITA_RECORDS).where(ITA_RECORDS.c.id == world.operation).values(values=renamed))
+    node = world.state(run)["node"]["node-2"]
+    assert (node["operation_id"], node["operation_name"]) == (str(world.operation), "new")
+
+
+def _works(node: dict[str, Any]) -> bool:
+    return node.get("node_type", node.get("type")) in ("movement", "call")
+
+
+def test_the_remarks_of_conductors_are_those_of_their_runs(world: RunWorld, load_library: Load) -> None:
+    def describe(text: str) -> None:
+        books = INNER, a_book(a_step("a"), a_step("b", what="runbook: Inner"))
+        load_library(a_library(*(one.replace("    id:", f"    description: {text}\n    id:") for one in books)))
+
+    describe("as it was")
+    order = {"conductor_class_name": "R", "operation_name": "op-1"}
+    run = str(world.ita.apply.apply(world.workspace, order, SYSTEM))
+    world.job = UUID(run)
+    world.end("a")
+    describe("as it is")
+    inner = str(world.jobs()["b"].id)
+    found = {str(one.id): one.values for one in records(world)}
+    for key in (run, inner):
+        assert (found[key]["remarks"], found[key]["instance_source_remarks"]) == ("as it was", "as it was")
+        shown = world.state(key)
+        assert shown["conductor"]["remarks"] == shown["conductor_class"]["conductor"]["note"] == "as it was"
+
+
 def test_the_names_that_go_with_a_run(world: RunWorld, load_library: Load) -> None:
     load_library(a_library(INNER, a_book(a_step("a"), a_step("b", what="runbook: Inner"))))
     info = world.ita.runs.info(world.workspace, world.run(), SYSTEM, EN)

@@ -10,7 +10,7 @@ from letters_api import Letter, letters_api
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 from pydantic import Field
 
-from dispatcher.core.errors import NotFound
+from dispatcher.core.errors import KeyReused, NotFound
 from dispatcher.wire.http import BASIC, BEARER, Request
 from dispatcher.wire.json_api.failures import Failure, Reply
 from dispatcher.wire.json_api.models import AnyCase, LastWins
@@ -78,6 +78,18 @@ def example(document: dict[str, Any], path: str, status: str) -> Any:
     (operation,) = document["paths"][path].values()
     name = operation["responses"][status]["$ref"].rpartition("/")[2]
     return document["components"]["responses"][name]["content"]["application/json"]["example"]
+
+
+def test_an_operation_may_have_failures_of_its_own() -> None:
+    class Closing:
+        @operation("POST /letters/v1/closed", summary="Try", samples=(KeyReused(),))
+        def attempt(self, request: Request) -> None: ...
+
+        @operation("POST /letters/v1/open", summary="Do")
+        def do(self, request: Request) -> None: ...
+
+    paths = document(letters_api(handlers=[Closing()], statuses={KeyReused: 422}))["paths"]
+    assert ["422" in paths[f"/letters/v1/{one}"]["post"]["responses"] for one in ("closed", "open")] == [True, False]
 
 
 def test_failures_are_shown_as_the_dialect_tells_them_at_that_path() -> None:
