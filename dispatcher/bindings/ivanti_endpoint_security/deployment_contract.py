@@ -15,13 +15,13 @@ from pydantic_core import PydanticCustomError
 
 from dispatcher.bindings.ivanti_endpoint_security.contract import StatusText
 from dispatcher.bindings.ivanti_endpoint_security.scalars import (
-    TextUpTo,
     Filled,
     Flag,
     FlagOn,
     Guid,
     Line,
     Moment,
+    TextUpTo,
     Within,
     default_if_null,
 )
