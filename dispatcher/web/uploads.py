@@ -130,7 +130,7 @@ class Uploads:
                 await self._hear_out(request, receive, admitted)
                 return admitted
             body = self._body(request, receive, admitted)
-            first, is_whole = await _begin(body, admitted.in_memory)
+            first, is_whole = await self._begin(body, admitted.in_memory)
             if is_whole:
                 request.body = first
                 return await admitting.run(self._respond, request, address)
@@ -178,6 +178,20 @@ class Uploads:
             await send({"type": "http.response.body", "body": b""})
         finally:
             self._lingering -= 1
+
+    async def _begin(self, body: AsyncIterator[bytes], most: int) -> tuple[bytes, bool]:
+        """Return the first pieces of *body*, more than *most* bytes, or all of it and that this is all.
+
+        Nothing is taken of it if *most* is 0.
+
+        :raises Refused: 408 if that takes longer than any message may: as long as it may be a small one it is kept in
+            memory, and what comes of it buys no time.
+        """
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                return await _first(body, most)
+        except TimeoutError:
+            raise Refused(408, "the message was not received in time") from None
 
     async def _store(self, request: Request, address: str, first: bytes, body: AsyncIterator[bytes]) -> Response:
         loop = asyncio.get_running_loop()
@@ -237,11 +251,7 @@ class Uploads:
                 parts, waiting = [], 0
 
 
-async def _begin(body: AsyncIterator[bytes], most: int) -> tuple[bytes, bool]:
-    """Return the first pieces of *body*, more than *most* bytes, or all of it and that this is all.
-
-    Nothing is taken of it if *most* is 0.
-    """
+async def _first(body: AsyncIterator[bytes], most: int) -> tuple[bytes, bool]:
     if not most:
         return b"", False
     pieces: list[bytes] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -49,8 +49,16 @@ class Request:
     #: What a client calls its message, to be understood when it sends it again: ``Idempotency-Key``, else what the
     #: message itself says (``wsa:MessageID``). Empty if it has no name.
     key: str = ""
-    #: What such a message asks for, without whatever may differ when it is sent again.
-    asked: bytes = b""
+    #: Tells what such a message asks for (``asked``). That may take long, as with a form of 64 MiB.
+    asks: Callable[[], bytes] = bytes
+
+    @property
+    def asked(self) -> bytes:
+        """What a message with a key asks for, without whatever may differ when it is sent again.
+
+        It is found out each time: only for whoever may ask for that.
+        """
+        return self.asks()
 
 
 @dataclass(slots=True)

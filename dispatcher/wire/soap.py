@@ -220,7 +220,8 @@ def _name(request: Request, envelope: Any, version: Version, element: Any) -> No
         if not request.key and name == "MessageID" and namespace[1:] in _UNDERSTOOD:
             request.key = (header.text or "").strip()
     if request.key:
-        request.asked = etree.tostring(element, with_tail=False)
+        asked = etree.tostring(element, with_tail=False)  # as it is now, whatever is made of the element
+        request.asks = lambda: asked
 
 
 def _code_of(error: DispatcherError) -> tuple[str, str] | None:

@@ -73,7 +73,7 @@ class WebHttpEndpoint:
     def _answer(self, call: _Call, variables: Mapping[str, str], request: Request) -> Response:
         request.key = key_of(request)
         if request.key:
-            request.asked = f"{request.path}?{request.query}\n".encode() + request.body
+            request.asks = lambda: f"{request.path}?{request.query}\n".encode() + request.body
         try:
             return call(variables, request, self._context(request), self._site_zone())
         except DispatcherError as error:

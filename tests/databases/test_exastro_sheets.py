@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
-from exastro_world import a_record, a_workspace
-from sqlalchemy import select
+from exastro_world import NOW, a_record, a_scope, a_workspace
+from sqlalchemy import event, insert, select
 
 from dispatcher.core.ports import Ports
-from dispatcher.datastore.exastro_ita import ITA_UNIQUES, ItaMenu, ItaRecord
+from dispatcher.datastore.exastro_ita import ITA_RECORDS, ITA_UNIQUES, ItaMenu, ItaRecord
 from dispatcher.datastore.transactions import Datastore
+from dispatcher.services.exastro_ita import places
 from dispatcher.services.library.exporting import export
 from dispatcher.services.library.importing import import_texts
 from dispatcher.services.library.items import Outcome
@@ -67,3 +70,38 @@ def test_what_is_refused_leaves_nothing(datastore: Datastore, load: Callable[[st
 
     with datastore.read() as session:
         assert {*session.scalars(select(ITA_UNIQUES.c.column))} == {"a"}
+
+
+@pytest.mark.parametrize("column", [places.BOTH, places.OPERATION])
+def test_only_the_records_of_some_operations_are_looked_at(datastore: Datastore, column: str) -> None:
+    """However many records the sheet has: a request that changes one of them costs no more with a million."""
+    workspace = a_workspace(datastore)
+    place = {"workspace_id": workspace.id, "menu": "s", "values": {}, "updated_at": NOW, "updated_by": "test"}
+    ids = [(uuid4(), uuid4()) for _ in range(3_000)]
+    numbered = [
+        {**place, "id": uuid4(), "number": at, "is_discarded": False, "operation_id": operation, "agent_id": agent}
+        for at, (operation, agent) in enumerate(ids, 1)
+    ]
+    with datastore.begin() as session:
+        session.connection().execute(insert(ITA_RECORDS), numbered)
+    sent: list[tuple[str, Any]] = []
+
+    def note(_connection: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
+        if "FROM ita_record" in statement:
+            sent.append((statement, parameters))
+
+    event.listen(datastore.engine, "before_cursor_execute", note)
+    with datastore.read() as session:
+        found = places.holders(a_scope(session, workspace), "s", column, [_text(column, *one) for one in ids[:3]])
+    event.remove(datastore.engine, "before_cursor_execute", note)
+    assert [found[_text(column, *one)] for one in ids[:3]] == [[row["id"]] for row in numbered[:3]]
+
+    [(statement, parameters)] = sent
+    explain = "EXPLAIN QUERY PLAN" if datastore.engine.dialect.name == "sqlite" else "EXPLAIN"
+    with datastore.engine.connect() as connection:
+        plan = connection.exec_driver_sql(f"{explain} {statement}", parameters).all()
+    assert "ix_ita_record_operation_id_agent_id" in str(plan)
+
+
+def _text(column: str, operation: UUID, agent: UUID) -> str:
+    return f'["{operation}","{agent}"]' if column == places.BOTH else str(operation)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import IO, cast
 
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
 from werkzeug.http import parse_options_header
+from werkzeug.sansio.multipart import Data, Field, File
 
 from dispatcher.core.errors import QuotaExceeded
-from dispatcher.wire.multipart import MOST_PARTS, Uncut
+from dispatcher.wire.multipart import KIND, MOST_HEAD_BYTES, MOST_HEAD_LINES, MOST_PARTS, boundary_of, parts
+
+#: What the text of a field may be in beside UTF-8.
+_CHARSETS = {"ascii", "us-ascii", "iso-8859-1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +29,48 @@ class Form:
 def read_form(body: bytes, content_type: str, largest: int) -> Form:
     """Return the form in *body*, whose fields together have *largest* bytes at most; an empty one if it is none.
 
-    :raises QuotaExceeded: if it has more, or too many parts.
+    :raises QuotaExceeded: if it has more, too many parts, or one with too large a head.
     """
     kind, options = parse_options_header(content_type)
-    # Contents are wanted in memory; files on the disk would stay open where the form breaks off.
-    parser = FormDataParser(lambda *_, **__: BytesIO(), max_form_memory_size=largest, max_form_parts=MOST_PARTS)
-    stream = Uncut(BytesIO(body), options.get("boundary", "").encode("utf-8", "replace"))
+    if kind.lower() != KIND:
+        _, fields, _ = FormDataParser().parse(BytesIO(body), kind.lower(), len(body), options)
+        return Form(fields.to_dict())
+    if (boundary := boundary_of(content_type)) is None:
+        return Form()
     try:
-        _, fields, files = parser.parse(cast("IO[bytes]", stream), kind.lower(), len(body), options)
+        return _read(parts(BytesIO(body), boundary), largest)
+    except ValueError:
+        return Form()
     except RequestEntityTooLarge:
-        raise QuotaExceeded(f"a form has {MOST_PARTS} parts and {largest} bytes in its fields at most") from None
-    # A part may come without any name.
-    contents = [(name or "", file.stream.read()) for name, file in files.items(multi=True)]
-    return Form(fields.to_dict(), contents)
+        raise QuotaExceeded(
+            f"a form has {MOST_PARTS} parts and {largest} bytes in its fields at most, "
+            f"and a part {MOST_HEAD_LINES} headers with {MOST_HEAD_BYTES} bytes"
+        ) from None
+
+
+def _read(events: Iterable[Field | File | Data], largest: int) -> Form:
+    form, content = Form(), bytearray()
+    head: Field | File | None = None
+    size = 0
+    for event in events:
+        if isinstance(event, Field | File):
+            head, content = event, bytearray()
+            continue
+        content += event.data
+        if isinstance(head, Field):
+            size += len(event.data)
+            if size > largest:
+                raise RequestEntityTooLarge
+        if head is None or event.more_data:
+            continue
+        name = head.name or ""  # a part may come without any
+        if isinstance(head, File):
+            form.files.append((name, bytes(content)))
+        else:
+            form.fields.setdefault(name, content.decode(_charset(head), "replace"))
+    return form
+
+
+def _charset(head: Field) -> str:
+    charset = parse_options_header(head.headers.get("content-type"))[1].get("charset", "").lower()
+    return charset if charset in _CHARSETS else "utf-8"

@@ -7,7 +7,7 @@ what they need is looked up for all of them at once.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -62,7 +62,9 @@ class Changing:
         read = [self._read(draft) for draft in sent]
         unique = Uniqueness(self.scope, self.menu)
         if unique.is_needed:
-            unique.look_up(self._unique_texts(unique, draft, one.values) for draft, one in zip(sent, read, strict=True))
+            unique.look_up(
+                texts for draft, one in zip(sent, read, strict=True) for texts in self._texts(unique, draft, one.values)
+            )
         for draft, one in zip(sent, read, strict=True):
             if found := self._judge(draft, one, unique):
                 self.faults[draft.index] = found
@@ -99,9 +101,12 @@ class Changing:
             read.values[name] = value
         return read
 
-    def _unique_texts(self, unique: Uniqueness, draft: Draft, values: Mapping[str, Any]) -> dict[str, str]:
+    def _texts(self, unique: Uniqueness, draft: Draft, values: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+        """Give the unique values that a record has now, so that it is known who else has them, and will have."""
         before = self._now.get(draft.id) if draft.id is not None else None
-        return unique.texts(values if before is None else {**before.values, **values})
+        if before is not None:
+            yield unique.texts(before.values)
+        yield unique.texts(values if before is None else {**before.values, **values})
 
     def _judge(self, draft: Draft, read: _Read, unique: Uniqueness) -> Faults:
         """Return what is wrong with a record; if nothing is, it is changed from here on."""

@@ -7,10 +7,11 @@ hosts one for each operation. What is taken the records themselves tell, so that
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from dispatcher.datastore.exastro_ita import ITA_RECORDS
 from dispatcher.services.exastro_ita.records import Scope
@@ -26,23 +27,35 @@ Place = tuple[UUID, UUID | None]
 """An operation, and a host or a group; None in a sheet without hosts."""
 
 
-def taken(scope: Scope, menu: str, column: str, texts: Collection[str]) -> Mapping[str, UUID]:
-    """Return which live record of *menu* is for each of *texts*: values of ``OPERATION``, or of ``BOTH``.
+def holders(scope: Scope, menu: str, column: str, texts: Collection[str]) -> Mapping[str, list[UUID]]:
+    """Return which live records of *menu* are for each of *texts*: values of ``OPERATION``, or of ``BOTH``.
 
-    Of several that were made for one before this was refused it is the last one.
+    There may be several that were made for one before this was refused; they are in their order. Where ``OPERATION``
+    alone counts, so do those that have a host still, from before the sheet lost its column for them.
     """
     wanted = {place: text for text in texts if (place := _read(column, text)) is not None}
-    record = ITA_RECORDS.c
-    live = (record.workspace_id == scope.workspace.id, record.menu == menu, record.is_discarded.is_(False))
-    found: dict[str, UUID] = {}
+    record, is_both = ITA_RECORDS.c, column == BOTH
+    found: dict[str, list[UUID]] = {}
     for operations, hosts in _blocks(wanted):
-        there = record.agent_id.in_(hosts) if column == BOTH else record.agent_id.is_(None)
-        query = select(record.operation_id, record.agent_id, record.id).where(*live, there)
+        query = select(record.operation_id, record.agent_id, record.id).where(*_mine(scope, menu))
         query = query.where(record.operation_id.in_(operations)).order_by(record.number, record.id)
+        if is_both:
+            query = query.where(record.agent_id.in_(hosts))
         for operation, host, key in scope.session.connection().execute(query).tuples():
-            if text := wanted.get((operation, host)):
-                found[text] = key
+            if text := wanted.get((operation, host if is_both else None)):
+                found.setdefault(text, []).append(key)
     return found
+
+
+def _mine(scope: Scope, menu: str) -> tuple[Any, ...]:
+    """Return the conditions of the live records of *menu*, which no database looks up by any index.
+
+    By that of workspace and menu SQLite would read all records of the menu: it takes two equal columns for fewer rows
+    than any list of operations.
+    """
+    record = ITA_RECORDS.c
+    workspace, name = func.coalesce(record.workspace_id, None), func.coalesce(record.menu, None)
+    return workspace == scope.workspace.id, name == menu, record.is_discarded.is_(False)
 
 
 def _read(column: str, text: str) -> Place | None:

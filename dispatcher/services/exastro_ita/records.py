@@ -106,6 +106,14 @@ class LockedFirst(Protocol):
 
 
 @runtime_checkable
+class Shared(Protocol):
+    """A source in which several records may have one unique value, from before that was refused."""
+
+    def holders(self, scope: Scope, column: str, values: Collection[str]) -> Mapping[str, Sequence[UUID]]:
+        """Return which live records have each of *values* of a unique column, in their order; never none."""
+
+
+@runtime_checkable
 class Completing(Protocol):
     """A source that shows more of a record than is stored with it, in its history, too."""
 

@@ -113,10 +113,6 @@ class RegularOccurrences:
             found |= self._hosts.of_all(scope, operations)
         return found
 
-    def details_of(self, session: Session, regular: Regular) -> dict[str, Any]:
-        """Return what a run of *regular* keeps of its conductor as it is now."""
-        return details_of(session, self._library, regular.conductor_id)
-
 
 class _Regulars:
     """Regular executions that are due (``services.firing.Attention``)."""
@@ -150,6 +146,7 @@ class _Regulars:
         numbers = dict(session.execute(query).tuples().all())
         wanted = [regular.operation_id for _, regular in mine if regular.operation_id]
         names = _operation_names(session, wanted, only_live=False)
+        details = details_of(session, {regular.conductor_id for _, regular in mine})
         rows = [
             {
                 "job_id": job["id"],
@@ -161,7 +158,7 @@ class _Regulars:
                 "conductor_name": job["what"][0]["name"],
                 "regular_id": regular.id,
                 "booked_for": job["starts_at"],
-                "details": self._occurrences.details_of(session, regular),
+                "details": details[regular.conductor_id],
             }
             for job, regular in mine
         ]

@@ -5,30 +5,35 @@ So the vendor has it: ``NOTE`` of the conductor becomes ``remarks`` and ``instan
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dispatcher.core.jobs import WhatKind
-from dispatcher.services.library.catalogue import Library
+from dispatcher.datastore.runbooks import RunBook, RunBookStep
+from dispatcher.services.exastro_ita.portions import portions
 
 _MEMBER = "remarks"
 
 
-def details_of(session: Session, library: Library, conductor_id: UUID) -> dict[str, Any]:
-    """Return what a new run of the conductor keeps (``ItaRun.details``): its remarks, and those of what it calls."""
-    found: dict[str, str] = {}
-    seen: set[UUID] = set()
-    level = {conductor_id}
+def details_of(session: Session, conductor_ids: Collection[UUID]) -> dict[UUID, dict[str, Any]]:
+    """Return what new runs of the conductors keep (``ItaRun.details``): their remarks, and those of what they call.
+
+    That takes a statement for each level of calls, and one for the remarks, however many conductors there are.
+    """
+    calls: dict[UUID, set[UUID]] = {}
+    level = set(conductor_ids)
     while level:
-        seen |= level
-        entries = [library.definition(session, WhatKind.RUNBOOK, key) for key in level]
-        there = [entry for entry in entries if entry is not None]
-        found |= {str(entry.id): entry.what.description for entry in there if entry.what.description}
-        level = {UUID(key) for entry in there for key in _called(entry.document)} - seen
-    return {_MEMBER: found} if found else {}
+        calls |= {key: set() for key in level}
+        for key, called in _calls(session, level):
+            calls[key].add(called)
+        level = {called for key in level for called in calls[key]} - calls.keys()
+    remarks = dict(_remarks(session, calls))
+    found = {key: {str(one): remarks[one] for one in _all_of(key, calls) if one in remarks} for key in conductor_ids}
+    return {key: {_MEMBER: some} if some else {} for key, some in found.items()}
 
 
 def remarks_in(details: Mapping[str, Any]) -> Mapping[str, str]:
@@ -37,5 +42,24 @@ def remarks_in(details: Mapping[str, Any]) -> Mapping[str, str]:
     return found
 
 
-def _called(document: Mapping[str, Any]) -> list[str]:
-    return [step["what"]["id"] for step in document["steps"] if step["kind"] == WhatKind.RUNBOOK]
+def _all_of(conductor_id: UUID, calls: Mapping[UUID, Collection[UUID]]) -> set[UUID]:
+    """Return the conductor and all that it calls, at whatever depth."""
+    found: set[UUID] = set()
+    waiting = [conductor_id]
+    while waiting:
+        if (key := waiting.pop()) not in found:
+            found.add(key)
+            waiting += calls[key]
+    return found
+
+
+def _calls(session: Session, conductor_ids: Iterable[UUID]) -> Iterator[tuple[UUID, UUID]]:
+    query = select(RunBookStep.runbook_id, RunBookStep.what_id).where(RunBookStep.what_kind == int(WhatKind.RUNBOOK))
+    for some in portions(conductor_ids):
+        yield from session.execute(query.where(RunBookStep.runbook_id.in_(some))).tuples()
+
+
+def _remarks(session: Session, conductor_ids: Iterable[UUID]) -> Iterator[tuple[UUID, str]]:
+    query = select(RunBook.id, RunBook.description).where(RunBook.description != "")
+    for some in portions(conductor_ids):
+        yield from session.execute(query.where(RunBook.id.in_(some))).tuples()

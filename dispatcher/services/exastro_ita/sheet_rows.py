@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -33,10 +33,14 @@ class SheetRows(Rows):
         return {record.id: record for record in self.visible(scope, super().lock(scope, ids).values())}
 
     def taken(self, scope: Scope, column: str, values: Collection[str]) -> Mapping[str, UUID]:
-        """Return what ``Rows`` does; of which operation, and on which host, live records are, they tell themselves."""
+        """Return what ``Rows`` does; of several records the last one."""
+        return {text: keys[-1] for text, keys in self.holders(scope, column, values).items()}
+
+    def holders(self, scope: Scope, column: str, values: Collection[str]) -> Mapping[str, Sequence[UUID]]:
+        """Return all that have each of *values*; of which operation, and on which host, records are, they tell."""
         if column in self.told:
-            return places.taken(scope, self._menu, column, values)
-        return super().taken(scope, column, values)
+            return places.holders(scope, self._menu, column, values)
+        return {text: [key] for text, key in super().taken(scope, column, values).items()}
 
     def visible(self, scope: Scope, records: Iterable[Record]) -> Iterator[Record]:
         """Give those of *records* that are of no agent, such as those of groups, or of one that the caller may read."""

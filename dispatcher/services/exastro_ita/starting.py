@@ -100,7 +100,7 @@ class ConductorRuns:
             "conductor_name": conductor.name,
             "regular_id": None,
             "booked_for": booked_for,
-            "details": details_of(scope.session, self._library, conductor.id),
+            "details": details_of(scope.session, [conductor.id])[conductor.id],
         }
         scope.session.connection().execute(insert(ITA_RUNS), row)
 

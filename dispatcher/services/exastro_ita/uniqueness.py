@@ -7,7 +7,7 @@ its value; it is stored beside the others (``ItaUnique``).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +15,7 @@ import orjson
 
 from dispatcher.services.exastro_ita.columns import Kind
 from dispatcher.services.exastro_ita.menus import Menu
-from dispatcher.services.exastro_ita.records import Scope
+from dispatcher.services.exastro_ita.records import Scope, Shared
 
 
 class Uniqueness:
@@ -29,7 +29,8 @@ class Uniqueness:
         self._source = menu.source
         self._columns = [one.name for one in menu.columns if one.is_unique and one.kind is not Kind.KEY]
         self._together = {",".join(names): names for names in menu.unique_together}
-        self._holders: dict[tuple[str, str], UUID] = {}
+        #: In their order, the last one that came to have the value at the end; mostly there is one.
+        self._holders: defaultdict[tuple[str, str], dict[UUID, None]] = defaultdict(dict)
         self._known: set[tuple[str, str]] = set()
 
     @property
@@ -57,27 +58,35 @@ class Uniqueness:
                     wanted[name].add(text)
         for name, some in wanted.items():
             self._known.update((name, text) for text in some)
-            found = self._source.taken(self._scope, name, some)
-            self._holders.update(((name, text), key) for text, key in found.items())
+            for text, keys in self._found(name, some).items():
+                self._holders[name, text] |= dict.fromkeys(keys)
 
     def others(self, texts: Mapping[str, str], own: UUID, names: Collection[str]) -> dict[str, UUID]:
-        """Return which of the values in the columns *names* another record than *own* has, and which one."""
+        """Return which of the values in the columns *names* other records than *own* have, and the last of these."""
         if any((name, text) not in self._known for name, text in texts.items()):
             self.look_up([texts])  # what an earlier change of the request has made of the record
-        held = {name: self._holders.get((name, texts[name])) for name in names if name in texts}
-        return {name: key for name, key in held.items() if key is not None and key != own}
+        held: dict[str, UUID] = {}
+        for name in names:
+            others = [key for key in self._holders.get((name, texts[name]), ()) if key != own] if name in texts else []
+            if others:
+                held[name] = others[-1]
+        return held
+
+    def _found(self, name: str, texts: Collection[str]) -> Mapping[str, Sequence[UUID]]:
+        if isinstance(self._source, Shared):
+            return self._source.holders(self._scope, name, texts)
+        return {text: [key] for text, key in self._source.taken(self._scope, name, texts).items()}
 
     def put(self, texts: Mapping[str, str], own: UUID) -> None:
         """Note that the record *own* has these values from now on."""
         for one in texts.items():
-            self._holders[one] = own
+            self._holders[one][own] = None
             self._known.add(one)
 
     def take_away(self, texts: Mapping[str, str], own: UUID) -> None:
         """Note that the record *own* no longer has these values."""
         for one in texts.items():
-            if self._holders.get(one) == own:
-                del self._holders[one]
+            self._holders[one].pop(own, None)
             self._known.add(one)
 
 

@@ -155,10 +155,7 @@ class JsonApi:
             return self._wrong_method(request, found)
         request.key = key_of(request)
         if request.key:
-            asked = _form(request) if found.target.operation.declared.has_files else None
-            if asked is None:
-                asked = request.body if request.content is None else request.content.sha256
-            request.asked = f"{request.method} {request.path}?{request.query}\n".encode() + asked
+            request.asks = partial(_asked, request, has_files=found.target.operation.declared.has_files)
         try:
             if address := self.public_address():
                 # Behind a proxy: links show where clients reach us, not where the proxy does.
@@ -200,6 +197,13 @@ class JsonApi:
         except orjson.JSONEncodeError:  # it quotes characters that there are not in UTF-8
             body = json.dumps(reply.body).encode()
         return _cautious(Response(reply.status, body, JSON, headers))
+
+
+def _asked(request: Request, *, has_files: bool) -> bytes:
+    asked = _form(request) if has_files else None
+    if asked is None:
+        asked = request.body if request.content is None else request.content.sha256
+    return f"{request.method} {request.path}?{request.query}\n".encode() + asked
 
 
 def _form(request: Request) -> bytes | None:

@@ -7,6 +7,7 @@ import io
 import json
 from typing import Any
 
+import pytest
 import requests
 from exastro_client import BASE, Ita, refusal, told
 from werkzeug.test import Client
@@ -17,6 +18,8 @@ from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.logins import Logins
 from dispatcher.web.app import WebApp
 from dispatcher.web.wsgi import wsgi_application
+from dispatcher.wire import multipart
+from dispatcher.wire.json_api import endpoint
 
 MENU = "menu/playbook_files"
 PLAYBOOK = b'- name: run "echo"\n  command: echo {{ VAR_STR_1 }}'
@@ -89,6 +92,40 @@ def test_the_same_key_stores_a_form_once(ita: Ita) -> None:
         assert refusal(other)[:2] == (409, "409-00001")
     other = send(ita, SAMPLE.replace("echo", "other"), key="k-2", **file)
     assert told(other)["Register"] == 1
+
+
+def test_what_a_form_says_is_looked_at_only_for_whoever_may_send_it(
+    ita: Ita, datastore: Datastore, ports: Ports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+
+    def digest_of(stream: Any, content_type: str) -> bytes | None:
+        looked.append(content_type)
+        return multipart.digest_of(stream, content_type)
+
+    monkeypatch.setattr(endpoint, "digest_of", digest_of)
+    form: Any = {"files": {"json_parameters": (None, SAMPLE)}, "headers": {"Idempotency-Key": "k-1"}}
+    answer = ita.session.post(f"{BASE}/menu/none/maintenance/all/", **form)
+    assert (refusal(answer)[:2], looked) == ((499, "499-00002"), [])
+    told(send(ita, SAMPLE, key="k-1", **{"0__playbook_file": PLAYBOOK}))
+    assert len(looked) == 1
+    Logins(datastore, ports).add("ann", "pw", SYSTEM, roles=["Read Only"])
+    answer = ita.session.post(f"{BASE}/{MENU}/maintenance/all/", **form, auth=("ann", "pw"))
+    assert (refusal(answer)[:2], len(looked)) == ((401, "401-00001"), 1)
+
+
+@pytest.mark.parametrize(
+    ("boundary", "head", "result"),
+    [("b" * 71, "", (400, "400-00003")), ("b", "X: y\r\n" * 3_000, (400, "400-00002")), ("b" * 70, "", None)],
+)
+def test_boundaries_and_heads_of_parts_have_an_end(
+    ita: Ita, boundary: str, head: str, result: tuple[int, str] | None
+) -> None:
+    part = f'{head}Content-Disposition: form-data; name="json_parameters"\r\n\r\n{SAMPLE.replace("echo.yml", "")}'
+    body = f"--{boundary}\r\n{part}\r\n--{boundary}--\r\n"
+    kind = {"Content-Type": f"multipart/form-data; boundary={boundary}", "Idempotency-Key": "k-1"}
+    answer = ita.session.post(f"{BASE}/{MENU}/maintenance/all/", data=body, headers=kind)
+    assert refusal(answer)[:2] == (result or (499, "499-00201"))  # a playbook needs its file
 
 
 def test_the_same_key_stores_a_form_once_that_waits_in_a_file(web: WebApp) -> None:

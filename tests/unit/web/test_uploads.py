@@ -265,7 +265,10 @@ def test_client_that_is_too_slow_is_refused(web: WebApp, monkeypatch: Any, open_
     assert open_files() == 0
 
 
-def test_large_body_may_take_longer_than_a_message(web: WebApp, monkeypatch: Any) -> None:
+@pytest.mark.parametrize("in_memory", [0, 500])
+def test_large_body_may_take_longer_than_a_message(web: WebApp, hatch: Hatch, monkeypatch: Any, in_memory: int) -> None:
+    hatch.admission = Admission(in_memory=in_memory)
+    monkeypatch.setattr(uploads, "PIECE_BYTES", 1000)
     monkeypatch.setattr(uploads, "LINGER_SILENCE_S", 0.01)
     monkeypatch.setattr(uploads, "LOWEST_RATE", 1000)
 
@@ -286,6 +289,26 @@ def test_large_body_may_take_longer_than_a_message(web: WebApp, monkeypatch: Any
         return (await client.ask())[0]
 
     assert asyncio.run(main()) == 200
+
+
+def test_body_that_waits_in_memory_may_take_no_longer_than_a_message(
+    web: WebApp, hatch: Hatch, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(uploads, "LINGER_SILENCE_S", 0.0)
+    monkeypatch.setattr(uploads, "LOWEST_RATE", 1)  # a byte buys a second of those that are stored
+    hatch.admission = Admission(in_memory=PIECE_BYTES)
+
+    async def drip() -> MutableMapping[str, Any]:
+        await asyncio.sleep(0.01)
+        return {"type": "http.request", "body": b"a", "more_body": True}
+
+    async def main() -> tuple[int, dict[str, str], bytes]:
+        client = Sender(web)
+        client.receive = drip  # type: ignore[method-assign]
+        return await client.ask()
+
+    assert asyncio.run(asyncio.wait_for(main(), 20))[0] == 408
+    assert hatch.taken == []
 
 
 def test_what_came_fast_buys_no_silence(web: WebApp, monkeypatch: Any, open_files: Callable[[], int]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from work import assert_linear
 
-from dispatcher.wire.multipart import MOST_PARTS, Uncut, digest_of
+from dispatcher.wire import multipart
+from dispatcher.wire.multipart import MOST_BOUNDARY, MOST_HEAD_BYTES, MOST_HEAD_LINES, MOST_PARTS, digest_of
 
 #: Name, name and type of the file (None: it is a field), content.
 Part = tuple[str, str | None, str, bytes]
@@ -30,6 +32,7 @@ def said(body: bytes, boundary: str = "B", kind: str = "multipart/form-data") ->
     return digest_of(io.BytesIO(body), f"{kind}; boundary={boundary}")
 
 
+ANOTHER = b'\r\n--B \r\nContent-Disposition: form-data; name="y"; filename="f"\r\n\r\n'
 NAMES = st.text("abc.019", max_size=5)
 CONTENTS = st.binary(max_size=40) | st.builds(lambda data: data * 30_000, st.binary(min_size=1, max_size=7))
 
@@ -64,16 +67,29 @@ def test_anything_that_differs_makes_a_difference(parts: list[Part]) -> None:
     assert said(a_form(parts)) not in (None, said(a_form(PARTS)))
 
 
-def test_no_cut_between_pieces_counts() -> None:
-    """The two dashes at the end of a form come in two pieces of 64 KiB, or not, as the size of the file has it."""
-    size = len(a_form([*PARTS, ("1.file", "f", "", b"")])) - len(b"-\r\n")
-    content = b"x" * ((1 << 16) - size)
-    at_the_cut = a_form([*PARTS, ("1.file", "f", "", content)])
-    assert at_the_cut[: 1 << 16].endswith(b"\r\n--B-")
-    longer = [*PARTS, ("1.file", "f", "", content)]
-    assert said(at_the_cut) == said(a_form(longer, "other"), "other")
-    uncut = Uncut(io.BytesIO(at_the_cut), b"B")
-    assert (len(uncut.read(1 << 16)), uncut.read()) == ((1 << 16) + 1, b"\r\n")
+@settings(max_examples=40)
+@given(
+    st.lists(
+        st.sampled_from([b"\r\n", b"\n", b"\r", b"-", b" ", b"a", b"--B", b"\r\n--B--", b"\r\n--B  \r\n", ANOTHER]),
+        max_size=9,
+    ),
+    st.integers(1, 7),
+)
+def test_no_cut_between_pieces_counts(contents: list[bytes], piece: int) -> None:
+    """Neither in a boundary, nor in the blanks behind it, nor in what looks like one."""
+    form = a_form([("x", None, "", b"".join(contents))])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(multipart, "_PIECE_BYTES", piece)
+        cut = said(form)
+    assert cut == said(form)
+
+
+def test_blanks_behind_a_boundary_do_not_count_where_a_file_is_cut() -> None:
+    size = len(a_form([("f", "f", "", b"")]).removesuffix(b"\r\n--B--\r\n"))
+    content = b"x" * ((1 << 16) - size - len(b"\r\n--B "))
+    padded = a_form([("f", "f", "", content), PARTS[0]]).replace(b"\r\n--B\r\n", b"\r\n--B   \r\n")
+    assert padded[: 1 << 16].endswith(b"x\r\n--B ")
+    assert said(padded) == said(a_form([("f", "f", "", content), PARTS[0]]))
 
 
 @pytest.mark.parametrize(
@@ -87,6 +103,9 @@ def test_no_cut_between_pieces_counts() -> None:
         (a_form(PARTS), "multipart/form-data"),
         (a_form(PARTS), "multipart/mixed; boundary=B"),
         (a_form(PARTS), ""),
+        (a_form(PARTS, "b" * (MOST_BOUNDARY + 1)), f"multipart/form-data; boundary={'b' * (MOST_BOUNDARY + 1)}"),
+        (a_form([("a", None, "b" * MOST_HEAD_BYTES, b"")]), "multipart/form-data; boundary=B"),
+        (a_form([("a", None, "b" + "\r\nX: y" * MOST_HEAD_LINES, b"")]), "multipart/form-data; boundary=B"),
         (b"--B\r\nX: y\r\n\r\n\r\n--B--", "multipart/form-data; boundary=B"),
         (b"--B\r\nContent-Disposition: \xff\r\n\r\n\r\n--B--", "multipart/form-data; boundary=B"),
         (a_form([("a", None, "", b"")] * (MOST_PARTS + 1)), "multipart/form-data; boundary=B"),
@@ -97,10 +116,39 @@ def test_what_is_no_form_says_nothing(body: bytes, kind: str) -> None:
     assert digest_of(io.BytesIO(body), kind) is None
 
 
+def test_a_boundary_may_be_as_long_as_the_standard_says() -> None:
+    longest = "b" * MOST_BOUNDARY
+    assert said(a_form(PARTS, longest), longest) == said(a_form(PARTS))
+    near = b"-" * (MOST_BOUNDARY - 1) + b"z"
+    assert_linear(lambda size: said(near * (size // MOST_BOUNDARY), "-" * (MOST_BOUNDARY - 1) + "y"), 500_000)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"p" * 3_000_000 + a_form(PARTS),
+        a_form(PARTS) + b"e" * 3_000_000,
+        a_form([("a", None, "b" * 3_000_000, b"")]),
+        b"--B\r\n" + b"a\r\n" * 1_000_000,
+        a_form([("a", None, "", b"c" * 3_000_000)]),
+    ],
+    ids=["preamble", "epilogue", "head", "head without end", "content"],
+)
+def test_little_of_a_form_is_kept_at_a_time(body: bytes) -> None:
+    stream = io.BytesIO(body)
+    tracemalloc.start()
+    try:
+        digest_of(stream, "multipart/form-data; boundary=B")
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
 @pytest.mark.parametrize(
     "body",
     [
         lambda size: a_form([("a", "f", "", b"\r\n--B " * (size // 6))]),
+        lambda size: a_form([("a", "f", "", b"\r\n--B" + b" " * size + b"x")]),
         lambda size: a_form([("a", "f", "", b"\r" * size)]),
         lambda size: b"--B" * (size // 3),
         lambda size: b"--B\r\n" + b"a: b\r\n" * (size // 6),

@@ -111,6 +111,30 @@ def test_older_records_for_the_same_go_on_and_become_no_more(world: World) -> No
     assert world.faults(updating(world.known(last), "Restore"))[0][""][0].id == "MSG-00006"
 
 
+def test_older_records_for_the_same_become_no_more_in_one_request(world: World) -> None:
+    first, last = world.older(), world.older()
+    gone = updating(world.known(last), "Discard")
+    assert world.faults(gone, a_row()) == {1: {"": [taken_by(first)]}}
+    moved = updating(world.known(last), operation_name_select=SECOND)
+    back = updating({"uuid": str(last)}, operation_name_select=FIRST)
+    assert world.faults(moved, back)[1][""][-1] == taken_by(first)
+    both = (updating(world.known(first), "Discard"), gone)
+    assert sorted(world.faults(*both, a_row(), a_row())) == [3]
+    world.change(*both, a_row())
+
+
+def test_records_with_hosts_count_when_their_sheet_has_none_any_more(world: World) -> None:
+    [older] = world.change(a_row()).ids
+    with world.datastore.begin() as session:
+        row = session.get_one(ItaMenu, world.sheet)
+        row.definition = {**row.definition, "type": 3}
+    world.ita = build_exastro_ita(world.hall)
+    fault = {"operation_name_select": [Message("MSG-00025", (str(older), FIRST))]}
+    assert world.faults(registering(operation_name_select=FIRST)) == {0: fault}
+    world.change(updating(world.known(older), remarks="x"))
+    assert world.faults(registering(operation_name_select=FIRST)) == {0: fault}
+
+
 def test_a_sheet_without_hosts_has_one_record_for_each_operation(world: World) -> None:
     with world.datastore.begin() as session:
         row = session.get_one(ItaMenu, world.sheet)

@@ -159,6 +159,17 @@ def test_what_is_registered_is_a_recurring_job_and_what_occurs_a_conductor_run(w
     assert occurred.options["inputs"] == {"provider": "exastro_ita", "of": str(world.operation)}
 
 
+def test_what_is_due_together_is_noted_together(world: World) -> None:
+    costs = []
+    for more, hours in ((1, 14), (2, 24)):
+        for _ in range(more):
+            world.register()
+        with statements(world.datastore) as sent:
+            world.turn(timedelta(hours=hours))
+        costs.append(sum("FROM runbook_step" in one for one in sent))
+    assert (len(world.runs()), costs) == (4, [1, 1])
+
+
 def test_a_turn_asks_once_which_recurring_jobs_are_regular_executions(world: World) -> None:
     world.register()
     world.clock.turn(timedelta(hours=14))
