@@ -29,7 +29,9 @@ from dispatcher.wire.json_reader import Number
 from dispatcher.wire.quotas import Quotas
 
 _BLANKS = r"[\t\n\v\f\r \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]"
-_COMMENTS = r"//[^\n\r\u2028\u2029]*+|/\*(?:[^*]++|\*(?!/))*+\*/"
+_LINE_COMMENT = r"//[^\n\r\u2028\u2029]*+"
+_COMMENT = r"/\*(?:[^*]++|\*(?!/))*+"  # without its end
+_COMMENTS = rf"{_LINE_COMMENT}|{_COMMENT}\*/"
 # One token with the blanks before it. Everything is possessive, so that no input makes it look at a character twice,
 # and what fits nothing ends the reading.
 _TOKEN = re.compile(
@@ -42,8 +44,11 @@ _TOKEN = re.compile(
     r"|(?P<end>\Z))?",
     re.DOTALL,
 )
-# What stands before a comma and is none: texts and comments are passed over, with or without an end.
-_UP_TO_COMMA = rf"""(?:[^"',/]++|{_COMMENTS}|/|"(?:[^"\\]++|\\.)*+"?|'(?:[^'\\]++|\\.)*+'?)*+,"""
+# What stands before a comma and is none: texts and comments are passed over, with or without an end, so that none is
+# looked at again.
+_UP_TO_COMMA = (
+    rf"""(?:[^"',/]++|{_LINE_COMMENT}|{_COMMENT}(?:\*/)?|/(?![/*])|"(?:[^"\\]++|\\.)*+"?|'(?:[^'\\]++|\\.)*+'?)*+,"""
+)
 # All of a token is optional: it always matches.
 _token_at = cast("Callable[[str, int], re.Match[str]]", _TOKEN.match)
 _NAME = re.compile(r"[^\W\d][\w$]*+|\$[\w$]*+")

@@ -43,7 +43,7 @@ class Bodies:
     def __init__(self, quotas: Quotas) -> None:
         self._small = quotas
         large = replace(quotas, message_bytes=LARGEST, string_chars=LARGEST)
-        self._large = replace(large, json_containers=_CONTAINERS, json_values=_VALUES)
+        self._large = replace(large, json_containers=_CONTAINERS, json_values=max(_VALUES, quotas.json_values))
 
     def terms(self, request: Request) -> Item:
         """Return the terms of a search; none if there is no body.

@@ -25,7 +25,7 @@ class Examiner:
     *ping* and *ports* find them, and so do *probes*, which also describe them; *describers* describe what was found.
     *must_ping*: what does not echo is asked nothing else. Where echoes may not be asked for, ports are tried instead,
     and *say* is told that once. Any number of addresses may be examined at a time: where only an echo is waited for
-    that costs no descriptor. All else that follows an echo, or stands for it, is asked of *at_a_time* of them.
+    that costs no descriptor. All else is asked of *at_a_time* of them.
     """
 
     def __init__(
@@ -88,9 +88,11 @@ class Examiner:
 
     async def _present(self, address: str, waiting: Waiting) -> dict[Way, Answer]:
         if self._ping is None:
-            return await self._ask(self._probes, address, waiting)
+            return await self._ask_few(self._probes, address, waiting)
         if not self._must_ping:
-            first, others = await together([self._echo(address, waiting), self._ask(self._probes, address, waiting)])
+            first, others = await together(
+                [self._echo(address, waiting), self._ask_few(self._probes, address, waiting)]
+            )
             return first | others
         first = await self._echo(address, waiting)
         if not first:

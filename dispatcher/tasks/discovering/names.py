@@ -80,6 +80,8 @@ class Names:
 
     async def _by_system(self, name: str, waiting: Waiting) -> list[str]:
         def resolve() -> list[str]:
+            if "\0" in name:  # the system would resolve what stands before it
+                return []
             try:
                 return [str(target[0]) for *_, target in socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)]
             except (OSError, UnicodeError):

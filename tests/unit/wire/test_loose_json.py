@@ -307,3 +307,12 @@ def test_reading_costs_what_the_text_is_long(make: Callable[[int], str], is_good
 
     # What is read token by token in Python costs more than what orjson reads.
     assert_linear(work, size=1 << 20, most_s_per_byte=3e-6)
+
+
+@pytest.mark.parametrize("piece", ["/*,", "/,", "//,", '",', "',", "*/,", "1,"])
+def test_what_is_too_wide_is_found_at_what_the_text_is_long(piece: str) -> None:
+    def work(size: int) -> None:
+        with pytest.raises(BadRequest):
+            read("{a:[" + piece * (size // len(piece)), replace(QUOTAS, string_chars=1 << 22, json_values=1000))
+
+    assert_linear(work, size=1 << 20, most_s_per_byte=3e-6)

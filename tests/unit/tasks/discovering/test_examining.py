@@ -122,6 +122,30 @@ def test_ports_are_not_tried_twice(must_ping) -> None:
     assert len(ports.asked) == 1
 
 
+@pytest.mark.parametrize("ping", [None, Asked(Way.ICMP, None)])
+def test_of_any_number_of_computers_so_many_are_asked_at_a_time(ping) -> None:
+    class Counting(Asked):
+        now = most = 0
+
+        async def ask(self, address: str, waiting: Waiting) -> Answer | None:
+            self.now += 1
+            self.most = max(self.most, self.now)
+            await asyncio.sleep(0)
+            self.now -= 1
+            return None
+
+    ports = Counting(Way.PORTS, None)
+    examiner = Examiner(
+        ping=ping, must_ping=False, instead=ports, probes=[ports], describers=[], say=lambda _: None, at_a_time=3
+    )
+
+    async def ask_all() -> None:
+        await asyncio.gather(*(examiner.examine(HERE, WAITING) for _ in range(20)))
+
+    asyncio.run(ask_all())
+    assert ports.most == 3
+
+
 def test_limits_of_this_computer_are_a_failure() -> None:
     outcome, _ = examine(probes=[Asked(Way.PORTS, OSError(24, "Too many open files")), Asked(Way.SNMP, Answer())])
     assert outcome == Outcome(Status.FAILED, "[Errno 24] Too many open files")

@@ -62,6 +62,7 @@ def test_address_in_place_of_a_name_is_itself(text) -> None:
 
 def test_system_knows_localhost() -> None:
     assert "127.0.0.1" in addresses("localhost")
+    assert addresses("localhost\0x") == []  # and no part of a name
 
 
 @pytest.mark.parametrize("text", ["", "x" * 300, "a..b", "\udcff", "no\0name"])
