@@ -209,6 +209,20 @@ def _gone_agent_removed(world: World) -> Told:
     return "agent.removed", "one", was, {"with_history": False}
 
 
+def _agent_left(world: World) -> Told:
+    agent_id = world.enrol()
+    world.hall.removals.leave(agent_id, ANN)
+    was = {"enrolled_at": NOON.isoformat(), "hostname": "one", "address": "10.0.0.1", "teams": []}
+    return "agent.removed", "one", was, {"with_history": False}
+
+
+def _named_agent_left(world: World) -> Told:
+    agent_id = world.enrol()
+    world.teams((NOBODY, True, False))
+    world.hall.removals.leave(agent_id, ANN)
+    return "agent.left", "one", {"enrolled_at": NOON.isoformat(), "hostname": "one", "address": "10.0.0.1"}, None
+
+
 _UPLOADED = {
     "name": "tool",
     "file_name": "tool",
@@ -309,6 +323,8 @@ CHANGES: dict[str, Callable[[World], Told]] = {
     "Memberships.change": _joined,
     "Removals.remove": _agent_removed,
     "Removals.remove_gone": _gone_agent_removed,
+    "Removals.leave": _agent_left,
+    "Removals.leave of one that a team names": _named_agent_left,
     "Roles.add": _role_added,
     "Roles.give": _role_given,
     "Roles.grant": _role_granted,

@@ -64,12 +64,12 @@ def _order(settings: DiscoveryOrder, tools: Tools) -> DiscoveryOrder:
     try:
         if given is None:
             return DiscoveryOrder.model_validate(_filled(settings.model_dump(mode="json", exclude_unset=True), tools))
-        if isinstance(given, str):
-            return DiscoveryOrder.model_validate_json(given)
-        return DiscoveryOrder.model_validate(given)
+        return DiscoveryOrder.of_input(given)
     except ValidationError as error:
         problems = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_input=False))
         raise TaskFailed(f"the order of the discovery: {'; '.join(problems)}"[:1000]) from None
+    except ValueError:
+        raise TaskFailed("the order of the discovery is no JSON") from None
 
 
 def _until_terminated(work: Coroutine[Any, Any, str]) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -22,6 +23,25 @@ class TaskSettings(BaseModel):
     """The root of all settings: an unknown member is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def of_input(cls, given: object) -> Self:
+        """Return the settings that an input of the run holds, as JSON has them or as its text.
+
+        Members that are unknown are left out: a newer dispatcher may say more than this agent knows.
+
+        :raises ValueError: if it holds none.
+        """
+        told = json.loads(given) if isinstance(given, str) else given
+        if isinstance(told, dict):
+            told = {name: value for name, value in told.items() if name in cls.model_fields}
+        return cls.model_validate(told)
+
+    def to_input(self) -> dict[str, Any]:
+        """Return what ``of_input`` reads, without what is as it is by default: older agents may not know that."""
+        fields = type(self).model_fields.items()
+        usual = {name for name, one in fields if getattr(self, name) == one.get_default(call_default_factory=True)}
+        return self.model_dump(mode="json", exclude=usual)
 
 
 class ProcessSettings(TaskSettings):

@@ -10,8 +10,10 @@ import pytest
 from job_world import lease, report
 from sqlalchemy import delete
 
+from dispatcher.bindings.ivanti_endpoint_security.translate import to_wire_entity
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.core.ports import Ports
+from dispatcher.core.states import Event, State
 from dispatcher.datastore.runs import CHUNKS
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services import builtin
@@ -20,7 +22,7 @@ from dispatcher.services.ivanti_endpoint_security import job_output
 from dispatcher.services.ivanti_endpoint_security.jobs import ShownJob
 from dispatcher.services.ivanti_endpoint_security.orders import JobOrder, Kind, Options, RangeTarget
 from dispatcher.services.ivanti_endpoint_security.suite import build_ivanti_endpoint_security
-from dispatcher.services.reporting import Output, RunStarted, TaskStarted
+from dispatcher.services.reporting import Output, RunFinished, RunStarted, TaskFinished, TaskStarted
 from dispatcher.services.secrets import Secrets
 
 PIECE = 64 * 1024
@@ -92,3 +94,12 @@ def test_of_too_much_the_beginning_and_the_end_are_read(scan: Scan, monkeypatch:
     shown = scan.shown()
     assert [one.target for one in shown.results] == ["127.1.0.0", "127.1.0.1"]
     assert shown.remarks == [LOST.format(len(output) - 90, len(output)), "100 computers found"]
+
+
+def test_why_a_task_failed_that_has_written_nothing_is_told(scan: Scan, clock: Any) -> None:
+    assert scan.shown().failure == ""
+    end = TaskFinished(0, clock(), Event.FAIL, message="the order makes no sense")
+    report(scan.hall, scan.agent, scan.run, end, RunFinished(clock(), Event.FAIL))
+    shown = scan.shown()
+    assert (shown.record.state, shown.failure) == (State.FAILED, "Discover computers: the order makes no sense")
+    assert to_wire_entity(shown, "").StatusDetail == shown.failure

@@ -139,7 +139,7 @@ def to_wire_job(job: ShownJob) -> contract.Job:
         CreatedTime=record.created_at,
         StartedTime=record.started_at,
         CompletedTime=record.stopped_at,
-        StatusDetail=record.reason,
+        StatusDetail=record.reason or job.failure,
     )
 
 

@@ -22,6 +22,7 @@ from dispatcher.services.ivanti_endpoint_security.records import Record
 from dispatcher.services.ivanti_endpoint_security.run_inputs import inputs_of, seal_secrets
 from dispatcher.services.ivanti_endpoint_security.target_results import TargetResult, Told, read
 from dispatcher.services.local_agent import LocalAgentId
+from dispatcher.services.results import Results
 from dispatcher.services.scheduling import Scheduling
 from dispatcher.services.secrets import Secrets
 from dispatcher.services.settings import Settings
@@ -45,6 +46,7 @@ class ShownJob:
     order: JobOrder | None  #: None if a list is without orders
     results: Sequence[TargetResult] = ()
     remarks: Sequence[str] = ()  #: what its tasks have told of themselves
+    failure: str = ""  #: what has failed, and why
 
 
 class IesJobs:
@@ -60,6 +62,7 @@ class IesJobs:
         submits: Submits,
         settings: Settings,
         local_agent: LocalAgentId,
+        results: Results,
     ) -> None:
         self._datastore = datastore
         self._ports = ports
@@ -68,6 +71,7 @@ class IesJobs:
         self._submits = submits
         self._settings = settings
         self._local_agent = local_agent
+        self._results = results
 
     def create(self, order: JobOrder, caller: Caller, key: SubmitKey | None = None) -> ShownJob:
         """Store the job that is ordered and return it; it starts at its time, at once if that has gone by.
@@ -139,12 +143,13 @@ class IesJobs:
         :raises RecordNotFound: if there is none with this number.
         """
         caller.require(Right.READ, Node.SCHEDULING)
-        told = None
         with self._datastore.read() as session:
             record = records.find(session, _KINDS, number)
-            if record.started_at is not None and caller.may(Right.READ, Node.RESULTS):
-                told = read(job_output.of_tasks(session, record.job_id))
-        return _shown(record, told)
+            if record.started_at is None or not caller.may(Right.READ, Node.RESULTS):
+                return _shown(record)
+            told = read(job_output.of_tasks(session, record.job_id))
+        failures = self._results.failures(record.job_id, caller)
+        return _shown(record, told, next(iter(failures.values()), ""))
 
     def page(self, listing: Listing, caller: Caller) -> Listed[ShownJob]:
         """Return the jobs that *listing* asks for, without their results."""
@@ -154,7 +159,7 @@ class IesJobs:
         return Listed([_shown(record) for record in found.items], found.total, found.ends_early)
 
 
-def _shown(record: Record, told: Told | None = None) -> ShownJob:
+def _shown(record: Record, told: Told | None = None, failure: str = "") -> ShownJob:
     order = None if record.document is None else JobOrder.model_validate(record.document)
     results, remarks = ([], []) if told is None else (told.results, told.remarks)
-    return ShownJob(record, order, results, remarks)
+    return ShownJob(record, order, results, remarks, failure)

@@ -109,9 +109,9 @@ class RunInputs:
     def _of_job(self, row: Any, run_id: UUID | None) -> list[Input]:
         order = JobOrder.model_validate(row.document)
         secrets: dict[str, str] = json.loads(self._secrets.open(row.secrets)) if row.secrets else {}
-        found = [Input(DISCOVERY, self._discovery(order, secrets).model_dump(mode="json"))]
+        found = [Input(DISCOVERY, self._discovery(order, secrets).to_input())]
         if order.kind in _WITH_AGENTS:
-            found.append(Input(SETUP, self._setup(order).model_dump(mode="json")))
+            found.append(Input(SETUP, self._setup(order).to_input()))
             if PASSWORD_INPUT in secrets:
                 secrets[SETUP_PASSWORD] = secrets[PASSWORD_INPUT]
         if order.kind is Kind.INSTALL and SETUP_PASSWORD in secrets and run_id is not None:
@@ -155,4 +155,4 @@ def _notices(row: Any, policy: Policy) -> Iterator[Input]:
         if wish is not None:
             notice = policy.applied_to(wish)
             message = notice_texts.fill(notice.message, order.packages)
-            yield Input(name, notice.model_copy(update={"message": message}).model_dump(mode="json"))
+            yield Input(name, notice.model_copy(update={"message": message}).to_input())

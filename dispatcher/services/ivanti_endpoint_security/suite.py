@@ -44,6 +44,7 @@ def build_ivanti_endpoint_security(hall: Hall) -> IvantiEndpointSecurity:
         submits=hall.submits,
         settings=hall.settings,
         local_agent=hall.local_agent,
+        results=hall.results,
     )
     patch_lists = PatchLists(hall.datastore, hall.library)
     deployments = Deployments(

@@ -55,7 +55,7 @@ def begin(settings: SetupSettings, tools: Tools) -> Round:
     given = {one.name: one.value for one in tools.inputs}
     if INPUT in given:
         try:
-            order = SetupOrder.model_validate(given[INPUT])
+            order = SetupOrder.of_input(given[INPUT])
         except ValueError as error:
             raise InvalidValue(INPUT, f"is no order: {error}") from None
         user, password = order.username, str(given.get(PASSWORD_INPUT) or "")

@@ -44,13 +44,13 @@ def find_order(tools: Tools, name: str, settings: AskingSettings) -> NoticeOrder
     given = next((one.value for one in tools.inputs if one.name == name), None)
     if given not in (None, ""):
         try:
-            if isinstance(given, str):
-                return NoticeOrder.model_validate_json(given)
-            return NoticeOrder.model_validate(given)
+            return NoticeOrder.of_input(given)
         except ValidationError as error:
             problem = error.errors()[0]
             place = ".".join(map(str, problem["loc"]))
             raise TaskFailed(f"the input {name} is no notice: {place}: {problem['msg']}") from None
+        except ValueError:
+            raise TaskFailed(f"the input {name} is no notice: it is no JSON") from None
     if settings.notice is None:
         return None
     return settings.notice.model_copy(update={"message": tools.fill(settings.notice.message)})

@@ -47,7 +47,9 @@ READING = {
     *("MenuInfo.candidates", "MenuInfo.columns", "MenuInfo.info", "MenuInfo.pulldown", "RecordQueries.count"),
     *("RecordQueries.filter", "RecordQueries.journal", "Rights.check", "Rights.readable", "RunViews.info"),
     *("RunViews.state", "UserMenus.groups", "Workspaces.enter"),
-    *("Deployments.get", "Deployments.page", "Endpoints.all", "Endpoints.get", "Groups.all", "Groups.get"),
+    *("Deployments.get", "Deployments.page", "Endpoints.all", "Endpoints.get", "Endpoints.page"),
+    *("Groups.all", "Groups.get", "InputProvider.require", "JobInputs.require", "PatchList.is_for"),
+    *("PatchLists.ordered", "Results.failures", "RunInputs.require", "RunValues.require", "Survey.page"),
     *("Groups.members", "IesJobs.get", "IesJobs.page", "PatchLists.all", "PatchLists.get", "PatchLists.made"),
     "Policies.all",
 }

@@ -56,7 +56,7 @@ def test_the_notice_of_the_settings_has_its_references_filled_in(workshop: Any, 
     assert "# notice deployment: Patch $[B] comes.\n" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("value", ["{", json.dumps({"message": "x", "allow": 1}), {"message": 5}, 7, ["x"]])
+@pytest.mark.parametrize("value", ["{", json.dumps({"message": "x", "allow_cancel": "?"}), {"message": 5}, 7, ["x"]])
 def test_an_input_that_is_no_notice_fails_the_task(workshop: Any, kind: Any, value: Any) -> None:
     workshop.inputs = [Input("notice.deployment", value)]
     with pytest.raises(TaskFailed, match=r"the input notice\.deployment is no notice: "):

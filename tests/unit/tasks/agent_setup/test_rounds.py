@@ -47,7 +47,7 @@ def test_what_an_earlier_attempt_has_done_is_not_done_again(workshop: Any) -> No
 
 
 def test_an_order_that_cannot_be_understood_is_refused(workshop: Any) -> None:
-    workshop.inputs = [Input(order.INPUT, {"username": "x", "colour": "red"})]
+    workshop.inputs = [Input(order.INPUT, {"username": "x", "ssh_port": "red"})]
     with pytest.raises(InvalidValue, match="is no order"):
         workshop.do(INSTALL, {})
 
