@@ -109,14 +109,14 @@ def test_notices_are_what_the_policy_of_each_agent_allows(
     for name, agent in zip(("pc", "web"), agents, strict=False):
         (run,) = lease(hall, agent, 5)
         assert named(run)[0] == "Announce a deployment"
-        seen[name] = {one.name: one.value for one in run.inputs}
+        seen[name] = {one.name: NoticeOrder.of_input(one.value) for one in run.inputs}
     flags = ("allow_cancel", "allow_snooze", "on_top")
-    assert [seen["pc"]["notice.deployment"][flag] for flag in flags] == [True, True, False]
-    assert [seen["web"]["notice.deployment"][flag] for flag in flags] == [False, True, True]
-    assert [seen["pc"]["notice.restart"][flag] for flag in flags] == [True, False, False]
-    assert [seen["web"]["notice.restart"][flag] for flag in flags] == [False, False, True]
-    assert seen["pc"]["notice.deployment"]["message"] == "Now: openssl, curl"
-    assert seen["pc"]["notice.deployment"]["within_min"] == 5
+    assert [getattr(seen["pc"]["notice.deployment"], flag) for flag in flags] == [True, True, False]
+    assert [getattr(seen["web"]["notice.deployment"], flag) for flag in flags] == [False, True, True]
+    assert [getattr(seen["pc"]["notice.restart"], flag) for flag in flags] == [True, False, False]
+    assert [getattr(seen["web"]["notice.restart"], flag) for flag in flags] == [False, False, True]
+    assert seen["pc"]["notice.deployment"].message == "Now: openssl, curl"
+    assert seen["pc"]["notice.deployment"].within_min == 5
 
 
 def test_notices_of_long_lists_are_no_longer_than_agents_take(
