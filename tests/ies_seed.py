@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+#: The defaults of what a notice says nothing of, but for its text and its minutes (contract 1.4).
+NOTICE = {
+    "AllowCancel": False,
+    "AllowSnooze": True,
+    "NotificationOnTop": True,
+    "UseAgentPolicies": False,
+    "UseAgentPolicy_AllowCancel": False,
+    "UseAgentPolicy_AllowSnooze": True,
+    "UseAgentPolicy_NotificationOnTop": True,
+}
+
 #: Stringified JSON: the one sample that the page shows as it is sent.
 STRINGIFIED = """{
 Name: "Test",

@@ -53,6 +53,15 @@ class Request:
     asks: Callable[[], bytes] = bytes
 
     @property
+    def root(self) -> str:
+        """What the addresses in answers begin with: where the client has called us, or was told to."""
+        return f"{self.scheme}://{self.host}"
+
+    def come_to(self, address: str) -> None:
+        """Take *address* for the one that was called, as behind a proxy: links show where clients reach us."""
+        self.scheme, _, self.host = address.partition("://")
+
+    @property
     def asked(self) -> bytes:
         """What a message with a key asks for, without whatever may differ when it is sent again.
 

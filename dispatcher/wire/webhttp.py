@@ -83,7 +83,7 @@ class WebHttpEndpoint:
         return pages.request_error(status_of(self._faults, failure), told(failure), self._help_url(request))
 
     def _help_url(self, request: Request) -> str:
-        return f"{request.scheme}://{request.host}{self._base_path(request)}/help"
+        return f"{request.root}{self._base_path(request)}/help"
 
 
 class _Call:

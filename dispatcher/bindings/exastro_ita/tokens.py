@@ -92,7 +92,7 @@ class Tokens:
         claims = {
             "exp": now + pair.expires_in,
             "iat": now,
-            "iss": f"{request.scheme}://{request.host}/auth/realms/{realm}",
+            "iss": f"{request.root}/auth/realms/{realm}",
             "aud": form.client_id,
             "sub": pair.login,
             "typ": "ID",

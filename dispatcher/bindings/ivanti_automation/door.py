@@ -70,8 +70,7 @@ class Door:
         if not self._is_here(request):
             return Response(404)
         if address := self._settings.known().text("webapi.public_address"):
-            # Behind a proxy: links and WSDL show where clients reach us, not where the proxy does.
-            request.scheme, _, request.host = address.partition("://")
+            request.come_to(address)
         return None
 
     def _is_here(self, request: Request) -> bool:
@@ -109,7 +108,7 @@ class Door:
 
     def _address(self, request: Request) -> str:
         """Return the service's address as the client knows it: of this request alone."""
-        return f"{request.scheme}://{request.host}{self._home_of(request)}/"
+        return f"{request.root}{self._home_of(request)}/"
 
     def _home_of(self, request: Request) -> str:
         """Return the base path that *request* was let in by: the setting may have changed since."""

@@ -34,7 +34,7 @@ def next_link(request: Request, name: str, query: odata.Words, found: Listed[Any
     count = len(found.items)
     # Who asks for so many at most knows when there may be more.
     is_cut = found.ends_early or (count == MAX_TOP and (query.top is None or query.top > MAX_TOP))
-    return f"{request.scheme}://{request.host}{BASE}/{name}?{query.behind(count)}" if is_cut else None
+    return f"{request.root}{BASE}/{name}?{query.behind(count)}" if is_cut else None
 
 
 class Tokens:

@@ -15,10 +15,10 @@ from dispatcher.core.jobs import WhatKind
 from dispatcher.datastore.projects import ProjectModule
 from dispatcher.datastore.runbooks import RunBookStep
 from dispatcher.services.exastro_ita.operations import MENU, NAME
-from dispatcher.services.exastro_ita.portions import portions
 from dispatcher.services.exastro_ita.records import Scope
 from dispatcher.services.exastro_ita.rows import Rows
 from dispatcher.services.library.versions import MODELS
+from dispatcher.services.portions import portions
 
 _Ids = Mapping[WhatKind, set[UUID]]
 

@@ -21,9 +21,9 @@ from dispatcher.services.audit import Subject
 from dispatcher.services.exastro_ita import files
 from dispatcher.services.exastro_ita.host_groups import HOST_LINKS, to_key
 from dispatcher.services.exastro_ita.hosts import DEVICE_LIST
-from dispatcher.services.exastro_ita.portions import portions
 from dispatcher.services.exastro_ita.records import Action, Change, Scope
 from dispatcher.services.memberships import MAX_CHANGES, Memberships
+from dispatcher.services.portions import portions
 from dispatcher.services.removals import Removals
 
 #: The columns that are the agent's, and their names there.

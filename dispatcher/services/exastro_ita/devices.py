@@ -24,9 +24,9 @@ from dispatcher.services.access import readable_agents, require_who
 from dispatcher.services.exastro_ita.device_changes import DeviceChanges
 from dispatcher.services.exastro_ita.device_checks import faults_of
 from dispatcher.services.exastro_ita.hosts import DEVICE_LIST, Host, Hosts, discarded
-from dispatcher.services.exastro_ita.portions import portions
 from dispatcher.services.exastro_ita.records import Action, Change, Found, Record, Scope
 from dispatcher.services.locking import lock_agents
+from dispatcher.services.portions import portions
 
 #: The columns that are the agent's.
 NAME, ADDRESS = "host_name", "ip_address"

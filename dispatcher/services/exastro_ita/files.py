@@ -22,8 +22,8 @@ from dispatcher.datastore.exastro_ita import ITA_FILES
 from dispatcher.datastore.inserting import Inserting, insert_all_missing
 from dispatcher.datastore.resources import Content, ContentChunk
 from dispatcher.services.exastro_ita.columns import NOTHING, Column, Kind
-from dispatcher.services.exastro_ita.portions import portions
 from dispatcher.services.exastro_ita.records import Keeper, Scope, Source
+from dispatcher.services.portions import portions
 from dispatcher.services.resources import CHUNK_BYTES
 
 _CONTENTS: Any = Content.__table__

@@ -17,9 +17,9 @@ from dispatcher.datastore.exastro_ita import ITA_DETAILS
 from dispatcher.datastore.naming import stored_key
 from dispatcher.datastore.teams import Team, TeamMember
 from dispatcher.services.access import readable_agents
-from dispatcher.services.exastro_ita.portions import portions
 from dispatcher.services.exastro_ita.records import Scope
 from dispatcher.services.exastro_ita.workspaces import Workspace
+from dispatcher.services.portions import portions
 from dispatcher.services.topology import Topology
 
 #: The REST name of the menu that hosts are the records of.

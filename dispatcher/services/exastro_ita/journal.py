@@ -18,8 +18,8 @@ from dispatcher.datastore.inserting import Inserting
 from dispatcher.services.exastro_ita import files
 from dispatcher.services.exastro_ita.columns import Kind
 from dispatcher.services.exastro_ita.menus import Menu
-from dispatcher.services.exastro_ita.portions import portions
 from dispatcher.services.exastro_ita.records import Action, Change, Record, Scope
+from dispatcher.services.portions import portions
 
 _INSERT = Inserting(ITA_JOURNAL)
 

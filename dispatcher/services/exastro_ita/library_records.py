@@ -27,7 +27,6 @@ from dispatcher.datastore.revisions import Revision
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.access import WHAT_NODES
 from dispatcher.services.exastro_ita.messages import NO_COLUMN, Message
-from dispatcher.services.exastro_ita.portions import portions
 from dispatcher.services.exastro_ita.records import Action, Change, Found, Record, Scope
 from dispatcher.services.exastro_ita.sent_values import told
 from dispatcher.services.exastro_ita.workspaces import Workspace
@@ -35,6 +34,7 @@ from dispatcher.services.library.exporting import entries, to_yaml
 from dispatcher.services.library.importing import import_texts
 from dispatcher.services.library.problems import LibraryErrors
 from dispatcher.services.library.versions import MODELS
+from dispatcher.services.portions import portions
 from dispatcher.services.secrets import Secrets
 
 Entry = dict[str, Any]

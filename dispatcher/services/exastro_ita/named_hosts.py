@@ -12,8 +12,8 @@ from dispatcher.core.jobs import Who, WhoKind
 from dispatcher.datastore.exastro_ita import ITA_RECORDS
 from dispatcher.services.exastro_ita.host_groups import HostGroups
 from dispatcher.services.exastro_ita.hosts import Hosts
-from dispatcher.services.exastro_ita.portions import portions
 from dispatcher.services.exastro_ita.records import Scope
+from dispatcher.services.portions import portions
 
 
 class NamedHosts:

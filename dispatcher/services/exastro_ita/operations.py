@@ -13,9 +13,9 @@ from sqlalchemy import func, select
 from dispatcher.datastore.exastro_ita import ITA_RUNS
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.services.exastro_ita.moments import to_local
-from dispatcher.services.exastro_ita.portions import portions
 from dispatcher.services.exastro_ita.records import Action, Change, Found, Record, Scope
 from dispatcher.services.exastro_ita.rows import PAGE, Rows
+from dispatcher.services.portions import portions
 from dispatcher.services.settings import Settings
 
 if TYPE_CHECKING:

@@ -18,9 +18,9 @@ from dispatcher.datastore.modules import Module, Task
 from dispatcher.services.exastro_ita.files import named
 from dispatcher.services.exastro_ita.library_records import Entry, LibraryRecords, Place, text_fault
 from dispatcher.services.exastro_ita.messages import Message
-from dispatcher.services.exastro_ita.portions import portions
 from dispatcher.services.exastro_ita.records import Change, Found, Scope
 from dispatcher.services.library.removing import remove_modules, users_of
+from dispatcher.services.portions import portions
 from dispatcher.tasks.ansible_playbook import MAX_DEPTH, TYPE
 from dispatcher.tasks.yaml_texts import yaml_problem
 

@@ -30,7 +30,6 @@ from dispatcher.services.exastro_ita.conductor_parts import problem_of
 from dispatcher.services.exastro_ita.library_records import folders_of_others, is_below
 from dispatcher.services.exastro_ita.messages import NO_COLUMN, Message
 from dispatcher.services.exastro_ita.periods import from_rule, to_rule
-from dispatcher.services.exastro_ita.portions import portions
 from dispatcher.services.exastro_ita.records import Action, Change, Found, Record, Scope
 from dispatcher.services.exastro_ita.regular_changes import LastChange, changed, last_changes
 from dispatcher.services.exastro_ita.regular_occurrences import Obstacle, Regular, RegularOccurrences, to_regular
@@ -45,6 +44,7 @@ from dispatcher.services.exastro_ita.regular_values import (
 from dispatcher.services.exastro_ita.run_values import inputs_of
 from dispatcher.services.library.catalogue import Library
 from dispatcher.services.locking import lock_jobs
+from dispatcher.services.portions import portions
 from dispatcher.services.schedules import Schedules
 from dispatcher.services.scheduling import Scheduling
 from dispatcher.services.settings import Settings

@@ -11,9 +11,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from dispatcher.datastore.audit import AUDIT
-from dispatcher.services.exastro_ita.portions import portions
 from dispatcher.services.exastro_ita.records import Action, Change
 from dispatcher.services.exastro_ita.regular_values import SCHEDULE
+from dispatcher.services.portions import portions
 
 #: The columns that a recurring job is made of; all others are only said of it.
 _MADE_OF = ("conductor_name", "operation_name", *SCHEDULE)

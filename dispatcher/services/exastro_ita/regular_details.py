@@ -13,10 +13,10 @@ from uuid import UUID
 from sqlalchemy import delete, insert, select, update
 
 from dispatcher.datastore.exastro_ita import ITA_DETAILS
-from dispatcher.services.exastro_ita.portions import portions
 from dispatcher.services.exastro_ita.records import Action, Change, Scope
 from dispatcher.services.exastro_ita.regular_occurrences import MENU
 from dispatcher.services.exastro_ita.regular_values import SCHEDULE
+from dispatcher.services.portions import portions
 
 #: What is kept of a record beside the schedule.
 _KEPT = ("conductor_name", "operation_name", "execution_user", "remarks", *SCHEDULE)

@@ -14,8 +14,8 @@ from dispatcher.datastore import revisions
 from dispatcher.datastore.exastro_ita import ItaRoleMenu
 from dispatcher.services import audit
 from dispatcher.services.audit import Subject
-from dispatcher.services.exastro_ita.portions import portions
 from dispatcher.services.exastro_ita.records import Action, Change, Found, Record, Scope
+from dispatcher.services.portions import portions
 
 #: The columns of the menu by those of the table.
 ROLE, MENU, PRIVILEGE, REMARKS = "role_name", "menu_name", "associate", "remarks"

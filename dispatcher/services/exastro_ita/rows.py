@@ -16,8 +16,8 @@ from sqlalchemy import and_, bindparam, delete, func, or_, select, update
 from dispatcher.datastore.exastro_ita import ITA_RECORDS, ITA_UNIQUES
 from dispatcher.datastore.inserting import Inserting
 from dispatcher.services.exastro_ita import files
-from dispatcher.services.exastro_ita.portions import portions
 from dispatcher.services.exastro_ita.records import Action, Change, Found, Record, Scope
+from dispatcher.services.portions import portions
 
 #: How many records are read at a time: answers begin before the last one was read, and need no memory for all.
 PAGE = 1_000

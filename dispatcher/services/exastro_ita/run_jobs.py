@@ -23,9 +23,9 @@ from dispatcher.datastore.base import Row
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.services.exastro_ita import states
 from dispatcher.services.exastro_ita.graph import is_pause
-from dispatcher.services.exastro_ita.portions import portions
 from dispatcher.services.exastro_ita.states import ConductorState, Standing, StepEnd
 from dispatcher.services.plans import Plans
+from dispatcher.services.portions import portions
 
 #: How many jobs one statement names.
 _MANY = 1_000

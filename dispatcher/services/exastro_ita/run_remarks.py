@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from dispatcher.core.jobs import WhatKind
 from dispatcher.datastore.runbooks import RunBook, RunBookStep
-from dispatcher.services.exastro_ita.portions import portions
+from dispatcher.services.portions import portions
 
 _MEMBER = "remarks"
 

@@ -31,12 +31,12 @@ from dispatcher.services.exastro_ita.menus import Menu
 from dispatcher.services.exastro_ita.named_hosts import NamedHosts
 from dispatcher.services.exastro_ita.operations import MENU as OPERATIONS
 from dispatcher.services.exastro_ita.operations import NAME, PLANNED, select_text
-from dispatcher.services.exastro_ita.portions import portions
 from dispatcher.services.exastro_ita.records import Scope
 from dispatcher.services.exastro_ita.rows import HOST, OPERATION, Rows
 from dispatcher.services.exastro_ita.values import Forms
 from dispatcher.services.exastro_ita.workspaces import Workspace
 from dispatcher.services.job_inputs import Called, Wanted
+from dispatcher.services.portions import portions
 
 #: The name that jobs have their values from.
 PROVIDER = "exastro_ita"

@@ -18,11 +18,11 @@ from dispatcher.datastore.base import Row
 from dispatcher.datastore.exastro_ita import ITA_RECORDS, ITA_RUNS
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.services.exastro_ita.operations import NAME, to_id
-from dispatcher.services.exastro_ita.portions import portions
 from dispatcher.services.exastro_ita.records import Change, Found, Record, Scope
 from dispatcher.services.exastro_ita.run_jobs import COLUMNS, Family, RunJob, to_run_job
 from dispatcher.services.exastro_ita.run_remarks import remarks_in
 from dispatcher.services.plans import Plans
+from dispatcher.services.portions import portions
 
 #: The REST name of the menu.
 MENU = "conductor_list"

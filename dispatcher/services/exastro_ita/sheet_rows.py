@@ -10,9 +10,9 @@ from dispatcher.core.permissions import Node, Right
 from dispatcher.services.exastro_ita import places, sheets
 from dispatcher.services.exastro_ita.hosts import unreadable
 from dispatcher.services.exastro_ita.operations import LAST_RUN, NAME, PLANNED
-from dispatcher.services.exastro_ita.portions import portions
 from dispatcher.services.exastro_ita.records import Record, Scope, Source
 from dispatcher.services.exastro_ita.rows import HOST, OPERATION, PAGE, Rows, choice_id
+from dispatcher.services.portions import portions
 
 
 class SheetRows(Rows):

@@ -26,14 +26,13 @@ from dispatcher.services.access import readable_agents
 from dispatcher.services.found_computers import has_card, has_name
 from dispatcher.services.ivanti_endpoint_security.listing import Listed, Listing, fitting
 from dispatcher.services.ivanti_endpoint_security.survey import Key, Survey
+from dispatcher.services.portions import portions
 from dispatcher.services.topology import is_online
 
 _COLUMNS = ("number", "id", "name", "os", "os_version", "address", "hostname", "macs", "facts", "version")
 _MORE = ("online", "last_contact", "enrolled_at", "primary_team_id")
 _AGENTS = select(*(AGENTS.c[name] for name in (*_COLUMNS, *_MORE))).where(AGENTS.c.removed_at.is_(None))
 _FOUND = select(FOUND_COMPUTERS)
-#: How many keys one statement names.
-_MANY = 1_000
 
 
 class EndpointNotFound(NotFound):
@@ -151,10 +150,9 @@ class Endpoints:
 
 def _rows(session: Session, query: Any, key: Any, wanted: Sequence[Any]) -> dict[Any, Any]:
     """Return the rows of *query* with the *wanted* values in the column *key*, by these; None is none."""
-    values = [one for one in wanted if one is not None]
     found: dict[Any, Any] = {}
-    for start in range(0, len(values), _MANY):
-        for row in session.execute(query.where(key.in_(values[start : start + _MANY]))).mappings():
+    for some in portions(one for one in wanted if one is not None):
+        for row in session.execute(query.where(key.in_(some))).mappings():
             value = row[key.name]
             found[bytes(value) if isinstance(value, memoryview) else value] = row
     return found

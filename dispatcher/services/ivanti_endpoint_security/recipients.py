@@ -17,12 +17,11 @@ from dispatcher.datastore.teams import Team
 from dispatcher.services.access import may_who
 from dispatcher.services.ivanti_endpoint_security import numbers
 from dispatcher.services.ivanti_endpoint_security.orders import DeploymentOrder
+from dispatcher.services.portions import portions
 from dispatcher.services.topology import Topology
 
 #: How many of those that are wrong are told.
 _MOST = 20
-#: How many ids one statement names.
-_MANY = 1_000
 
 
 def recipients(session: Session, topology: Topology, order: DeploymentOrder, caller: Caller) -> list[WhoChoice]:
@@ -50,9 +49,8 @@ def _missing(session: Session, missing: Sequence[UUID], caller: Caller) -> str:
     """Return why *missing* are no agents."""
     found: set[UUID] = set()
     if caller.may_all(Right.READ, Node.AGENTS):
-        for start in range(0, len(missing), _MANY):
-            some = FOUND_COMPUTERS.c.id.in_(missing[start : start + _MANY])
-            found |= set(session.scalars(select(FOUND_COMPUTERS.c.id).where(some)))
+        for some in portions(missing):
+            found |= set(session.scalars(select(FOUND_COMPUTERS.c.id).where(FOUND_COMPUTERS.c.id.in_(some))))
     unknown = [key for key in missing if key not in found]
     told = [f"there is no agent {_listed(unknown)}"] if unknown else []
     if found:

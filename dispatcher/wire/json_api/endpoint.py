@@ -39,7 +39,7 @@ class _Served:
         made = self.operation.call(request=request, **variables, **arguments)
         response = self.messages.write(made)
         if location := self.operation.declared.location:
-            response.headers.append(("Location", f"{request.scheme}://{request.host}{location.format_map(dict(made))}"))
+            response.headers.append(("Location", f"{request.root}{location.format_map(dict(made))}"))
         return _cautious(response)
 
 
@@ -158,8 +158,7 @@ class JsonApi:
             request.asks = partial(_asked, request, has_files=found.target.operation.declared.has_files)
         try:
             if address := self.public_address():
-                # Behind a proxy: links show where clients reach us, not where the proxy does.
-                request.scheme, _, request.host = address.partition("://")
+                request.come_to(address)
             return found.target(request, found.variables)
         except DispatcherError as error:
             return self.failed(request, error)

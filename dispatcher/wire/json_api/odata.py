@@ -224,13 +224,12 @@ def fields_of(model: type[BaseModel]) -> dict[str, Kind]:
     return {name: _kind(annotation) for name, annotation in fields if not name.startswith("@")}
 
 
-def context(request: Request, base: str, name: str, public_address: str = "") -> str:
+def context(request: Request, base: str, name: str) -> str:
     """Return what tells clients the kind of an answer, such as ``http://host/api/v2/$metadata#Jobs``.
 
     *base* is the path that all begin with; *name* that of a list, with ``/$entity`` behind it for one of its entities.
-    The address is the one that the client used, unless it was told to use the *public_address*.
     """
-    return f"{public_address or f'{request.scheme}://{request.host}'}{base}/$metadata#{name}"
+    return f"{request.root}{base}/$metadata#{name}"
 
 
 def _order(text: str, fields: Mapping[str, Kind]) -> Order | None:

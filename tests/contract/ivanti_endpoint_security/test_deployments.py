@@ -19,13 +19,7 @@ MESSAGE = (
 #: What a notice has where nothing is said (seed, Notify; contract 1.9).
 DEFAULTS: dict[str, Any] = {
     "Message": MESSAGE,
-    "AllowCancel": False,
-    "AllowSnooze": True,
-    "NotificationOnTop": True,
-    "UseAgentPolicies": False,
-    "UseAgentPolicy_AllowCancel": False,
-    "UseAgentPolicy_AllowSnooze": True,
-    "UseAgentPolicy_NotificationOnTop": True,
+    **seed.NOTICE,
 }
 NOBODY = "00000000-0000-4000-8000-000000000001"
 

@@ -26,16 +26,7 @@ INNER = {"Endpoints": "EndpointModules", "Groups": "Endpoints"}
 LISTS = [*KEYED, "Modules", "Policies"]
 MADE = {"Jobs": "NewJob", "DeploymentGroups": "NewDeployment", "CustomPatchLists": "NewPatchList"}
 #: The defaults that the vendor's page states, by the place of the member (seed; contract 1.3, 1.4, 1.9).
-_NOTICE = {
-    "Message": MESSAGE,
-    "AllowCancel": False,
-    "AllowSnooze": True,
-    "NotificationOnTop": True,
-    "UseAgentPolicies": False,
-    "UseAgentPolicy_AllowCancel": False,
-    "UseAgentPolicy_AllowSnooze": True,
-    "UseAgentPolicy_NotificationOnTop": True,
-}
+_NOTICE = {"Message": MESSAGE, **ies_seed.NOTICE}
 DEFAULTS: dict[tuple[str, str], Any] = {
     ("NewJob", "OverwriteExistingAgents"): False,
     **{("NewJob", f"Modules/{name}"): False for name in ("AC", "AV", "DC", "PR")},

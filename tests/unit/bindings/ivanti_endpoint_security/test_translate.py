@@ -14,6 +14,7 @@ from uuid import UUID
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ies_seed import NOTICE
 
 from dispatcher.bindings.ivanti_endpoint_security import (
     contract,
@@ -190,16 +191,7 @@ def test_passwords_are_in_the_order_and_in_nothing_that_is_stored_or_shown() -> 
 
 
 def notices(within: str) -> st.SearchStrategy[Pair]:
-    flags = {
-        "AllowCancel": False,
-        "AllowSnooze": True,
-        "NotificationOnTop": True,
-        "UseAgentPolicies": False,
-        "UseAgentPolicy_AllowCancel": False,
-        "UseAgentPolicy_AllowSnooze": True,
-        "UseAgentPolicy_NotificationOnTop": True,
-    }
-    members: dict[str, tuple[st.SearchStrategy[Pair], Any]] = {name: (FLAGS, one) for name, one in flags.items()}
+    members: dict[str, tuple[st.SearchStrategy[Pair], Any]] = {name: (FLAGS, one) for name, one in NOTICE.items()}
     members["Message"] = (same(NAMES), MESSAGE)
     members[within] = (numbers(0, 525_600), 60)
     return objects({}, members)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ies_seed import DEPLOYMENT, JOB, STRINGIFIED, STRINGIFIED_BODY
+from ies_seed import DEPLOYMENT, JOB, NOTICE, STRINGIFIED, STRINGIFIED_BODY
 from letters_api import letters_api
 
 from dispatcher.core.errors import BadRequest, InvalidValue, QuotaExceeded
@@ -26,22 +26,13 @@ READ_JOB = {
     "StartTime": "2022-03-03T11:30:00.000Z",
     "DiscoveryTargets": {"RangeIpTargets": [{"StartIp": "192.168.19.100", "EndIP": "192.168.19.200"}]},
 }
-_NOTICE = {
-    "AllowCancel": False,
-    "AllowSnooze": True,
-    "NotificationOnTop": True,
-    "UseAgentPolicies": False,
-    "UseAgentPolicy_AllowCancel": False,
-    "UseAgentPolicy_AllowSnooze": True,
-    "UseAgentPolicy_NotificationOnTop": True,
-}
 READ_DEPLOYMENT = {
     "CustomPatchListId": 1,
     "AgentGuids": ["9e317d51-07ac-4c17-8a1f-3111d385bc7e"],
     "GroupIds": [1009],
     "StartTime": "2023-01-06T11:35:02.007Z",
-    "Notify": {"Message": "Notification options", **_NOTICE, "DeployWithin": 60},
-    "Reboot": {"Message": "Reboot options", **_NOTICE, "RebootWithin": 60},
+    "Notify": {"Message": "Notification options", **NOTICE, "DeployWithin": 60},
+    "Reboot": {"Message": "Reboot options", **NOTICE, "RebootWithin": 60},
 }
 
 

@@ -185,7 +185,7 @@ class Parcels:
 
     @operation("GET /letters/v1/Parcels(<parcel>)", "GET /letters/v1/Parcels/<parcel>", summary="Get a parcel")
     def parcel(self, request: Request, parcel: str) -> Parcel:
-        context = odata.context(request, "/letters/v1", "Parcels/$entity", "https://post.example")
+        context = odata.context(request, "/letters/v1", "Parcels/$entity")
         return PARCELS[int(parcel) - 1].model_copy(update={"context": context})
 
 
@@ -223,7 +223,7 @@ def test_one_is_found_by_its_key_with_a_context_of_its_own() -> None:
     for path in ("/letters/v1/Parcels(2)", "/letters/v1/parcels('2')", "/letters/v1/PARCELS/2/"):
         status, answer = get(path)
         assert (status, answer["Name"]) == (200, "Alpha")
-        assert answer["@odata.context"] == "https://post.example/letters/v1/$metadata#Parcels/$entity"
+        assert answer["@odata.context"] == "http://jobs.example:8080/letters/v1/$metadata#Parcels/$entity"
 
 
 def test_wrong_words_are_told_in_the_dialect_s_own_way() -> None:
