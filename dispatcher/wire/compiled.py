@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 
-def compiled(source: str, names: Mapping[str, Any]) -> Callable[..., Any]:
-    """Return the function ``encode`` that *source* defines; it sees itself and *names*.
+def compiled(source: str, name: str, names: Mapping[str, Any]) -> Callable[..., Any]:
+    """Return the function *name* that *source* defines; it sees itself and *names*.
 
     The source is made from declarations of our own: nothing that anybody sent may come into it.
     """
     space = dict(names)
     exec(source, space)  # noqa: S102
-    function: Callable[..., Any] = space["encode"]
+    function: Callable[..., Any] = space[name]
     return function

@@ -239,4 +239,4 @@ def encode(value, zone):
         return written(value, encode, zone)
     return {{{", ".join(items)}}}
 """
-    return compiled(source, names)
+    return compiled(source, "encode", names)

@@ -6,7 +6,7 @@ section 8.7).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
@@ -21,6 +21,7 @@ from dispatcher.wire.operations import Operation
 from dispatcher.wire.quotas import Quotas
 from dispatcher.wire.xml_codec import arguments_decoder, escape, result_encoder
 from dispatcher.wire.xml_reader import read_xml
+from dispatcher.wire.xml_shapes import Shapes, Split
 
 _DISPATCHER = "http://schemas.microsoft.com/net/2005/12/windowscommunicationfoundation/dispatcher"
 _ADDRESSING_NONE = "http://schemas.microsoft.com/ws/2005/05/addressing/none"
@@ -111,6 +112,7 @@ class SoapEndpoint:
         self._site_zone = site_zone
         self._log = log
         self._quotas = quotas
+        self._shapes = _Shapes(quotas)
 
     def accepts(self, request: Request) -> bool:
         """Whether *request* looks like a SOAP message, for addresses where it might be something else."""
@@ -122,16 +124,32 @@ class SoapEndpoint:
         """Answer the message in *request*; whatever is wrong with it becomes a fault."""
         version = SOAP_12 if _says_soap_12(request) else SOAP_11
         try:
-            charset = body_format(request.headers.get("content-type", ""))[1]
-            envelope = read_xml(request.body, charset, self._quotas, soap=True)
-            version = _version_of(envelope)
-            element = _body_of(envelope, version)
-            _name(request, envelope, version, element)
-            return self._call_for(element)(element, version, self._context(request), self._site_zone())
+            charset, zone = body_format(request.headers.get("content-type", ""))[1], self._site_zone()
+            request.key = key_of(request)
+            split = None if request.key else self._shapes.split(request.body, charset)
+            if split is not None and (known := split.values(zone)) is not None:
+                (call, version), arguments = known
+            else:
+                envelope = read_xml(request.body, charset, self._quotas, soap=True)
+                version = _version_of(envelope)
+                call, arguments = self._decode(request, envelope, version, zone, split)
+            return call(arguments, version, self._context(request))
         except DispatcherError as error:
             return self._fault(error, version)
         except Exception:
             return self._fault(unexpected(self._log, request), version)
+
+    def _decode(
+        self, request: Request, envelope: Any, version: Version, zone: tzinfo, split: _Split | None
+    ) -> tuple[_Call, list[Any]]:
+        """Return what *request* calls, and with what; learn the shape of its *envelope* if that was *split*."""
+        element = _body_of(envelope, version)
+        _name(request, envelope, version, element)
+        call = self._call_for(element)
+        arguments = call.decode(element, zone)
+        if split is not None and not request.key:  # a name stands in the envelope, too
+            self._shapes.learn(split, envelope, (call, version), lambda writer: writer.arguments(element, call.takes))
+        return call, arguments
 
     def refused(self, request: Request, status: int, reason: str) -> Response:
         """Return the fault for a request that was refused before its envelope was looked at."""
@@ -168,18 +186,23 @@ class _Call:
 
     def __init__(self, operation: Operation, namespace: str) -> None:
         self._operation = operation
-        self._decode = arguments_decoder(operation.arguments)
+        self.takes = operation.arguments
+        self.decode = arguments_decoder(operation.arguments)
         result = f"{operation.name}Result"
         self._encode = result_encoder(operation.returns, result) if operation.returns is not None else lambda _: ""
         self._open = f'<{operation.name}Response xmlns="{namespace}">'
         self._close = f"</{operation.name}Response>"
 
-    def __call__(self, element: Any, version: Version, context: Any, zone: tzinfo) -> Response:
-        value = self._operation(context, *self._decode(element, zone))
+    def __call__(self, arguments: Sequence[Any], version: Version, context: Any) -> Response:
+        value = self._operation(context, *arguments)
         return Response(200, version.envelope(self.response(value)), version.content_type)
 
     def response(self, value: Any) -> str:
         return self._open + self._encode(value) + self._close
+
+
+_Shapes = Shapes[tuple[_Call, Version]]
+_Split = Split[tuple[_Call, Version]]
 
 
 def _says_soap_12(request: Request) -> bool:
@@ -213,8 +236,7 @@ def _body_of(envelope: Any, version: Version) -> Any:
 
 
 def _name(request: Request, envelope: Any, version: Version, element: Any) -> None:
-    """Note how the sender of *request* calls it, and what it asks for if it has a name."""
-    request.key = key_of(request)
+    """Note how the sender of *request* calls it, unless HTTP has said so, and what it asks for if it has a name."""
     for header in envelope.iterfind(f"{{{version.namespace}}}Header/*"):
         namespace, _, name = header.tag.rpartition("}")
         if not request.key and name == "MessageID" and namespace[1:] in _UNDERSTOOD:

@@ -21,6 +21,7 @@ from dispatcher.wire.types import members_of
 from dispatcher.wire.uri_template import UriTemplate, parse_template
 from dispatcher.wire.xml_codec import root_encoder, xml_decoder
 from dispatcher.wire.xml_reader import read_xml
+from dispatcher.wire.xml_shapes import Shapes
 
 
 class WebHttpEndpoint:
@@ -140,6 +141,8 @@ class _Body:
         self._folded = argument.casefold()
         self._has_member = self._folded in {name.casefold() for name in members_of(model)}
         self._quotas = quotas
+        self._model = model
+        self._shapes = Shapes[None](quotas)
         self._decode_xml = xml_decoder(model)
         self._decode_json = json_decoder(model)
 
@@ -174,9 +177,15 @@ class _Body:
         return self._decode_json(document, zone)
 
     def _from_xml(self, body: bytes, charset: str | None, zone: tzinfo) -> Any:
-        root = read_xml(body, charset, self._quotas, soap=False)
+        split = self._shapes.split(body, charset)
+        if split is not None and (known := split.values(zone)) is not None:
+            return known[1][0]
+        root = whole = read_xml(body, charset, self._quotas, soap=False)
         if not self._has_member:
             for child in root:
                 if child.tag.rpartition("}")[2].casefold() == self._folded:
                     root = child
-        return self._decode_xml(root, zone)
+        value = self._decode_xml(root, zone)
+        if split is not None:
+            self._shapes.learn(split, whole, None, lambda writer: [writer.value(root, self._model)])
+        return value

@@ -217,7 +217,7 @@ def encode(value):
 {escaped}
     return f"{{begin}}{written}{{end}}"
 """
-    return compiled(source, names)
+    return compiled(source, "encode", names)
 
 
 def _member(place: _Element, name: str, spyne_type: Any, names: dict[str, Any]) -> str:

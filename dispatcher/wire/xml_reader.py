@@ -17,7 +17,7 @@ from dispatcher.wire.quotas import Quotas
 #: Up to this many elements the depth is measured in the finished tree, which is cheaper than a pass of its own.
 _SMALL_ELEMENTS = 2_000
 #: Up to this size names cannot be long enough, nor repeated often enough, to cost much.
-_SMALL_BYTES = 16_384
+SMALL_BYTES = 16_384
 _DECLARATION = re.compile(rb"<\?xml\s[^>]{0,200}?\?>")
 _ENCODING = re.compile(rb"""encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
 
@@ -84,7 +84,7 @@ def _needs_survey(text: bytes, quotas: Quotas, *, soap: bool) -> bool:
     """Whether lengths and counts cannot rule out an excess. Ordinary messages pay only for these counts."""
     elements = min(_SMALL_ELEMENTS, quotas.xml_elements)
     return (
-        len(text) > min(_SMALL_BYTES, quotas.xml_name_chars)
+        len(text) > min(SMALL_BYTES, quotas.xml_name_chars)
         or (len(text) > elements * len(b"<a/>") and text.count(b"<") > elements)
         or text.count(b"=") > quotas.xml_attributes
         or b"!DOCTYPE" in text

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, quote
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from fuzz import endpoints, exastro, exastro_seeds, loose, seeds
+from fuzz import endpoints, exastro, exastro_seeds, loose, seeds, shapes
 from pydantic import ValidationError
 from wire_values import plain
 
@@ -370,6 +370,7 @@ TARGETS = {
     one.name: one
     for one in (
         Target("xml", xml, seeds.xml_bodies, seeds.XML_WORDS),
+        Target("xml_shapes", shapes.messages, seeds.xml_bodies, seeds.XML_WORDS),
         Target("json", json_body, seeds.json_bodies, seeds.JSON_WORDS),
         Target("loose_json", loose.texts, loose.text_seeds, loose.TEXT_WORDS),
         Target("odata_queries", loose.queries, loose.query_seeds, loose.QUERY_WORDS),
