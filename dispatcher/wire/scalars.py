@@ -7,6 +7,7 @@ import binascii
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, tzinfo
+from functools import cache
 from typing import Any, TypeVar
 
 from dispatcher.core.errors import InvalidValue
@@ -134,6 +135,7 @@ _READERS: dict[Kind, ReadText] = {
 }
 
 
+@cache
 def text_reader(spyne_type: Any) -> ReadText:
     """Return the reader of *spyne_type*, a simple type."""
     kind = kind_of(spyne_type)
