@@ -6,18 +6,21 @@ Both on every database; the latter without an error and without a deadlock.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Dialect, Insert, Table, insert
+from sqlalchemy import Boolean, Column, Connection, Dialect, Insert, Integer, Table, insert
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+#: How many statements for one table are kept.
+MOST = 500
+
 
 class Inserting:
-    """Inserts rows into *table*, all of which name the same columns. Safe to share between threads.
+    """Inserts rows into *table*. Safe to share between threads.
 
     What a row does not name must be a column that may be null, or the number, which is the database's. Into SQLite they
     go by the driver itself: SQLAlchemy takes ten times as long as the insert.
@@ -26,64 +29,81 @@ class Inserting:
     def __init__(self, table: Table) -> None:
         self._table = table
         self._insert = insert(table)
-        self._prepared: _Prepared | None = None
+        self._prepared: dict[tuple[str, ...], _Prepared] = {}
 
     def one(self, session: Session, row: Mapping[str, Any]) -> int:
         """Insert *row* into a table whose rows the database numbers; return its number."""
         connection = session.connection()
         if connection.dialect.name == "sqlite":
-            prepared = self._prepare(connection.dialect)
-            with _as_usual(prepared.sql):
-                return int(_driver(connection).execute(prepared.sql, prepared.values(row)).lastrowid)
+            given = _given(row)
+            prepared = self._prepare(connection.dialect, tuple(given))
+            try:
+                return int(_driver(connection).execute(prepared.sql, prepared.values(given)).lastrowid)
+            except sqlite3.Error as error:
+                raise _as_usual(error, prepared.sql) from error
         key = connection.execute(self._insert, row).inserted_primary_key
         assert key is not None  # noqa: S101 - every database gives the key of a row that was inserted alone
         return int(key[0])
 
     def all(self, session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Insert *rows*, in order."""
+        """Insert *rows*, all of which name the same columns, in order."""
         connection = session.connection()
         if not rows:
             return
-        if connection.dialect.name == "sqlite":
-            prepared = self._prepare(connection.dialect)
-            with _as_usual(prepared.sql):
-                _driver(connection).executemany(prepared.sql, [prepared.values(row) for row in rows])
-        else:
+        if connection.dialect.name != "sqlite":
             connection.execute(self._insert, rows)
+            return
+        for names, alike in groupby(map(_given, rows), tuple):
+            prepared = self._prepare(connection.dialect, names)
+            try:
+                _driver(connection).executemany(prepared.sql, [prepared.values(given) for given in alike])
+            except sqlite3.Error as error:
+                raise _as_usual(error, prepared.sql) from error
 
-    def _prepare(self, dialect: Dialect) -> _Prepared:
-        prepared = self._prepared
+    def _prepare(self, dialect: Dialect, names: tuple[str, ...]) -> _Prepared:
+        """Return the statement for rows with these columns: few of those that may be null go together."""
+        prepared = self._prepared.get(names)
         if prepared is None:  # alike for every datastore: whoever is second makes the same
-            columns = [column for column in self._table.columns if column is not self._table.autoincrement_column]
-            sql = str(self._insert.compile(dialect=dialect, column_keys=[column.key for column in columns]))
-            binds = [column.type.dialect_impl(dialect).bind_processor(dialect) for column in columns]
-            names = [column.key for column in columns]
-            prepared = self._prepared = _Prepared(sql, list(zip(names, binds, strict=True)))
+            sql = str(self._insert.compile(dialect=dialect, column_keys=names))
+            binds = [(place, _bind(self._table.columns[name], dialect)) for place, name in enumerate(names)]
+            if len(self._prepared) >= MOST:
+                self._prepared.clear()
+            prepared = self._prepared[names] = _Prepared(sql, [(place, bind) for place, bind in binds if bind])
         return prepared
 
 
 class _Prepared(NamedTuple):
-    """A statement in the driver's own words, and what turns each of its columns, in order, into what that is given."""
+    """A statement in the driver's own words, and what turns values, by their places, into what that is given."""
 
     sql: str
-    columns: list[tuple[str, Callable[[Any], Any] | None]]
+    binds: list[tuple[int, Callable[[Any], Any]]]
 
-    def values(self, row: Mapping[str, Any]) -> list[Any]:
-        get = row.get
-        return [get(name) if bind is None else bind(get(name)) for name, bind in self.columns]
+    def values(self, given: Mapping[str, Any]) -> list[Any]:
+        values = list(given.values())
+        for place, bind in self.binds:
+            values[place] = bind(values[place])
+        return values
+
+
+def _given(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what *row* has: the driver takes as long for nothing as for something."""
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def _bind(column: Column[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
+    """Return what turns a value, which is not null, of *column* into what the driver is given."""
+    if isinstance(column.type, (Boolean, Integer)):
+        return int  # of a flag, or of a member of an enumeration: the driver would look for an adapter of its type
+    return column.type.dialect_impl(dialect).bind_processor(dialect)
 
 
 def _driver(connection: Connection) -> Any:
     return connection.connection.dbapi_connection
 
 
-@contextmanager
-def _as_usual(sql: str) -> Iterator[None]:
-    """Turn the driver's errors into SQLAlchemy's, which callers know. What was inserted is not in them."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise DBAPIError.instance(sql, None, error, sqlite3.Error, hide_parameters=True) from error
+def _as_usual(error: sqlite3.Error, sql: str) -> Exception:
+    """Return the driver's *error* as SQLAlchemy's, which callers know. What was inserted is not in it."""
+    return DBAPIError.instance(sql, None, error, sqlite3.Error, hide_parameters=True)
 
 
 def insert_if_missing(session: Session, table: Any, row: Mapping[str, Any]) -> None:
