@@ -64,22 +64,26 @@ class Inserting:
         """Return the statement for rows with these columns: few of those that may be null go together."""
         prepared = self._prepared.get(names)
         if prepared is None:  # alike for every datastore: whoever is second makes the same
+            columns = [column for column in self._table.columns if column.key in names]  # as the statement has them
             sql = str(self._insert.compile(dialect=dialect, column_keys=names))
-            binds = [(place, _bind(self._table.columns[name], dialect)) for place, name in enumerate(names)]
+            binds = [(place, _bind(column, dialect)) for place, column in enumerate(columns)]
             if len(self._prepared) >= MOST:
                 self._prepared.clear()
-            prepared = self._prepared[names] = _Prepared(sql, [(place, bind) for place, bind in binds if bind])
+            prepared = self._prepared[names] = _Prepared(
+                sql, [column.key for column in columns], [(place, bind) for place, bind in binds if bind]
+            )
         return prepared
 
 
 class _Prepared(NamedTuple):
-    """A statement in the driver's own words, and what turns values, by their places, into what that is given."""
+    """A statement in the driver's own words, its columns, and what turns their values into what that is given."""
 
     sql: str
-    binds: list[tuple[int, Callable[[Any], Any]]]
+    names: list[str]
+    binds: list[tuple[int, Callable[[Any], Any]]]  #: by place
 
     def values(self, given: Mapping[str, Any]) -> list[Any]:
-        values = list(given.values())
+        values = [given[name] for name in self.names]
         for place, bind in self.binds:
             values[place] = bind(values[place])
         return values

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import structlog
@@ -56,19 +56,22 @@ class Datastore:
             outer.flush()
             return
         callbacks: list[Callable[[], None]] = []
-        with _available(), self._connection() as connection:
-            session = Session(connection, autoflush=True, expire_on_commit=False, join_transaction_mode="rollback_only")
+        with _AVAILABLE, self._transaction() as connection:
+            session = self._local.session = self._session(connection)
             session.info[_AFTER_COMMIT] = callbacks
             if self._writer is not None:
                 session.info[revisions.MARKS] = self._writer.marks
-            self._local.session = session
             try:
                 yield session
-                session.flush()
+                if session.in_transaction():  # else all was said to the connection itself
+                    session.flush()
+                self._local.unused = session
             finally:
                 self._local.session = None
-                # Close without touching the connection's transaction: that one is ended here below.
-                session.expunge_all()
+                session.info.clear()
+                if session.in_transaction():
+                    # Without touching the connection's transaction: that one is ended here below.
+                    session.close()
         if (deferral := self._deferral()) is not None:
             deferral.owed.then(callbacks)
             return
@@ -111,7 +114,7 @@ class Datastore:
             yield outer
             return
         self._settle()
-        with _available(), Session(self.engine, autoflush=False, expire_on_commit=False) as session:
+        with _AVAILABLE, Session(self.engine, autoflush=False, expire_on_commit=False) as session:
             yield session
 
     def revisions(self) -> Mapping[str, int]:
@@ -125,7 +128,7 @@ class Datastore:
         if (deferral := self._deferral()) is not None and (known := deferral.marks.known) is not None:
             return known  # the transaction that they are of is still open: nobody can have changed them
         self._settle()
-        with _available():
+        with _AVAILABLE:
             return self._read_revisions()
 
     def _read_revisions(self) -> Mapping[str, int]:
@@ -142,7 +145,7 @@ class Datastore:
         if not self.traits.single_writer or getattr(self._local, "session", None) is not None:
             return []
         self._settle()
-        with _available():
+        with _AVAILABLE:
             rows: list[tuple[Any, ...]] = self._own_cursor().execute(sql, values).fetchall()
             return rows
 
@@ -162,23 +165,46 @@ class Datastore:
             self._writer.close()
         self.engine.dispose()
 
+    def _transaction(self) -> AbstractContextManager[Connection]:
+        return self._patient_transaction() if self._writer is None else self._writer.transaction()
+
     @contextmanager
-    def _connection(self) -> Iterator[Connection]:
-        if self._writer is not None:
-            with self._writer.transaction() as connection:
-                yield connection
-        else:
-            with self.engine.begin() as connection:
-                limit_lock_wait(connection, patience_s())
-                yield connection
+    def _patient_transaction(self) -> Iterator[Connection]:
+        with self.engine.begin() as connection:
+            limit_lock_wait(connection, patience_s())
+            yield connection
+
+    def _session(self, connection: Connection) -> _Session:
+        """Return a session on *connection*: one that this thread has ended, if there is one."""
+        session: _Session | None = getattr(self._local, "unused", None)
+        if session is None:
+            return _Session(connection)
+        self._local.unused = None
+        session.bind = connection
+        return session
 
 
-@contextmanager
-def _available() -> Iterator[None]:
-    """Turn the errors of a database that is out of order into one that says so."""
-    try:
-        yield
-    except OUT_OF_ORDER as error:
+class _Session(Session):
+    """A session on a connection whose transaction others begin and end."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection, autoflush=True, expire_on_commit=False, join_transaction_mode="rollback_only")
+
+    def connection(self, *_: Any, **__: Any) -> Connection:
+        """Return the connection. A session's own way is to begin a transaction of its own, which takes far longer."""
+        assert isinstance(self.bind, Connection)  # noqa: S101 - it is never on anything else
+        return self.bind
+
+
+class _Available:
+    """Turns the errors of a database that is out of order into one that says so."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if not isinstance(error, OUT_OF_ORDER):
+            return
         if is_deadlock(error):
             raise Deadlock("the datastore is too busy for the moment") from error
         if is_busy(error):
@@ -187,6 +213,9 @@ def _available() -> Iterator[None]:
             raise Busy("another transaction has locked what this needs") from error
         log.exception("datastore.failed")
         raise Unavailable("the datastore is out of order for the moment") from error
+
+
+_AVAILABLE = _Available()
 
 
 def is_writing(session: Session) -> bool:
