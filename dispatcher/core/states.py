@@ -114,15 +114,15 @@ MOVES: dict[State, dict[Event, State]] = {
 }
 
 
-def move(state: State, event: Event) -> State:
-    """Return the state that *event* leads to from *state*.
+def move(state: int, event: Event) -> State:
+    """Return the state that *event* leads to from *state*, a ``State`` or its number.
 
     :raises InvalidMove: if the table has no such arrow; a finished job never moves.
     """
     try:
-        return MOVES[state][event]
+        return MOVES[state][event]  # type: ignore[index]  # a number is found as its state is
     except KeyError:
-        raise InvalidMove(f"{event.value}: not possible for something {state.text}") from None
+        raise InvalidMove(f"{event.value}: not possible for something {State(state).text}") from None
 
 
 def outcome(states: Iterable[State]) -> State:

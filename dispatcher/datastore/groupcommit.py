@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import structlog
 from sqlalchemy import Connection, Engine
@@ -118,10 +119,11 @@ class GroupCommit:
             if self._closed:
                 raise Unavailable("the datastore is closed")
             connection = self._open()
-            self._execute(connection, "SAVEPOINT body")
+            execute = self._driver(connection).execute  # SQLAlchemy's way costs ten times as much, twice
+            execute("SAVEPOINT body")
             try:
                 yield connection
-                self._execute(connection, "RELEASE body")
+                execute("RELEASE body")
             except BaseException:
                 self._undo(connection)
                 raise
@@ -170,24 +172,21 @@ class GroupCommit:
         connection = self._connection
         if connection is None:
             connection = self._engine.connect().execution_options(sqlite_begin="IMMEDIATE")
-            self._execute(connection, f"PRAGMA wal_autocheckpoint={MOST_PAGES}")
+            self._driver(connection).execute(f"PRAGMA wal_autocheckpoint={MOST_PAGES}")
             self._connection = connection
         if not connection.in_transaction():
             connection.begin()
         return connection
 
     @staticmethod
-    def _execute(connection: Connection, statement: str) -> None:
-        # By the driver itself: SQLAlchemy's way costs ten times as much, twice in every transaction.
-        driver = connection.connection.dbapi_connection
-        assert driver is not None  # noqa: S101 - the connection is open
-        driver.cursor().execute(statement)
+    def _driver(connection: Connection) -> Any:
+        return connection.connection.dbapi_connection
 
     def _undo(self, connection: Connection) -> None:
         self.marks.forget()
         try:
-            self._execute(connection, "ROLLBACK TO body")
-            self._execute(connection, "RELEASE body")
+            self._driver(connection).execute("ROLLBACK TO body")
+            self._driver(connection).execute("RELEASE body")
             if self._batch.size == 0:
                 connection.rollback()
         except Exception as error:  # the whole transaction is lost (disk full, say), and with it the batch

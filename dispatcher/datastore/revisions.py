@@ -59,7 +59,9 @@ def current(session: Session) -> Mapping[str, int]:
 
 
 def _marks(session: Session) -> Marks:
-    marks: Marks = session.info.setdefault(MARKS, Marks())
+    marks: Marks | None = session.info.get(MARKS)
+    if marks is None:
+        marks = session.info[MARKS] = Marks()
     return marks
 
 

@@ -40,7 +40,7 @@ class Plans:
 
     def __init__(self, secrets: Secrets) -> None:
         self._secrets = secrets
-        self._kept: OrderedDict[UUID, Mapping[str, Any]] = OrderedDict()
+        self._kept: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
         self._natures: dict[tuple[tuple[Any, ...], ...], _Nature] = {}
         self._lock = Lock()
 
@@ -49,18 +49,18 @@ class Plans:
 
         Its ``definition`` is an id; ``path``, for the step of a run book, leads to the step inside the definition.
         """
-        document: Mapping[str, Any] = self._definition(session, UUID(what["definition"]))
+        document: Mapping[str, Any] = self._definition(session, what["definition"])
         for position in what.get("path", ()):
             document = document["steps"][position]["what"]
         return document
 
-    def _definition(self, session: Session, definition_id: UUID) -> Mapping[str, Any]:
+    def _definition(self, session: Session, definition_id: str) -> Mapping[str, Any]:
         with self._lock:
             document = self._kept.get(definition_id)
             if document is not None:
                 self._kept.move_to_end(definition_id)
                 return document
-        query = select(Definition.document).where(Definition.id == definition_id)
+        query = select(Definition.document).where(Definition.id == UUID(definition_id))
         stored: Mapping[str, Any] = session.scalars(query).one()
         with self._lock:
             self._kept[definition_id] = stored

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from dispatcher.core import local_time, options
 from dispatcher.core.errors import InvalidMove, InvalidValue, JobNotFound
+from dispatcher.core.ids import text_of
 from dispatcher.core.jobs import (
     GivenSet,
     Invoker,
@@ -214,9 +215,10 @@ class Scheduling:
         ]
         first = entries[0]  # a run book is alone
         row = self._row(request, entries, who, parameters, caller)
-        at_once = _is_due(request, row)
-        self._runbook_who.require(session, first.document, first.parameters, parameters[0], caller, at_once=at_once)
-        self._runbook_who.check(session, first.document, parameters[0])
+        if first.kind is WhatKind.RUNBOOK:
+            at_once = _is_due(request, row)
+            self._runbook_who.require(session, first.document, first.parameters, parameters[0], caller, at_once=at_once)
+            self._runbook_who.check(session, first.document, parameters[0])
         return row, parameters
 
     def _entry(
@@ -327,9 +329,10 @@ def _refuse_over(request: RecurrenceRequest, row: Mapping[str, Any]) -> None:
 
 def _to_item(entry: LibraryEntry) -> dict[str, Any]:
     """Return *entry* as a job stores it."""
-    item: dict[str, Any] = {"kind": entry.kind, "id": str(entry.id), "name": entry.name}
+    what = entry.what
+    item: dict[str, Any] = {"kind": what.kind, "id": text_of(what.id), "name": what.name}
     if entry.definition_id != late.UNKNOWN:
-        item["definition"] = str(entry.definition_id)
+        item["definition"] = text_of(entry.definition_id)
     return item if entry.alias is None else {**item, "alias": list(entry.alias)}
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hmac
 import threading
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from hashlib import blake2b
 from secrets import token_bytes
 
 import structlog
@@ -133,7 +133,7 @@ class Security:
         return caller if caller.address == address else replace(caller, address=address)
 
     def _digest(self, authorization: str) -> bytes:
-        return hmac.digest(self._key, authorization.encode("utf-8", "surrogatepass"), "sha256")
+        return blake2b(authorization.encode("utf-8", "surrogatepass"), digest_size=32, key=self._key).digest()
 
     def _verify_once(
         self, digest: bytes, credentials: Credentials, key: tuple[str, str], known: Known

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from sqlalchemy import Select, func, select
@@ -86,8 +86,7 @@ class _Kept:
     targets: dict[UUID, Target] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(NamedTuple):
     """Those that an id or a name fits; by a name that is spelled in another way if not *exact*."""
 
     matches: Sequence[Who] = ()
@@ -194,7 +193,10 @@ class Topology:
     def targets(self, session: Session, agent_ids: Collection[UUID]) -> dict[UUID, Target]:
         """Return those of *agent_ids* that there are, by their ids."""
         kept = self._current(session)
-        unknown = [agent_id for agent_id in agent_ids if agent_id not in kept.targets]
+        found = {agent_id: target for agent_id in agent_ids if (target := kept.targets.get(agent_id))}
+        if len(found) == len(agent_ids):
+            return found
+        unknown = [agent_id for agent_id in agent_ids if agent_id not in found]
         for start in range(0, len(unknown), 1_000):
             rows = session.execute(_TARGETS.where(_AGENTS.c.id.in_(unknown[start : start + 1_000]))).tuples().all()
             kept.targets.update((row[0], Target(*row)) for row in rows)
@@ -291,12 +293,12 @@ def _only(found: _Found, choice: WhoChoice, member: str) -> Who:
 
     :raises InvalidValue: if there is none, or more than one.
     """
+    if len(found.matches) == 1:
+        return found.matches[0]
     noun = choice.kind.name.lower()
-    if len(found.matches) > 1:
+    if found.matches:
         raise InvalidValue(member, f"the name {found.identifier!r} fits several {noun}s: use the id")
-    if not found.matches:
-        raise _Unknown(member, f"no {noun} {' or '.join(map(str, choice.identifiers)) or '(empty)'}")
-    return found.matches[0]
+    raise _Unknown(member, f"no {noun} {' or '.join(map(str, choice.identifiers)) or '(empty)'}")
 
 
 def _named(kind: WhoKind, identifier: UUID | str) -> Select[tuple[UUID, str]]:
