@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from uuid import UUID
 
 import orjson
@@ -13,6 +14,8 @@ from dispatcher.core.errors import InvalidValue
 NO_GUID = "{00000000-0000-0000-0000-000000000000}"
 
 _GUID = re.compile(r"[{(]?([0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12})[)}]?", re.IGNORECASE)
+#: The longest spelling.
+_LONGEST = len(NO_GUID)
 
 
 def format_guid(value: UUID) -> str:
@@ -22,7 +25,13 @@ def format_guid(value: UUID) -> str:
 
 def find_guid(text: str) -> UUID | None:
     """Return the GUID that *text* spells (braces or none, any case, blanks around), None if it spells none."""
-    match = _GUID.fullmatch(text.strip())
+    text = text.strip()
+    return _find(text) if len(text) <= _LONGEST else None
+
+
+@lru_cache(1024)  # most messages name what others have named before, some of it several times
+def _find(text: str) -> UUID | None:
+    match = _GUID.fullmatch(text)
     return UUID(match[1]) if match else None
 
 
