@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
-from typing import TypedDict, TypeVar
+from typing import Any, TypedDict, TypeVar
 from uuid import UUID
 
-from dispatcher.core.parameters import GivenValue, Parameter
+from dispatcher.core.parameters import Given, Parameter
 from dispatcher.core.schedules import RecurrenceRequest
 from dispatcher.core.states import State
 
@@ -139,7 +139,7 @@ class GivenSet:
     """The values a caller sent for one of the job's objects, matched by its id, else by position."""
 
     what_id: UUID | None
-    values: list[GivenValue]
+    values: Sequence[Given]
 
 
 @dataclass(slots=True)
@@ -186,22 +186,8 @@ class JobRequest:
     id: UUID | None = None  #: that of the job, where whoever asks has told one already; never a client's
 
 
-@dataclass(slots=True)
-class ParameterSet:
-    """The parameters of one of the job's objects; secrets already masked.
-
-    ``job_id`` is None before scheduling; ``identifier`` names the set.
-    """
-
-    what: What
-    parameters: list[Parameter]
-    job_id: UUID | None = None
-    job_name: str = ""
-    identifier: UUID | None = None
-
-
 class Shared(list[_Item]):
-    """A list that is a part of several jobs: nobody may change it."""
+    """A list that is a part of several jobs, or of what jobs run: nobody may change it."""
 
     __slots__ = ("views",)
 
@@ -209,6 +195,32 @@ class Shared(list[_Item]):
         super().__init__(items)
         #: What those who show it have made of it, as of a ``Job``.
         self.views: dict[object, object] = {}
+
+
+@dataclass(slots=True)
+class ParameterSet:
+    """The parameters of one of the job's objects; secrets already masked.
+
+    ``declared`` has all but their values, which are in ``values``, in the same order: jobs of the same object share it.
+    ``job_id`` is None before scheduling; ``identifier`` names the set.
+    """
+
+    what: What
+    declared: Sequence[Parameter]
+    values: Sequence[str]
+    job_id: UUID | None = None
+    job_name: str = ""
+    identifier: UUID | None = None
+
+    @classmethod
+    def of(cls, what: What, parameters: Sequence[Parameter], **more: Any) -> ParameterSet:
+        """Return the set of *parameters* that have their values themselves."""
+        return cls(what, parameters, [parameter.value1 for parameter in parameters], **more)
+
+    @property
+    def parameters(self) -> list[Parameter]:
+        """The parameters with their values."""
+        return [one.with_value(value) for one, value in zip(self.declared, self.values, strict=True)]
 
 
 @dataclass(slots=True)

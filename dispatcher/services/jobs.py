@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from orjson import loads
+from orjson import dumps, loads
 from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
@@ -32,6 +32,10 @@ from dispatcher.services.starting import to_what, to_who
 
 #: The longest page that a caller may ask for.
 MAX_PAGE_SIZE = 1_000
+_COLUMNS = itemgetter(*Columns._fields)
+# To look them up costs a twentieth of calling their classes, which every job on a page would.
+_STATES: dict[int, State] = {one.value: one for one in State}
+_INVOKERS: dict[int, Invoker] = {one.value: one for one in Invoker}
 
 
 class Jobs:
@@ -95,21 +99,12 @@ class Jobs:
         """Return the steps of a run book job that have been started, in order."""
         return self._read(session, _CHILDREN, {"job_id": job_id})
 
-    def to_job(
-        self,
-        session: Session,
-        row: Row,
-        parameters: Sequence[list[Parameter]],
-        *,
-        recurrence: RecurrenceRequest | None = None,
-    ) -> Job:
-        """Return the job that the columns in *row* describe, its parameters masked.
-
-        *parameters* are those of each what, open; *recurrence* says how a recurring job occurs.
-        """
+    def to_job(self, session: Session, row: Row, recurrence: RecurrenceRequest | None = None) -> Job:
+        """Return the job that the columns in *row* describe; *recurrence* says how a recurring job occurs."""
         columns = Columns._make(_COLUMNS(row))
-        what = self._what(session, columns.what, columns.parameters, parameters)
-        return _job(columns, *what, [to_who(entry) for entry in columns.who], [], recurrence)
+        what, who = self._all_what(_text(columns.what)), self._all_who(_text(columns.who))
+        parameters = self._parameters(session, what, columns.what, columns.parameters)
+        return _job(columns, what, parameters, who, [], recurrence)
 
     def _read(self, session: Session, query: Select[Any], values: Mapping[str, Any]) -> list[Job]:
         """Return the jobs whose ``STORED`` columns *query* gives; what is not kept of them is read at once for all."""
@@ -125,37 +120,39 @@ class Jobs:
 
     def _make(self, session: Session, row: Columns, recurrence: RecurrenceRequest | None) -> Job:
         """Return the job of *row*, with the parts that other jobs have as well."""
-        what, parameters = self._parts.get(
-            (row.what, row.parameters), lambda: self._what(session, loads(row.what), loads(row.parameters))
+        what, who = self._all_what(row.what), self._all_who(row.who)
+        (parameters,) = self._parts.get(
+            (row.what, row.parameters),
+            lambda: (self._parameters(session, what, loads(row.what), loads(row.parameters)),),
         )
-        (who,) = self._parts.get((row.who,), lambda: ([to_who(entry) for entry in loads(row.who)],))
         return _job(row, what, parameters, who, self._outputs(session, row) if row.outputs else [], recurrence)
 
-    def _what(
-        self, session: Session, entries: Sequence[Any], values: Sequence[Any], given: Sequence[list[Parameter]] = ()
-    ) -> tuple[list[What], list[ParameterSet]]:
-        """Return what a job runs, as stored in *entries*, and its parameters, *given* or as stored in *values*."""
-        what = [to_what(entry) for entry in entries]
-        sets = [
-            _shown(one, given[place] if given else self._stored(session, entries[place], values[place]))
-            for place, one in enumerate(what)
-            if values[place]
-        ]
-        return what, sets
+    def _all_what(self, text: str) -> list[What]:
+        (what,) = self._parts.get((text,), lambda: ([to_what(entry) for entry in loads(text)],))
+        return what
 
-    def _outputs(self, session: Session, row: Columns) -> list[ParameterSet]:
+    def _all_who(self, text: str) -> list[Who]:
+        (who,) = self._parts.get((text,), lambda: ([to_who(entry) for entry in loads(text)],))
+        return who
+
+    def _parameters(
+        self, session: Session, what: Sequence[What], entries: Sequence[Any], values: Sequence[Any]
+    ) -> list[ParameterSet]:
+        """Return the parameters of *what* a job runs, which is stored in *entries*, with the stored *values*."""
         sets = []
-        for entry, stored in zip(loads(row.what), row.outputs or [], strict=False):
-            if stored:
-                shown = self._stored(session, entry, stored)
-                given = [parameter.masked() for parameter in shown if parameter.name in stored]
-                sets.append(ParameterSet(to_what(entry), given, row.id, row.description))
+        for one, entry, stored in zip(what, entries, values, strict=False):
+            if stored and "definition" in entry:
+                sets.append(ParameterSet(one, *self._plans.inputs(session, entry, stored)))
+            elif stored:  # nothing had the alias yet, see ``services.late``
+                sets.append(ParameterSet.of(one, [Parameter(name, value1=value[0]) for name, value in stored.items()]))
         return sets
 
-    def _stored(self, session: Session, entry: Mapping[str, Any], values: Mapping[str, Any]) -> list[Parameter]:
-        if "definition" not in entry:  # nothing had the alias yet, see ``services.late``
-            return [Parameter(name, value1=value[0]) for name, value in values.items()]
-        return self._plans.show(self._plans.document(session, entry), values)
+    def _outputs(self, session: Session, row: Columns) -> list[ParameterSet]:
+        return [
+            ParameterSet(to_what(entry), *self._plans.outputs(session, entry, stored), row.id, row.description)
+            for entry, stored in zip(loads(row.what), row.outputs or [], strict=False)
+            if stored
+        ]
 
 
 def _job(
@@ -192,8 +189,8 @@ def _job(
     )
 
 
-def _shown(what: What, parameters: list[Parameter]) -> ParameterSet:
-    return ParameterSet(what, [parameter.masked() for parameter in parameters if parameter.is_input])
+def _text(document: Any) -> str:
+    return dumps(document).decode()
 
 
 def _asked_for(row: Columns) -> datetime | None:

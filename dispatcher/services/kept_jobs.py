@@ -114,7 +114,7 @@ class KeptJobs:
 
 def weight(sets: Iterable[ParameterSet]) -> int:
     """Return how much more than its text the parameters in *sets* count."""
-    return PER_PARAMETER * sum([len(one.parameters) for one in sets])
+    return PER_PARAMETER * sum([len(one.declared) for one in sets])
 
 
 def _size(row: Stored, job: Job) -> int:

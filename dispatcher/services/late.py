@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from dispatcher.core.errors import NotFound
 from dispatcher.core.jobs import What, WhatChoice, WhatKind
-from dispatcher.core.parameters import GivenValue, Parameter, merge
+from dispatcher.core.parameters import Given, Parameter, Values, merge
 from dispatcher.datastore.settings import Alias
 from dispatcher.services.library import versions
 from dispatcher.services.library.catalogue import LibraryEntry
@@ -45,16 +45,17 @@ def entry_of(choice: WhatChoice) -> LibraryEntry:
     return LibraryEntry(What(key, choice.alias[2], choice.kind), True, UNKNOWN, {"parameters": []}, [], choice.alias)
 
 
-def values(declared: Sequence[Parameter], given: Sequence[GivenValue]) -> list[Parameter]:
+def values(declared: Sequence[Parameter], given: Sequence[Given]) -> Values:
     """Return what is stored of the values *given* to something with the parameters that it has *declared* now.
 
     That is all of them, whatever has the alias when the job starts, and no defaults: they are those of that.
 
     :raises InvalidValue: as ``core.parameters.merge``.
     """
-    names = {one.name.casefold(): one for one in given if one.value1 is not None}
-    known = [one for one in merge(declared, names.values()) if names.pop(one.name.casefold(), None) is not None]
-    return known + [Parameter(one.name, value1=one.value1 or "") for one in names.values()]
+    names = {one[0].casefold(): one for one in given if one[1] is not None}
+    merged = merge(declared, names.values())
+    known = {name: value for name, value in merged.items() if names.pop(name.casefold(), None) is not None}
+    return known | {name: [value or ""] for name, value, _ in names.values()}
 
 
 def bound(session: Session, what: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:

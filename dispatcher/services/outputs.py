@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dispatcher.core import definitions
-from dispatcher.core.parameters import Parameter, ParameterType
+from dispatcher.core.parameters import Parameter, ParameterType, Values, values_of
 from dispatcher.datastore.base import Row
 from dispatcher.datastore.runs import RUNS
 from dispatcher.datastore.targets import target, with_targets
@@ -18,8 +18,6 @@ from dispatcher.services.plans import Plans
 
 #: How many runs are read at once.
 _MANY = 100
-#: Values as jobs and runs store them, secrets sealed: ``{name: [value1, value2 of credentials]}``.
-Stored = dict[str, list[str]]
 
 
 class Outputs:
@@ -30,7 +28,7 @@ class Outputs:
 
     def of_run(
         self, session: Session, what: Sequence[Mapping[str, Any]], outputs: Sequence[Sequence[Parameter]]
-    ) -> list[Stored] | None:
+    ) -> list[Values] | None:
         """Return *outputs*, by object of the job, secrets open, as a run stores them; None if there are none.
 
         What a definition does not declare as an output is left out.
@@ -40,14 +38,11 @@ class Outputs:
         stored = []
         for item, given in zip(what, outputs, strict=False):
             declared = {one.name: one for one in _declared(self._plans.document(session, item))}
-            stored.append(
-                self._plans.seal(
-                    [_valued(declared[one.name], one.value1, one.value2) for one in given if one.name in declared]
-                )
-            )
+            known = [_valued(declared[one.name], one.value1, one.value2) for one in given if one.name in declared]
+            stored.append(self._plans.seal(known, values_of(known)))
         return stored
 
-    def collect(self, session: Session, job: Row) -> list[Stored] | None:
+    def collect(self, session: Session, job: Row) -> list[Values] | None:
         """Return what *job*, whose runs have ended, gives out, by object; None if its definitions declare nothing.
 
         Only runs that have started say something; those in which nothing was set give the value that they began with.
@@ -68,7 +63,7 @@ class Outputs:
                 stored = run[place] if run and place < len(run) else {}
                 for one, value in zip(parameters, _with_values([one.given for one in parameters], stored), strict=True):
                     one.add(value)
-        return [_to_stored(one.merged() for one in parameters) for parameters in found]
+        return [values_of(one.merged() for one in parameters) for parameters in found]
 
 
 @dataclass(slots=True)
@@ -109,11 +104,6 @@ def _with_values(parameters: Iterable[Parameter], stored: Mapping[str, Sequence[
         _valued(parameter, *stored[parameter.name]) if parameter.name in stored else parameter
         for parameter in parameters
     ]
-
-
-def _to_stored(parameters: Iterable[Parameter]) -> Stored:
-    pairs = [(one, [one.value2] if one.type is ParameterType.CREDENTIALS else []) for one in parameters]
-    return {one.name: [one.value1, *password] for one, password in pairs}
 
 
 def _valued(parameter: Parameter, value1: str, value2: str = "") -> Parameter:

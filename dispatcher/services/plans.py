@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any, cast
@@ -14,14 +14,16 @@ from sqlalchemy.orm import Session
 
 from dispatcher.core import definitions
 from dispatcher.core.definitions import ModuleDocument, PlannedRun, SealedText
-from dispatcher.core.jobs import WhatKind
-from dispatcher.core.parameters import Parameter, ParameterType
+from dispatcher.core.jobs import Shared, WhatKind
+from dispatcher.core.parameters import SECRET_TYPES, Parameter, ParameterType, Values
 from dispatcher.datastore.definitions import Definition
 from dispatcher.services.secrets import Secrets
 from dispatcher.tasks.registry import task_type
 
 #: How many definitions are kept in memory. What they say never changes (``datastore.definitions``).
 KEPT = 2_000
+#: Of how many the inputs are kept as they are shown; when there are more, all are forgotten.
+KEPT_INPUTS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +37,28 @@ class _Nature:
     takes_inputs: bool
 
 
+class _Shown:
+    """Parameters as they are shown: ``masked`` ones."""
+
+    __slots__ = ("_defaults", "parameters")
+
+    def __init__(self, masked: Sequence[Parameter]) -> None:
+        self.parameters = masked
+        # What is stored of a password is not found: it has no name here.
+        self._defaults = [(None if one.type is ParameterType.PASSWORD else one.name, [one.value1]) for one in masked]
+
+    def values(self, stored: Mapping[Any, Sequence[str]]) -> list[str]:
+        """Return the *stored* values, in the order of the parameters; the default of what has none."""
+        return [stored.get(name, default)[0] for name, default in self._defaults]
+
+
 class Plans:
     """Reads frozen definitions, and turns the stored values of a job into parameters and back."""
 
     def __init__(self, secrets: Secrets) -> None:
         self._secrets = secrets
         self._kept: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
+        self._inputs: dict[tuple[Any, ...], _Shown] = {}
         self._natures: dict[tuple[tuple[Any, ...], ...], _Nature] = {}
         self._lock = Lock()
 
@@ -72,12 +90,16 @@ class Plans:
         """Return the parameters that *document* declares, with their defaults, secrets open."""
         return definitions.to_parameters(document["parameters"], self._secrets.open)
 
-    def seal(self, parameters: Sequence[Parameter]) -> dict[str, list[str]]:
-        """Return the values of *parameters* as a job stores them: ``{name: [value1, value2]}``, secrets sealed.
+    def seal(self, declared: Iterable[Parameter], values: Values) -> Values:
+        """Return the *values* of *declared* parameters as a job stores them: secrets sealed.
 
         ``value2`` is kept for credentials only: the others have it from their declaration.
         """
-        return {parameter.name: self._seal_one(parameter) for parameter in parameters}
+        sealed = {**values}
+        for parameter in declared:
+            if parameter.type in SECRET_TYPES and parameter.name in values:
+                sealed[parameter.name] = self._sealed(parameter.type, values[parameter.name])
+        return sealed
 
     def open(self, document: Mapping[str, Any], values: Mapping[str, Sequence[str]]) -> list[Parameter]:
         """Return the declared parameters of *document* with the stored *values* in place, secrets open."""
@@ -94,14 +116,29 @@ class Plans:
                     parameter.value2 = self._secrets.open(stored[1])
         return parameters
 
-    def show(self, document: Mapping[str, Any], values: Mapping[str, Sequence[str]]) -> list[Parameter]:
-        """Return what ``open`` does, but with secrets empty: nothing is decrypted only to be looked at."""
-        parameters = definitions.to_parameters(document["parameters"], lambda _sealed: "")
-        for parameter in parameters:
-            stored = values.get(parameter.name)
-            if stored is not None and parameter.type is not ParameterType.PASSWORD:
-                parameter.value1 = stored[0]
-        return parameters
+    def inputs(
+        self, session: Session, what: Mapping[str, Any], stored: Mapping[str, Sequence[str]]
+    ) -> tuple[Sequence[Parameter], list[str]]:
+        """Return what may be shown of the input parameters of one of the stored ``what`` of a job, and their values.
+
+        Those are the *stored* ones, else the defaults. Nothing is decrypted: secrets are empty. The parameters are
+        shared by all jobs that run it: nobody may change them.
+        """
+        key = (what["definition"], *what.get("path", ()))
+        inputs = self._inputs.get(key)
+        if inputs is None:
+            inputs = _Shown(Shared([one for one in _masked(self.document(session, what)) if one.is_input]))
+            if len(self._inputs) >= KEPT_INPUTS:
+                self._inputs.clear()
+            self._inputs[key] = inputs
+        return inputs.parameters, inputs.values(stored)
+
+    def outputs(
+        self, session: Session, what: Mapping[str, Any], stored: Mapping[str, Sequence[str]]
+    ) -> tuple[Sequence[Parameter], list[str]]:
+        """Return likewise what is shown of those parameters of one of the ``what`` that have *stored* values."""
+        shown = _Shown([one for one in _masked(self.document(session, what)) if one.name in stored])
+        return shown.parameters, shown.values(stored)
 
     def refit(
         self, session: Session, values: Mapping[str, Sequence[str]], old: Mapping[str, Any], new: Mapping[str, Any]
@@ -117,7 +154,7 @@ class Plans:
             if kind is was or not (kind.is_secret or was.is_secret):
                 fitted[name] = [*stored]
             elif not was.is_secret:  # of credentials, the user
-                fitted[name] = self._seal_one(Parameter(name, kind, stored[0]))
+                fitted[name] = self._sealed(kind, [stored[0], ""])
         return fitted
 
     def links(self, texts: Mapping[str, str | SealedText], declared: Sequence[Parameter]) -> dict[str, str]:
@@ -194,12 +231,14 @@ class Plans:
             planned.scopes.append(None if kind is WhatKind.MODULE else parameters)
         return planned
 
-    def _seal_one(self, parameter: Parameter) -> list[str]:
-        if parameter.type is ParameterType.PASSWORD:
-            return [self._secrets.seal(parameter.value1)]
-        if parameter.type is ParameterType.CREDENTIALS:
-            return [parameter.value1, self._secrets.seal(parameter.value2)]
-        return [parameter.value1]
+    def _sealed(self, kind: ParameterType, value: Sequence[str]) -> list[str]:
+        if kind is ParameterType.PASSWORD:
+            return [self._secrets.seal(value[0])]
+        return [value[0], self._secrets.seal(value[1])]
+
+
+def _masked(document: Mapping[str, Any]) -> list[Parameter]:
+    return [one.masked() for one in definitions.to_parameters(document["parameters"], lambda _sealed: "")]
 
 
 def _types(document: Mapping[str, Any]) -> dict[str, ParameterType]:

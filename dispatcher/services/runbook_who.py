@@ -16,7 +16,7 @@ from dispatcher.core import definitions
 from dispatcher.core.console import PARAMETER, By, chooses_agent
 from dispatcher.core.errors import Forbidden, InvalidValue
 from dispatcher.core.jobs import Who
-from dispatcher.core.parameters import Parameter
+from dispatcher.core.parameters import Parameter, Values, values_of
 from dispatcher.core.permissions import Caller, Node, Right
 from dispatcher.datastore.base import Row
 from dispatcher.services.access import may_who, require_what, require_who
@@ -35,21 +35,21 @@ class RunBookWho:
         self._plans = plans
         self._topology = topology
 
-    def check(self, session: Session, document: Mapping[str, Any], values: Sequence[Parameter]) -> None:
+    def check(self, session: Session, document: Mapping[str, Any], values: Values) -> None:
         """Check that the value among *values* that chooses the agent of the run book *document* names one, if any.
 
         :raises InvalidValue: if it names nothing, or a name that several agents share.
         """
         name, by = _name_in(document)
-        text = next((parameter.value1 for parameter in values if parameter.name == name), "")
-        self._topology.resolve_names(session, text, f"Parameters/{name}", by)
+        if name in values:
+            self._topology.resolve_names(session, values[name][0], f"Parameters/{name}", by)
 
     def require(
         self,
         session: Session,
         document: Mapping[str, Any],
         declared: Sequence[Parameter],
-        values: Sequence[Parameter],
+        values: Values,
         caller: Caller,
         *,
         at_once: bool,
@@ -67,15 +67,15 @@ class RunBookWho:
         chooser, taken_by = _name_in(document)
         defaults = {parameter.name: parameter.value1 for parameter in declared}
         naming = _naming(document)
-        for parameter in values:
-            if parameter.name != chooser and parameter.value1.strip() == defaults[parameter.name].strip():
+        for name, (text, *_) in values.items():
+            if name not in naming or (name != chooser and text.strip() == defaults[name].strip()):
                 continue
             # The user of ``RunBookWho`` becomes an agent at the start (see ``taken``).
-            is_taken = parameter.name == chooser and taken_by is not By.COMPUTER
-            for by in naming.get(parameter.name, ()):
+            is_taken = name == chooser and taken_by is not By.COMPUTER
+            for by in naming[name]:
                 is_known = at_once and (by is By.COMPUTER or is_taken)
-                if not self._may(session, parameter.value1, by, is_known, caller):
-                    raise Forbidden(caller.name, Right.READ.name.capitalize(), f"Parameters/{parameter.name}")
+                if not self._may(session, text, by, is_known, caller):
+                    raise Forbidden(caller.name, Right.READ.name.capitalize(), f"Parameters/{name}")
 
     def require_job(self, session: Session, job: Row, caller: Caller, *, at_once: bool = True) -> None:
         """Check that *caller* may read what the stored *job* runs, and on whom; *at_once* as in ``require``.
@@ -95,7 +95,7 @@ class RunBookWho:
         # The agent that it took from whom it was scheduled on has been judged by that.
         untold = {name: value for name, value in scheduled.items() if chooses_agent(name) and not value[0].strip()}
         for stored in job["parameters"]:  # what they are now, and were when it was scheduled
-            values = self._plans.open(document, {**stored, **untold})
+            values = values_of(self._plans.open(document, {**stored, **untold}))
             self.require(session, document, declared, values, caller, at_once=at_once)
 
     def _may(self, session: Session, text: str, by: By | None, is_known: bool, caller: Caller) -> bool:

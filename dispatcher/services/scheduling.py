@@ -27,7 +27,7 @@ from dispatcher.core.jobs import (
     WhoChoice,
     WhoKind,
 )
-from dispatcher.core.parameters import GivenValue, Parameter, ParameterType, merge
+from dispatcher.core.parameters import Given, GivenValue, ParameterType, Values, merge
 from dispatcher.core.permissions import Caller, Node, Right
 from dispatcher.core.ports import Ports
 from dispatcher.core.schedules import NEVER, RecurrenceRequest
@@ -105,7 +105,7 @@ class Scheduling:
         caller.require(Right.MODIFY, Node.SCHEDULING)
         _check_shape(request)
         with self._datastore.begin() as session:
-            row, parameters = self._made(session, request, caller)
+            row = self._made(session, request, caller)
             number: int | None
             if request.when.recurrence is not None:
                 _refuse_over(request.when.recurrence, row)
@@ -120,7 +120,7 @@ class Scheduling:
             if number is None:
                 return self._jobs.get_in(session, row["id"])
             row["number"] = number
-            return self._jobs.to_job(session, row, parameters, recurrence=request.when.recurrence)
+            return self._jobs.to_job(session, row, request.when.recurrence)
 
     def change(self, job_id: UUID, request: JobRequest, caller: Caller) -> Job:
         """Make the recurring job what *request* asks for, and return it: what it runs, on whom, how and when.
@@ -146,7 +146,7 @@ class Scheduling:
             if row["state"] in FINISHED and not is_over(row):
                 raise InvalidMove(f"change: not possible for something {State(row['state']).text}")
             self._runbook_who.require_job(session, row, caller)
-            made, _ = self._made(session, request, caller, {UUID(item["id"]) for item in row["what"]})
+            made = self._made(session, request, caller, {UUID(item["id"]) for item in row["what"]})
             changes = {name: made[name] for name in _CHANGEABLE}
             before = read_schedules(session, [job_id])[job_id]
             is_new = replace_schedule(session, job_id, recurrence)
@@ -198,8 +198,8 @@ class Scheduling:
 
     def _made(
         self, session: Session, request: JobRequest, caller: Caller, has: Collection[UUID] = ()
-    ) -> tuple[dict[str, Any], list[list[Parameter]]]:
-        """Return the columns of the job that *request* asks for, and the values of its parameters, all checked.
+    ) -> dict[str, Any]:
+        """Return the columns of the job that *request* asks for, all checked.
 
         What it *has* already it may keep, though that was disabled since.
         """
@@ -207,19 +207,19 @@ class Scheduling:
         choices = ((choice, f"Who[{place}]/ID") for place, choice in enumerate(request.who))
         who = chosen(session, self._topology, Right.READ, choices, caller)
         _check_targets(entries, who, request)
-        parameters = [
+        values = [
             (merge if entry.alias is None else late.values)(
                 entry.parameters, _given(request.parameters, entry, place, len(entries))
             )
             for place, entry in enumerate(entries)
         ]
-        first = entries[0]  # a run book is alone
-        row = self._row(request, entries, who, parameters, caller)
-        if first.kind is WhatKind.RUNBOOK:
+        row = self._row(request, entries, who, values, caller)
+        if row["is_runbook"]:
+            (book,) = entries  # it is alone
             at_once = _is_due(request, row)
-            self._runbook_who.require(session, first.document, first.parameters, parameters[0], caller, at_once=at_once)
-            self._runbook_who.check(session, first.document, parameters[0])
-        return row, parameters
+            self._runbook_who.require(session, book.document, book.parameters, values[0], caller, at_once=at_once)
+            self._runbook_who.check(session, book.document, values[0])
+        return row
 
     def _entry(
         self, session: Session, choice: WhatChoice, place: int, caller: Caller, has: Collection[UUID]
@@ -241,7 +241,7 @@ class Scheduling:
         request: JobRequest,
         entries: Sequence[LibraryEntry],
         who: Sequence[Who],
-        parameters: Sequence[Sequence[Parameter]],
+        values: Sequence[Values],
         caller: Caller,
     ) -> dict[str, Any]:
         when = request.when
@@ -254,7 +254,7 @@ class Scheduling:
             "is_runbook": entries[0].kind is WhatKind.RUNBOOK,
             "what": [_to_item(entry) for entry in entries],
             "who": [to_entry(one) for one in who],
-            "parameters": [self._plans.seal(values) for values in parameters],
+            "parameters": [self._plans.seal(entry.parameters, its) for entry, its in zip(entries, values, strict=True)],
             "invoker": Invoker.USER,
             "invoker_info": caller.name,
             "immediate": when.immediate and when.recurrence is None,
@@ -349,7 +349,7 @@ def _check_targets(entries: Sequence[LibraryEntry], who: Sequence[Who], request:
         raise InvalidValue("Who", "names no agent or team")
 
 
-def _given(sets: Sequence[GivenSet], entry: LibraryEntry, place: int, count: int) -> Sequence[GivenValue]:
+def _given(sets: Sequence[GivenSet], entry: LibraryEntry, place: int, count: int) -> Sequence[Given]:
     """Return the values sent for *entry*: of the set with its id, else the one at its place, else the only one."""
     for given in sets:
         if given.what_id == entry.id:

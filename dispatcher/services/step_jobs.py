@@ -14,7 +14,7 @@ from dispatcher.core.definitions import StepDocument, StepOptions
 from dispatcher.core.errors import DispatcherError
 from dispatcher.core.jobs import Invoker, Options, WhatKind, Who, WhoChoice, WhoKind
 from dispatcher.core.options import REQUIRED
-from dispatcher.core.parameters import Parameter
+from dispatcher.core.parameters import Parameter, values_of
 from dispatcher.core.ports import Ports
 from dispatcher.core.states import State
 from dispatcher.core.steps import MAX_DEPTH, group_at
@@ -81,7 +81,7 @@ class StepJobs:
             return
         declared = self._plans.declared(step["what"])
         linked = definitions.link(declared, self._plans.links(step["parameters"], declared), values)
-        child["parameters"] = [self._plans.seal(linked)]
+        child["parameters"] = [self._plans.seal(linked, values_of(linked))]
         asked = self._asked(session, job, step, child)
         child["who"] = [to_entry(who) for who in self._targets(session, asked, step, values)]
         if len(child["what"][0]["path"]) > MAX_DEPTH:

@@ -19,6 +19,7 @@ from dispatcher.core import definitions
 from dispatcher.core.definitions import StepDocument
 from dispatcher.core.errors import DispatcherError, InvalidValue
 from dispatcher.core.jobs import WhoChoice, WhoKind
+from dispatcher.core.parameters import values_of
 from dispatcher.core.ports import Ports
 from dispatcher.core.states import FINISHED, State, outcome
 from dispatcher.core.steps import group_at, stopping
@@ -197,7 +198,7 @@ class Steps:
                 values = definitions.take(values, step["get"], inner)
             except InvalidValue as error:
                 raise InvalidValue(f"step {step['name']}", error.message) from None
-        job["parameters"] = [self._plans.seal(values), job["parameters"][-1]]
+        job["parameters"] = [self._plans.seal(values, values_of(values)), job["parameters"][-1]]
         self._set(session, job["id"], parameters=job["parameters"])
 
     def _end(self, session: Session, job: Row, state: State, reason: str = "") -> State:

@@ -15,7 +15,7 @@ import orjson
 from dispatcher.wire.compiled import compiled
 from dispatcher.wire.dates import format_json
 from dispatcher.wire.json_reader import Fraction
-from dispatcher.wire.once import Once
+from dispatcher.wire.once import Blanks, Filled, Once
 from dispatcher.wire.scalars import ReadText, WrongValue, passing_over, read_bytes, read_text, shown, text_reader
 from dispatcher.wire.types import Kind, item_of, kind_of, members_of
 
@@ -24,6 +24,8 @@ Decode = Callable[[Any, tzinfo], Any]
 #: Turns a value that is not None into a plain one; dates carry the offset of the zone given.
 Encode = Callable[[Any, tzinfo], Any]
 
+#: Stands where another text will be: JSON has no such byte.
+_GAP = b"\0"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 _decoders: dict[Any, Decode] = {}
@@ -215,7 +217,16 @@ def _written(once: Once, encode: Encode, zone: tzinfo) -> Any:
 
 
 def _array_encoder(item: Encode) -> Encode:
+    def filled(values: Filled, zone: tzinfo) -> Any:
+        def around(blanks: Blanks) -> bytes:
+            gap = {blanks.member: orjson.Fragment(_GAP)}
+            return _to_json([item(record, zone) | gap for record in blanks.records])
+
+        return orjson.Fragment(values.written(zone, _GAP, around, map(_to_json, values.texts)))
+
     def encode(values: Any, zone: tzinfo) -> Any:
+        if type(values) is Filled:
+            return filled(values, zone)
         if type(values) is Once:
             return _written(values, encode, zone)
         return [item(value, zone) for value in values if value is not None]

@@ -1,9 +1,9 @@
-"""Once: a record or a list that is written once in each form, however often it is sent."""
+"""Once: what is written once in each form, however often it is sent: records and lists, or all but one text in each."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Any, AnyStr
 
 #: A longer text is written anew each time: it would need much memory.
 LONGEST = 16_384
@@ -27,3 +27,45 @@ class Once:
         if length <= LONGEST:
             self.written[form] = written
         return written
+
+
+class Blanks:
+    """Records of one type, in a list that is sent again and again with other texts in their *member*.
+
+    Whoever keeps it may not change the *records*. May be used by many threads.
+    """
+
+    __slots__ = ("member", "pieces", "records")
+
+    def __init__(self, records: Sequence[Any], member: str) -> None:
+        self.records = records
+        self.member = member
+        #: What the list was encoded as, by form, in pieces; between each two stands what is to be replaced by a text.
+        self.pieces: dict[Hashable, list[Any]] = {}
+
+
+class Filled:
+    """Stands for the list of *blanks* in what is to be encoded, with *texts* in them: one for each record."""
+
+    __slots__ = ("blanks", "texts")
+
+    def __init__(self, blanks: Blanks, texts: Sequence[str]) -> None:
+        self.blanks = blanks
+        self.texts = texts
+
+    def written(
+        self, form: Hashable, gap: AnyStr, write: Callable[[Blanks], AnyStr], encoded: Iterable[AnyStr]
+    ) -> AnyStr:
+        """Return the list with its texts as they are *encoded*; *write* writes it in this form with *gap* for each.
+
+        What was written is remembered unless it is too long.
+        """
+        pieces = self.blanks.pieces.get(form)
+        if pieces is None:
+            around = write(self.blanks)
+            pieces = [piece for fixed in around.split(gap) for piece in (fixed, gap)][:-1]
+            if len(around) <= LONGEST:
+                self.blanks.pieces[form] = pieces
+        filled = pieces.copy()
+        filled[1::2] = encoded
+        return gap[:0].join(filled)

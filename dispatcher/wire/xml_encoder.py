@@ -15,7 +15,7 @@ from typing import Any
 
 from dispatcher.wire.compiled import compiled
 from dispatcher.wire.dates import format_xml
-from dispatcher.wire.once import Once
+from dispatcher.wire.once import Blanks, Filled, Once
 from dispatcher.wire.types import ARRAYS_NAMESPACE, Kind, item_of, kind_of, members_of
 
 #: Writes the whole element of a value.
@@ -24,6 +24,8 @@ Encode = Callable[[Any], str]
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
 SERIALIZATION = "http://schemas.microsoft.com/2003/10/Serialization/"
 
+#: Stands where another text will be: no text has it that was escaped.
+_GAP = "\0"
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -114,6 +116,7 @@ class _Element:
 
 # Elements without attributes of their own recur: all types below a root share these, and one may contain itself.
 _inner: dict[tuple[Any, str, str], Encode] = {}
+_around: dict[tuple[Any, str, str, str], Encode] = {}
 
 
 def _inner_encoder(place: _Element, spyne_type: Any) -> Encode:
@@ -122,6 +125,14 @@ def _inner_encoder(place: _Element, spyne_type: Any) -> Encode:
         _inner[key] = lambda value: _inner[key](value)
         _inner[key] = place.encoder(spyne_type)
     return _inner[key]
+
+
+def _encoder_around(member: str, place: _Element, model: Any) -> Encode:
+    """Return what writes a record with a gap as the text of its *member*."""
+    key = (model, place.tag, place.prefix, member)
+    if key not in _around:
+        _around[key] = _record_encoder(place, model, member)
+    return _around[key]
 
 
 def _content(spyne_type: Any) -> Callable[[Any], str]:
@@ -173,22 +184,34 @@ def _written(once: Once, encode: Encode) -> str:
     return text
 
 
+def _filled(filled: Filled, form: Encode, write: Callable[[Blanks], str]) -> str:
+    """Return the list with its texts in place."""
+    texts = filled.texts
+    return filled.written(form, _GAP, write, texts if _is_plain("".join(texts)) else map(escape, texts))
+
+
 def _array_encoder(place: _Element, spyne_type: Any) -> Encode:
     name, item_type = item_of(spyne_type)
     kind = kind_of(item_type)
     if kind in (Kind.RECORD, Kind.ENUM):
-        begin = place.open
-        item = _inner_encoder(place.child(name), item_type)
+        begin, inside = place.open, place.child(name)
     else:
         # Items of primitive types have a namespace of their own (contract section 8.6).
         prefix = "" if place.is_root else "b:"
         begin = place.open if place.is_root else f'{place.open[:-1]} xmlns:b="{ARRAYS_NAMESPACE}">'
-        item = _inner_encoder(_Element(prefix + kind.value, "", prefix), item_type)
+        inside = _Element(prefix + kind.value, "", prefix)
+    item = _inner_encoder(inside, item_type)
     end, nil = place.close, place.nil
+
+    def around(blanks: Blanks) -> str:
+        write = _encoder_around(blanks.member, inside, item_type)
+        return begin + "".join(map(write, blanks.records)) + end
 
     def encode(values: Any) -> str:
         if values is None:
             return nil
+        if type(values) is Filled:
+            return _filled(values, encode, around)
         if type(values) is Once:
             return _written(values, encode)
         return begin + "".join([item(value) for value in values if value is not None]) + end
@@ -196,7 +219,8 @@ def _array_encoder(place: _Element, spyne_type: Any) -> Encode:
     return encode
 
 
-def _record_encoder(place: _Element, model: Any) -> Encode:
+def _record_encoder(place: _Element, model: Any, gap: str = "") -> Encode:
+    """Return the encoder of records of *model*; the text of the member *gap*, if there is one, is left open."""
     names: dict[str, Any] = {"Once": Once, "written": _written, "is_plain": _is_plain, "escape": escape}
     names |= {"begin": place.open, "end": place.close, "nil": place.nil}
     members = members_of(model)
@@ -204,7 +228,10 @@ def _record_encoder(place: _Element, model: Any) -> Encode:
     read = "".join([f"    _{name} = value.{name}\n" for name in members])
     # Texts that need no escaping are the rule: one test for all of them.
     escaped = "".join([f"        _{name} = _{name} and escape(_{name})\n" for name in texts])
-    written = "".join([_member(place.child(name), name, members[name], names) for name in members])
+    written = {name: _member(place.child(name), name, members[name], names) for name in members}
+    if gap:
+        names["gap"] = _GAP
+        written[gap] = f"{place.child(gap).open}{{gap}}{place.child(gap).close}"
     source = f"""
 def encode(value):
     if value is None:
@@ -215,7 +242,7 @@ def encode(value):
     if not is_plain(f"{"".join([f"{{_{name}}}" for name in texts])}"):
         pass
 {escaped}
-    return f"{{begin}}{written}{{end}}"
+    return f"{{begin}}{"".join(written.values())}{{end}}"
 """
     return compiled(source, "encode", names)
 
@@ -232,8 +259,6 @@ def _member(place: _Element, name: str, spyne_type: Any, names: dict[str, Any]) 
         elements = {number: place.open + content(number) + place.close for number in spyne_type.names}
         names[f"elements_{name}"] = elements | {None: missing}
         return f"{{elements_{name}[_{name}]}}"
-    names |= {f"begin_{name}": place.open, f"end_{name}": place.close, f"missing_{name}": missing}
-    if kind is not Kind.TEXT:
-        names[f"content_{name}"] = content
+    names |= {f"missing_{name}": missing, f"content_{name}": content}
     shown = f"_{name}" if kind is Kind.TEXT else f"content_{name}(_{name})"
-    return f"{{missing_{name} if _{name} is None else f'{{begin_{name}}}{{{shown}}}{{end_{name}}}'}}"
+    return f"{{missing_{name} if _{name} is None else f'{place.open}{{{shown}}}{place.close}'}}"

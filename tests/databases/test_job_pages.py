@@ -22,6 +22,7 @@ from dispatcher.bindings.ivanti_automation import translate
 from dispatcher.bindings.ivanti_automation.binding import build
 from dispatcher.bindings.ivanti_automation.contract import JobPage as WirePage
 from dispatcher.core import local_time
+from dispatcher.core.definitions import to_parameters
 from dispatcher.core.jobs import (
     GivenSet,
     Invoker,
@@ -36,7 +37,7 @@ from dispatcher.core.jobs import (
     Who,
     WhoKind,
 )
-from dispatcher.core.parameters import GivenValue
+from dispatcher.core.parameters import GivenValue, Parameter
 from dispatcher.core.permissions import NOBODY, SYSTEM, Caller, Right, everything
 from dispatcher.core.schedules import NEVER, RecurrenceRequest
 from dispatcher.core.states import State
@@ -152,11 +153,14 @@ def _changed(pattern: dict[str, Any], chance: random.Random) -> dict[str, Any]:
 
 def _by_itself(session: Session, row: stored.Job) -> Job:
     """Return the job that is stored in *row*, without anything that is kept."""
-    plans = Plans(Secrets(b"k" * 32))
+    plans = Plans(Secrets(b"k" * 32))  # nothing is opened
     what = [What(UUID(one["id"]), one["name"], WhatKind(one["kind"])) for one in row.what]
 
-    def shown(place: int, values: Any) -> Any:
-        return [one.masked() for one in plans.show(plans.document(session, row.what[place]), values)]
+    def shown(place: int, values: Any, wanted: Callable[[Parameter], bool]) -> ParameterSet:
+        declared = to_parameters(plans.document(session, row.what[place])["parameters"], lambda sealed: sealed)
+        declared = [one for one in declared if wanted(one)]
+        valued = [one.with_value(values[one.name][0] if one.name in values else one.value1) for one in declared]
+        return ParameterSet(what[place], [one.masked() for one in declared], [one.masked().value1 for one in valued])
 
     return Job(
         id=row.id,
@@ -171,8 +175,8 @@ def _by_itself(session: Session, row: stored.Job) -> Job:
         what=what,
         who=[Who(UUID(one["id"]), one["name"], WhoKind(one["kind"])) for one in row.who],
         parameters=[
-            ParameterSet(one, [parameter for parameter in shown(place, row.parameters[place]) if parameter.is_input])
-            for place, one in enumerate(what)
+            shown(place, row.parameters[place], lambda one: one.is_input)
+            for place in range(len(what))
             if row.parameters[place]
         ],
         in_parallel=row.in_parallel,
@@ -184,8 +188,8 @@ def _by_itself(session: Session, row: stored.Job) -> Job:
         recurring_id=row.recurring_id,
         options=row.options,  # type: ignore[arg-type]
         outputs=[
-            ParameterSet(one, [each for each in shown(place, values) if each.name in values], row.id, row.description)
-            for place, (one, values) in enumerate(zip(what, row.outputs or [], strict=False))
+            replace(shown(place, values, lambda one: one.name in values), job_id=row.id, job_name=row.description)  # noqa: B023 - called at once
+            for place, values in enumerate(row.outputs or [])
             if values
         ],
     )
@@ -386,9 +390,8 @@ def test_parts_with_many_parameters_are_not_kept(
     )
     one, two = two_alike()
     assert one.who is two.who
-    assert one.what is not two.what
+    assert one.what is two.what
     assert one.parameters is not two.parameters
     # What is written of them would be kept with the job.
-    assert not isinstance(one.what, Shared)
     assert not isinstance(one.parameters, Shared)
     assert len(one.parameters[0].parameters) == 8

@@ -177,7 +177,7 @@ def _whats(session: Session, kind: WhatKind) -> list[What]:
 
 
 def _parameter_set(entry: LibraryEntry, parameters: list[Parameter]) -> ParameterSet:
-    return ParameterSet(entry.what, [one.masked() for one in parameters], identifier=entry.definition_id)
+    return ParameterSet.of(entry.what, [one.masked() for one in parameters], identifier=entry.definition_id)
 
 
 def _used(kind: WhatKind, document: Mapping[str, Any]) -> set[str]:

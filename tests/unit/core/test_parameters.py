@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.core.errors import InvalidValue
-from dispatcher.core.parameters import GivenValue, Parameter, ParameterType, merge
+from dispatcher.core.parameters import GivenValue, Parameter, ParameterType, merge, values_of
 
 LEVEL = Parameter("Level", ParameterType.LIST, "low", "low;high", "Low;High")
 LOGIN = Parameter("Login", ParameterType.CREDENTIALS, "admin", "s3cret")
@@ -13,19 +13,17 @@ PASSWORD = Parameter("Password", ParameterType.PASSWORD, "s3cret")
 
 
 def test_a_value_not_given_keeps_its_default() -> None:
-    assert merge([LEVEL], []) == [LEVEL]
+    assert merge([LEVEL, LOGIN], []) == {"Level": ["low"], "Login": ["admin", "s3cret"]}
 
 
 def test_unknown_names_are_ignored() -> None:
-    assert merge([LEVEL], [GivenValue("Other", "x")]) == [LEVEL]
+    assert merge([LEVEL], [GivenValue("Other", "x")]) == {"Level": ["low"]}
 
 
 def test_names_match_without_regard_to_case_when_not_exactly() -> None:
     exact, folded = Parameter("a", value1="1"), Parameter("A", value1="2")
-    values = [merged.value1 for merged in merge([exact, folded], [GivenValue("A", "9")])]
-    assert values == ["9", "9"]
-    values = [merged.value1 for merged in merge([exact, folded], [GivenValue("a", "8"), GivenValue("A", "9")])]
-    assert values == ["8", "9"]
+    assert merge([exact, folded], [GivenValue("A", "9")]) == {"a": ["9"], "A": ["9"]}
+    assert merge([exact, folded], [GivenValue("a", "8"), GivenValue("A", "9")]) == {"a": ["8"], "A": ["9"]}
 
 
 @pytest.mark.parametrize(
@@ -34,7 +32,7 @@ def test_names_match_without_regard_to_case_when_not_exactly() -> None:
 )
 def test_of_several_values_for_a_name_one_counts(given_values: str, expected: str) -> None:
     given = [GivenValue(*text.split("=")) for text in given_values.split()]
-    assert merge([Parameter("Foo")], given)[0].value1 == expected
+    assert merge([Parameter("Foo")], given) == {"Foo": [expected]}
 
 
 def test_a_list_value_must_be_one_of_the_choices() -> None:
@@ -44,8 +42,8 @@ def test_a_list_value_must_be_one_of_the_choices() -> None:
 
 def test_a_multiselect_value_is_checked_part_by_part() -> None:
     rings = Parameter("Rings", ParameterType.MULTISELECT, "1", "1;2;3")
-    assert merge([rings], [GivenValue("Rings", "1;3")])[0].value1 == "1;3"
-    assert merge([rings], [GivenValue("Rings", "")])[0].value1 == ""
+    assert merge([rings], [GivenValue("Rings", "1;3")]) == {"Rings": ["1;3"]}
+    assert merge([rings], [GivenValue("Rings", "")]) == {"Rings": [""]}
     with pytest.raises(InvalidValue, match="'4'"):
         merge([rings], [GivenValue("Rings", "1;4")])
 
@@ -53,20 +51,20 @@ def test_a_multiselect_value_is_checked_part_by_part() -> None:
 def test_choices_match_without_regard_to_case_when_not_exactly() -> None:
     rings = Parameter("Rings", ParameterType.MULTISELECT, "a", "a;A;Straße")
     for given_value, merged in (("LOW", "low"), ("High", "high"), ("low", "low")):
-        assert merge([LEVEL], [GivenValue("Level", given_value)])[0].value1 == merged
+        assert merge([LEVEL], [GivenValue("Level", given_value)]) == {"Level": [merged]}
     for given_value, merged in (("a;A", "a;A"), ("A", "A"), ("STRASSE;a", "Straße;a")):
-        assert merge([rings], [GivenValue("Rings", given_value)])[0].value1 == merged
+        assert merge([rings], [GivenValue("Rings", given_value)]) == {"Rings": [merged]}
     with pytest.raises(InvalidValue, match="'HIGHER'"):
         merge([LEVEL], [GivenValue("Level", "HIGHER")])
 
 
 def test_a_masked_secret_that_comes_back_keeps_the_default() -> None:
-    assert merge([PASSWORD], [GivenValue("Password", "")]) == [PASSWORD]
-    assert merge([LOGIN], [GivenValue("Login", "admin", "")]) == [LOGIN]
+    assert merge([PASSWORD], [GivenValue("Password", "")]) == values_of([PASSWORD])
+    assert merge([LOGIN], [GivenValue("Login", "admin", "")]) == values_of([LOGIN])
 
 
 def test_another_user_does_not_inherit_the_default_password() -> None:
-    assert merge([LOGIN], [GivenValue("Login", "other", "")])[0].value2 == ""
+    assert merge([LOGIN], [GivenValue("Login", "other", "")]) == {"Login": ["other", ""]}
 
 
 def test_masking_leaves_the_user_name_and_nothing_else() -> None:
@@ -78,4 +76,4 @@ def test_masking_leaves_the_user_name_and_nothing_else() -> None:
 @given(st.lists(st.builds(GivenValue, st.text(max_size=5), st.text())))
 def test_merging_keeps_the_declared_order_and_names(given_values: list[GivenValue]) -> None:
     declared = [Parameter("b"), Parameter("a"), PASSWORD]
-    assert [parameter.name for parameter in merge(declared, given_values)] == ["b", "a", "Password"]
+    assert [*merge(declared, given_values)] == ["b", "a", "Password"]

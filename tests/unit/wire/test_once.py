@@ -1,7 +1,8 @@
-"""Once: what is sent again is written as if it were written anew, and is not."""
+"""Once: what is sent again is written as if it were written anew, and is not; alike around texts."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -12,15 +13,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from wire_values import MODELS, MOMENTS, XML_CHARACTERS, values
 
-from dispatcher.bindings.ivanti_automation.contract import Job, JobPage, JobWhat, JobWhen
+from dispatcher.bindings.ivanti_automation.contract import (
+    Job,
+    JobPage,
+    JobParameter,
+    JobWhat,
+    JobWhen,
+    ParameterContainer,
+)
 from dispatcher.wire import once
 from dispatcher.wire.json_codec import encode_json
-from dispatcher.wire.once import Once
+from dispatcher.wire.once import Blanks, Filled, Once
 from dispatcher.wire.types import DataContract, new
 from dispatcher.wire.xml_codec import encode_xml, result_encoder
 
 quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 BERLIN = ZoneInfo("Europe/Berlin")
+ANY_CHARACTERS = st.characters()
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
@@ -101,3 +110,38 @@ def test_a_long_text_is_not_kept(encode: Callable[[Any, Any], bytes], monkeypatc
 
     assert b"second" not in encode(JobWhat, short)
     assert b"second" in encode(JobWhat, long)
+
+
+@pytest.mark.parametrize("member", ["Description", "Value1", "Value3"])  # the first one, one in between, the last one
+@given(data=st.data())
+@quick
+def test_a_list_is_written_around_texts_as_with_them(member: str, data: st.DataObject) -> None:
+    container = data.draw(values(ParameterContainer, XML_CHARACTERS, MOMENTS))
+    records = data.draw(st.lists(values(JobParameter, ANY_CHARACTERS, MOMENTS), max_size=3))
+    blanks, in_soap = Blanks(records, member), result_encoder(ParameterContainer, "Result")
+
+    for _ in range(2):
+        texts = data.draw(st.lists(st.text(), min_size=len(records), max_size=len(records)))
+        written = [new(JobParameter, **{**vars(one), member: text}) for one, text in zip(records, texts, strict=True)]
+        plain = new(ParameterContainer, **{**vars(container), "JobParameters": written})
+        filled = new(ParameterContainer, **{**vars(container), "JobParameters": Filled(blanks, texts)})
+        for one in (filled, Once(filled)):
+            assert encode_xml(ParameterContainer, one) == encode_xml(ParameterContainer, plain)
+            assert in_soap(one) == in_soap(plain)
+            assert encode_json(ParameterContainer, one, BERLIN) == encode_json(ParameterContainer, plain, BERLIN)
+
+
+@pytest.mark.parametrize("encode", [encode_xml, encode_json])
+def test_a_list_is_written_once_around_its_texts(
+    encode: Callable[[Any, Any], bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def written(texts: list[str]) -> bytes:
+        return encode(ParameterContainer, new(ParameterContainer, JobParameters=Filled(blanks, texts)))
+
+    for longest, is_kept in ((1_000, True), (10, False)):
+        monkeypatch.setattr(once, "LONGEST", longest)
+        blanks = Blanks([new(JobParameter, Name="first", Value1="never shown")], "Value1")
+        assert b"value" in written(["value"])
+        blanks.records[0].Name = "second"
+        assert (b"first" in written([""])) is is_kept
+        assert not re.search(b"value|never", written([""]))

@@ -150,7 +150,7 @@ def test_name_of_an_agent_is_kept_whole_in_an_attribute(result: Callable[..., Jo
 
 
 def test_outputs_and_attempts_are_told_when_there_are_some(result: Callable[..., JobResult]) -> None:
-    outputs = [ParameterSet(PATCH, [Parameter("Count", value1="<3>"), Parameter("Site", value1="")])]
+    outputs = [ParameterSet.of(PATCH, [Parameter("Count", value1="<3>"), Parameter("Site", value1="")])]
     found = parsed(to_document([result(a_run(a_task(attempts=2)), outputs=outputs)], overview=False, detailed=True))
     plain = parsed(to_document([result(a_run(a_task()))], overview=False, detailed=True))
 

@@ -157,7 +157,7 @@ TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 @given(text=TEXTS, tags=st.none() | TEXTS, value=TEXTS)
 def test_texts_survive_the_wire_in_json(a_job: Callable[..., Job], text: str, tags: str | None, value: str) -> None:
     patch = What(PATCH, "Patch", WhatKind.MODULE)
-    parameters = [ParameterSet(patch, [Parameter("Ring", value1=value)])]
+    parameters = [ParameterSet.of(patch, [Parameter("Ring", value1=value)])]
     sent = encode_json(contract.Job, translate.to_wire_job(a_job(description=text, tags=tags, parameters=parameters)))
 
     request = translate.to_job_request(json_decoder(contract.Job)(json.loads(sent), UTC))
@@ -208,7 +208,7 @@ def test_secrets_are_masked_and_only_lists_have_choices(parameter: Parameter, va
 
 
 def test_parameters_before_scheduling_belong_to_no_job() -> None:
-    shown = translate.to_wire_parameter_set(ParameterSet(What(PATCH, "Patch", WhatKind.MODULE), []))
+    shown = translate.to_wire_parameter_set(ParameterSet.of(What(PATCH, "Patch", WhatKind.MODULE), []))
 
     assert (shown.Identifier, shown.JobName) == ("", "")
     assert shown.JobGuid == "{00000000-0000-0000-0000-000000000000}"
