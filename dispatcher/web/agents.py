@@ -54,7 +54,7 @@ class AgentsApp:
         """Return the name, the credentials and the body of a call; *scope* has no headers any more then."""
         prefix, _, name = scope["path"].rpartition("/")
         headers = read_headers(scope["headers"])
-        body = await self._read_body(receive, headers)
+        body = await self._read_body(scope, receive, headers)
         if prefix != protocol.PATH or scope["method"] != "POST":
             raise Refused(404, "nothing is served here")
         scope["headers"].clear()
@@ -63,7 +63,7 @@ class AgentsApp:
     async def _content(self, sha256: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Send a content, or the part of it that is asked for, a piece at a time."""
         headers = read_headers(scope["headers"])
-        await self._read_body(receive, headers)
+        await self._read_body(scope, receive, headers)
         size = await self._gateway.content_size(sha256, headers.get("authorization", ""))
         if isinstance(size, Answer):
             await send_response(send, _response(size.status, size.body))
@@ -82,12 +82,12 @@ class AgentsApp:
                 return
         await send({"type": "http.response.body", "body": b""})
 
-    async def _read_body(self, receive: Receive, headers: dict[str, str]) -> bytes:
+    async def _read_body(self, scope: Scope, receive: Receive, headers: dict[str, str]) -> bytes:
         if self._reading >= self._max_reading:
             raise Refused(503, "too many messages are under way")
         self._reading += 1
         try:
-            return await read_body(receive, headers, MAX_BODY_BYTES, DEADLINE_S)
+            return await read_body(scope, receive, headers, MAX_BODY_BYTES, DEADLINE_S)
         finally:
             self._reading -= 1
 

@@ -115,7 +115,6 @@ class WebApp:
             return
         request = _to_request(scope, self._new_id(), self.ports)
         request.only = scope.get(_ONLY, "")
-        binding = self._find(request)
         try:
             response = await self._answer(request, scope, receive)
         except HungUp:
@@ -124,9 +123,9 @@ class WebApp:
             await self.uploads.send_early(send, receive, early.response)
             return
         except Unavailable as error:
-            response = _refuse(request, binding, 503, error.message)
+            response = self.refuse(request, 503, error.message)
         except Refused as refused:
-            response = _refuse(request, binding, refused.status, refused.message)
+            response = self.refuse(request, refused.status, refused.message)
             response.headers.append(("Connection", "close"))
         await send_response(send, response)
 
@@ -161,7 +160,9 @@ class WebApp:
 
     def upload_binding(self, request: Request) -> UploadBinding | None:
         """Return the binding of *request*, of which the head is there, if its body belongs into a file."""
-        binding = self._find(request)
+        return self._upload_binding(request, self._find(request))
+
+    def _upload_binding(self, request: Request, binding: Binding | None) -> UploadBinding | None:
         return next((one for one in self._uploading if one is binding and one.is_upload(request)), None)
 
     def respond(self, request: Request, address: str) -> Response:
@@ -230,12 +231,15 @@ class WebApp:
         self._waiting += 1
         try:
             address = client[0] if client else ""
-            if self._find(request) is None:
+            binding = self._find(request)
+            if binding is None:
                 await self._threads.run(self._look)
-            if self.upload_binding(request) is not None:
+                binding = self._find(request)
+            if self._upload_binding(request, binding) is not None:
                 return await self.uploads.answer(request, address, receive, self._threads)
-            request.body = await read_body(receive, headers, self._limits.max_body_bytes, self._limits.deadline_s)
-            if self._lane is not None and self._is_submit(request):
+            limits = self._limits
+            request.body = await read_body(scope, receive, headers, limits.max_body_bytes, limits.deadline_s)
+            if self._lane is not None and self._is_submit(request, binding):
                 return await self._lane.answer(request, address)
             return await self._threads.run(self.respond, request, address)
         finally:
@@ -250,12 +254,12 @@ class WebApp:
             return "there is no login: call this machine localhost, add a login or start with --allow-no-login"
         return ""
 
-    def _is_submit(self, request: Request) -> bool:
+    def _is_submit(self, request: Request, binding: Binding | None) -> bool:
         """Whether *request* may go by the lane: there nothing may take long, for all that follow wait for it."""
-        binding = self._find(request)
         return (
             len(request.body) <= MAX_SUBMIT_BYTES
-            and any(one is binding and one.is_submit(request) for one in self._submitting)
+            and binding in self._submitting
+            and binding.is_submit(request)
             and self._remembers(request, binding)
         )
 

@@ -14,7 +14,7 @@ import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from dispatcher.web.receiving import HANG_UP, MAX_HEADER_BYTES
+from dispatcher.web.receiving import HANG_UP, MAX_HEADER_BYTES, WHOLE
 
 #: How long the head of a request may take, in seconds.
 HEAD_DEADLINE_S = 30.0
@@ -82,7 +82,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     No connection is upgraded: a request that offers it is served as if it did not (RFC 9110, 7.8).
 
-    Every scope has the extension ``receiving.HANG_UP``: a future that is done when the client has gone.
+    Every scope has the extension ``receiving.HANG_UP``: a future that is done when the client has gone. It has
+    ``receiving.WHOLE`` once the message has come.
 
     What uvicorn makes for every connection, and needs between two pieces of data for few, is not kept: the queue of
     pipelined requests, the parser.
@@ -172,6 +173,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return  # of a message that has not begun
         self._unread, self._in_message = 0, False
+        self.scope[WHOLE] = True  # type: ignore[literal-required]
         super().on_message_complete()
         if not self.pipeline:
             self.flow.resume_reading()  # nobody may ask for more of it: only so is the end of the connection seen

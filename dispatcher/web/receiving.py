@@ -14,6 +14,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 #: The extension of a scope that is a future, done when the client has gone: waiting for it takes no task.
 HANG_UP = "dispatcher.hang_up"
+#: What a scope has once its message has come whole: then nobody waits for the body, which takes a deadline.
+WHOLE = "dispatcher.whole"
 MAX_HEADERS = 100
 MAX_HEADER_BYTES = 16 * 1024
 _MOST_DIGITS = 18
@@ -72,15 +74,17 @@ def too_large(max_bytes: int) -> Refused:
     return Refused(413, f"the message is larger than {max_bytes} bytes")
 
 
-async def read_body(receive: Receive, headers: MutableMapping[str, str], max_bytes: int, deadline_s: float) -> bytes:
-    """Return the whole body.
+async def read_body(
+    scope: Scope, receive: Receive, headers: MutableMapping[str, str], max_bytes: int, deadline_s: float
+) -> bytes:
+    """Return the whole body of the message that *scope* is of.
 
     :raises Refused: 413 as soon as it is larger than *max_bytes*, 408 if it is not whole after *deadline_s*, 400 if
         its declared length is no number.
     :raises HungUp: if the client goes away before.
     """
     read_length(headers.get("content-length", "0"), max_bytes)
-    message = await next_part(receive, deadline_s)
+    message = _part(await receive()) if WHOLE in scope else await next_part(receive, deadline_s)
     if not message.get("more_body"):
         body: bytes = message.get("body", b"")
         if len(body) > max_bytes:
@@ -115,6 +119,10 @@ async def next_part(receive: Receive, left_s: float) -> MutableMapping[str, Any]
             message = await receive()
     except TimeoutError:
         raise Refused(408, "the message was not received in time") from None
+    return _part(message)
+
+
+def _part(message: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     if message["type"] == "http.disconnect":
         raise HungUp
     return message

@@ -185,6 +185,6 @@ def test_the_pages_about_a_dialect_are_where_it_is(web: WebApp) -> None:
 def test_is_submit_needs_a_token_that_is_remembered(web: WebApp, tokens: AccessTokens, api: JsonApi) -> None:
     one = token(tokens)
     request = Request("POST", "/letters/v1/of/me/letters", headers={"authorization": f"Bearer {one}"})
-    assert not web._is_submit(request)
+    assert not web._is_submit(request, web._find(request))
     tokens.authenticate("letters", one, "127.0.0.1")
-    assert web._is_submit(request)
+    assert web._is_submit(request, web._find(request))

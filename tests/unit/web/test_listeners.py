@@ -17,7 +17,7 @@ from certificates import Authority
 from dispatcher.certificates import tls_context
 from dispatcher.web import listeners
 from dispatcher.web.listeners import Listener, listen, serve
-from dispatcher.web.receiving import HANG_UP
+from dispatcher.web.receiving import HANG_UP, WHOLE
 
 DEADLINE_S = 0.3
 #: The paths whose callers have hung up.
@@ -26,8 +26,8 @@ Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
-    """Answer how long the body is; below ``/slow``, after three deadlines."""
-    size, more = 0, True
+    """Answer how long the body is; below ``/slow`` after three deadlines, below ``/whole`` whether it came whole."""
+    is_whole, size, more = WHOLE in scope, 0, True
     while more:
         message = await receive()
         size, more = size + len(message.get("body", b"")), message.get("more_body", False)
@@ -36,7 +36,7 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         hung_up.append(scope["path"])
     if scope["path"] == "/slow":
         await asyncio.sleep(3 * DEADLINE_S)
-    body = b"%d bytes" % size
+    body = b"%d bytes" % size + (b", whole: %d" % is_whole if scope["path"] == "/whole" else b"")
     headers = [(b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
@@ -143,6 +143,19 @@ def test_a_half_head_is_closed_at_the_deadline_however_it_trickles(start: bytes,
             writer.write(b"\r\n" if start == b"\r\n" else b"x")
         assert await reader.read() == b""
         assert DEADLINE_S * 0.9 <= asyncio.get_running_loop().time() - started < DEADLINE_S * 10
+
+    with_server(talk)
+
+
+def test_what_has_come_whole_is_said_to_be_and_what_is_still_to_come_is_not() -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = b"POST /whole HTTP/1.1\r\ncontent-length: 5\r\n\r\n"
+        writer.write(b"GET /whole HTTP/1.1\r\n\r\n" + head + b"hello")
+        assert await answers(reader, 2) == [b"0 bytes, whole: 1", b"5 bytes, whole: 1"]
+        writer.write(head + b"he")
+        await asyncio.sleep(0.1)
+        writer.write(b"llo")
+        assert await answers(reader, 1) == [b"5 bytes, whole: 0"]
 
     with_server(talk)
 
