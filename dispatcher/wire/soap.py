@@ -6,7 +6,7 @@ section 8.7).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
@@ -143,8 +143,10 @@ class SoapEndpoint:
         self, request: Request, envelope: Any, version: Version, zone: tzinfo, split: _Split | None
     ) -> tuple[_Call, list[Any]]:
         """Return what *request* calls, and with what; learn the shape of its *envelope* if that was *split*."""
-        element = _body_of(envelope, version)
-        _name(request, envelope, version, element)
+        body = _body_of(envelope, version)
+        headers = _headers_of(envelope, version)
+        element = _element_in(body)
+        _name(request, headers, element)
         call = self._call_for(element)
         arguments = call.decode(element, zone)
         if split is not None and not request.key:  # a name stands in the envelope, too
@@ -219,25 +221,36 @@ def _version_of(envelope: Any) -> Version:
 
 
 def _body_of(envelope: Any, version: Version) -> Any:
-    """Return the one element in the one body, after a look at the headers."""
-    prefix = f"{{{version.namespace}}}"
-    bodies = envelope.findall(prefix + "Body")
+    """Return the one body."""
+    bodies = list(envelope.iterchildren(f"{{{version.namespace}}}Body"))
     if len(bodies) != 1:
         raise _SoapError(f"the envelope has {len(bodies)} bodies in place of one")
-    for header in envelope.iterfind(f"{prefix}Header/*"):
+    return bodies[0]
+
+
+def _headers_of(envelope: Any, version: Version) -> list[Any]:
+    """Return the headers, all of which are understood."""
+    prefix = f"{{{version.namespace}}}"
+    headers = [header for part in envelope.iterchildren(prefix + "Header") for header in part.iterchildren("*")]
+    for header in headers:
         must = header.get(prefix + "mustUnderstand", "").strip()
         receiver = header.get(prefix + version.receiver_attribute, "").strip()
         namespace = header.tag.rpartition("}")[0][1:]
         if must in ("1", "true") and receiver in _US and namespace not in _UNDERSTOOD:
             raise _SoapError(f"the header {header.tag[:200]} is not understood", "MustUnderstand", version.namespace)
-    if len(bodies[0]) != 1:
-        raise _SoapError(f"the body has {len(bodies[0])} elements in place of one")
-    return bodies[0][0]
+    return headers
 
 
-def _name(request: Request, envelope: Any, version: Version, element: Any) -> None:
+def _element_in(body: Any) -> Any:
+    """Return the one element in *body*."""
+    if len(body) != 1:
+        raise _SoapError(f"the body has {len(body)} elements in place of one")
+    return body[0]
+
+
+def _name(request: Request, headers: Iterable[Any], element: Any) -> None:
     """Note how the sender of *request* calls it, unless HTTP has said so, and what it asks for if it has a name."""
-    for header in envelope.iterfind(f"{{{version.namespace}}}Header/*"):
+    for header in headers:
         namespace, _, name = header.tag.rpartition("}")
         if not request.key and name == "MessageID" and namespace[1:] in _UNDERSTOOD:
             request.key = (header.text or "").strip()
