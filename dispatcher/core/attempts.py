@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TypeVar
 
 from dispatcher.core.errors import Deadlock
@@ -20,6 +19,8 @@ def again(work: Callable[[], T], attempts: int = ATTEMPTS) -> T:
     :raises Deadlock: if it met one in each of the *attempts*.
     """
     for _ in range(attempts - 1):
-        with suppress(Deadlock):
+        try:
             return work()
+        except Deadlock:
+            continue
     return work()

@@ -28,7 +28,7 @@ LONG_S = 0.02
 IDLE = 0.5
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Asked:
     work: Callable[..., Any]
     arguments: tuple[object, ...]
@@ -122,7 +122,8 @@ class Threads:
     def _do(self, asked: _Asked) -> None:
         if asked.future.cancelled():
             return
-        self._busy[get_ident()] = time.monotonic()
+        me = get_ident()
+        self._busy[me] = time.monotonic()
         result, error = None, None
         try:
             result = asked.work(*asked.arguments)
@@ -131,7 +132,7 @@ class Threads:
         except BaseException as raised:
             error = RuntimeError(repr(raised))
         finally:
-            del self._busy[get_ident()]
+            del self._busy[me]
         _answer(asked.future, result, error)
 
 
