@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Annotated, Any
 from uuid import UUID
 
+import orjson
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -110,6 +111,11 @@ def _to_bytes(value: UUID | None) -> bytes | None:
 
 def _from_bytes(value: bytes | None) -> UUID | None:
     return None if value is None else UUID(int=int.from_bytes(value))
+
+
+def to_json(value: Any) -> str:
+    """Return *value* as documents are stored."""
+    return orjson.dumps(value).decode()
 
 
 Document = JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")

@@ -15,6 +15,7 @@ from sqlalchemy.pool import QueuePool
 
 from dispatcher.core.errors import Conflict
 from dispatcher.core.patience import USUAL_S
+from dispatcher.datastore.base import to_json
 
 
 class DriverMissing(Conflict):
@@ -112,7 +113,7 @@ def parse_url(text: str) -> URL:
 def open_engine(url: URL, *, pool_size: int = 20) -> Engine:
     """Return an engine for *url*, durable on every commit; nothing is connected yet."""
     options: dict[str, Any] = {
-        "json_serializer": lambda value: orjson.dumps(value).decode(),
+        "json_serializer": to_json,
         "json_deserializer": orjson.loads,
         "pool_size": pool_size,
         # What callers sent must not reach the log by way of an error.

@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from sqlalchemy import Boolean, Column, Connection, Dialect, Insert, Integer, Table, insert
+from sqlalchemy import JSON, Boolean, Column, Connection, Dialect, Insert, Integer, Table, insert
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
+
+from dispatcher.datastore.base import to_json
 
 #: How many statements for one table are kept.
 MOST = 500
@@ -98,6 +100,8 @@ def _bind(column: Column[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
     """Return what turns a value, which is not null, of *column* into what the driver is given."""
     if isinstance(column.type, (Boolean, Integer)):
         return int  # of a flag, or of a member of an enumeration: the driver would look for an adapter of its type
+    if isinstance(column.type, JSON):
+        return to_json
     return column.type.dialect_impl(dialect).bind_processor(dialect)
 
 

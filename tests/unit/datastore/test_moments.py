@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import DateTime
@@ -30,6 +31,12 @@ def test_a_moment_is_text_in_utc(moment: datetime) -> None:
     assert stored(moment) == plain(moment.astimezone(UTC).replace(tzinfo=None))
     assert read(stored(moment)) == moment
     assert read(stored(moment)).tzinfo is UTC
+
+
+def test_an_hour_that_comes_twice_is_two_hours() -> None:
+    first = datetime(2026, 10, 25, 2, 30, tzinfo=ZoneInfo("Europe/Berlin"))
+    texts = [stored(first), stored(first.replace(fold=1))]
+    assert texts == ["2026-10-25 00:30:00.000000", "2026-10-25 01:30:00.000000"]
 
 
 def test_a_moment_without_a_zone_is_none() -> None:

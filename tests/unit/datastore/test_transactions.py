@@ -44,6 +44,32 @@ def test_a_failed_body_leaves_nothing_and_does_not_touch_others(datastore: Datas
     assert names(datastore) == {"a", "c"}
 
 
+def test_a_transaction_has_nothing_of_the_one_before(datastore: Datastore) -> None:
+    made = Setting(name="a", dispatcher="", value="x")
+    with datastore.begin() as session:
+        session.add(made)
+        revisions.bump(session, revisions.SETTINGS)
+    with datastore.begin() as session:
+        assert list(session) == []
+        assert not revisions.is_changing(session, revisions.SETTINGS)
+        made.value = "y"  # of nobody now
+        session.add(Setting(name="b", dispatcher="", value="x"))
+    with datastore.read() as session:
+        assert dict(session.execute(select(Setting.name, Setting.value)).tuples().all()) == {"a": "x", "b": "x"}
+
+
+def test_a_transaction_has_nothing_of_one_before_that_has_failed(datastore: Datastore) -> None:
+    with pytest.raises(ZeroDivisionError), datastore.begin() as session:
+        session.add(Setting(name="a", dispatcher="", value="x"))
+        raise ZeroDivisionError
+    put(datastore, "b")
+    with pytest.raises(IntegrityError), datastore.begin() as session:
+        session.connection().execute(insert(Setting), {"name": "b", "dispatcher": "", "value": "y"})
+    with datastore.begin() as session:
+        session.add(Setting(name="c", dispatcher="", value="x"))
+    assert names(datastore) == {"b", "c"}
+
+
 def test_an_inner_begin_joins_the_outer_one(datastore: Datastore) -> None:
     with pytest.raises(ZeroDivisionError), datastore.begin():
         put(datastore, "inner")
