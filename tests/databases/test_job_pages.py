@@ -153,15 +153,9 @@ def _changed(pattern: dict[str, Any], chance: random.Random) -> dict[str, Any]:
 
 def _by_itself(session: Session, row: stored.Job) -> Job:
     """Return the job that is stored in *row*, without anything that is kept."""
-    plans = Plans(Secrets(b"k" * 32))  # nothing is opened
     what = [What(UUID(one["id"]), one["name"], WhatKind(one["kind"])) for one in row.what]
-
-    def shown(place: int, values: Any, wanted: Callable[[Parameter], bool]) -> ParameterSet:
-        declared = to_parameters(plans.document(session, row.what[place])["parameters"], lambda sealed: sealed)
-        declared = [one for one in declared if wanted(one)]
-        valued = [one.with_value(values[one.name][0] if one.name in values else one.value1) for one in declared]
-        return ParameterSet(what[place], [one.masked() for one in declared], [one.masked().value1 for one in valued])
-
+    plans = Plans(Secrets(b"k" * 32))  # nothing is opened
+    declared = [to_parameters(plans.document(session, one)["parameters"], str) for one in row.what]
     return Job(
         id=row.id,
         number=row.number,
@@ -175,9 +169,9 @@ def _by_itself(session: Session, row: stored.Job) -> Job:
         what=what,
         who=[Who(UUID(one["id"]), one["name"], WhoKind(one["kind"])) for one in row.who],
         parameters=[
-            shown(place, row.parameters[place], lambda one: one.is_input)
-            for place in range(len(what))
-            if row.parameters[place]
+            _shown(one, [each for each in known if each.is_input], values)
+            for one, known, values in zip(what, declared, row.parameters, strict=False)
+            if values
         ],
         in_parallel=row.in_parallel,
         outside_launch_window=row.outside_launch_window,
@@ -188,11 +182,17 @@ def _by_itself(session: Session, row: stored.Job) -> Job:
         recurring_id=row.recurring_id,
         options=row.options,  # type: ignore[arg-type]
         outputs=[
-            replace(shown(place, values, lambda one: one.name in values), job_id=row.id, job_name=row.description)  # noqa: B023 - called at once
-            for place, values in enumerate(row.outputs or [])
+            _shown(one, [each for each in known if each.name in values], values, row.id, row.description)
+            for one, known, values in zip(what, declared, row.outputs or [], strict=False)
             if values
         ],
     )
+
+
+def _shown(what: What, declared: list[Parameter], stored: Any, *of_job: Any) -> ParameterSet:
+    given = [one.with_value(stored[one.name][0]) if one.name in stored else one for one in declared]
+    masked = [one.masked() for one in declared]
+    return ParameterSet(what, masked, [one.masked().value1 for one in given], *of_job)
 
 
 def _when(session: Session, row: stored.Job) -> When:
