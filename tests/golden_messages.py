@@ -31,7 +31,7 @@ def read_request(path: Path) -> Request:
     path_text, _, query = target.partition("?")
     headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
     host = headers.pop("host", "dispatcher.example")
-    return Request(method, unquote(path_text), query, headers, body, host=host, caller=API, id="request-1")
+    return Request(method, unquote(path_text), query, headers, body, host=host, caller=API, new_id=lambda: "request-1")
 
 
 def written(response: Response) -> bytes:

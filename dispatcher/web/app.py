@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from html import escape
 from typing import TypeVar
 from urllib.parse import unquote_to_bytes
-from uuid import UUID
 
 import structlog
 
@@ -93,7 +92,8 @@ class WebApp:
         self._security = security
         self._access_tokens = access_tokens
         self._health = health
-        self._new_id = new_id
+        #: Makes the ids of requests.
+        self.new_id = new_id
         self._limits = limits
         self._threads = Threads(limits.threads if single_writer is None else FEW_THREADS, limits.threads)
         self._submitting = [binding for binding in bindings if isinstance(binding, SubmitBinding)]
@@ -113,7 +113,7 @@ class WebApp:
         if scope["path"] == LIVE and scope["method"] in ("GET", "HEAD"):
             await send_response(send, _live())  # by the loop itself: also while all threads are busy for long
             return
-        request = _to_request(scope, self._new_id(), self.ports)
+        request = _to_request(scope, self.new_id, self.ports)
         request.only = scope.get(_ONLY, "")
         try:
             response = await self._answer(request, scope, receive)
@@ -142,10 +142,6 @@ class WebApp:
     def max_body_bytes(self) -> int:
         """How large a message may be."""
         return self._limits.max_body_bytes
-
-    def new_request_id(self) -> str:
-        """Return an id for a request."""
-        return str(self._new_id())
 
     def refuse(self, request: Request, status: int, reason: str) -> Response:
         """Return the answer to a request that is not looked at, in the shape of the binding it was for."""
@@ -298,7 +294,7 @@ class WebApp:
         return Response(404, b"not found\n", "text/plain; charset=utf-8")
 
 
-def _to_request(scope: Scope, request_id: UUID, ports: frozenset[int] | None) -> Request:
+def _to_request(scope: Scope, new_id: NewId, ports: frozenset[int] | None) -> Request:
     raw = scope.get("raw_path") or scope["path"].encode()
     return Request(
         method=scope["method"],
@@ -307,7 +303,7 @@ def _to_request(scope: Scope, request_id: UUID, ports: frozenset[int] | None) ->
         scheme=scope.get("scheme", "http"),
         port=(scope.get("server") or ("", 0))[1] or 0,
         ports=ports,
-        id=str(request_id),
+        new_id=new_id,
     )
 
 

@@ -38,7 +38,7 @@ def _respond(web: WebApp, environ: WSGIEnvironment) -> Response:
         headers=_headers(environ),
         scheme=environ["wsgi.url_scheme"],
         host=environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}",
-        id=web.new_request_id(),
+        new_id=web.new_id,
     )
     address, declared = environ.get("REMOTE_ADDR", ""), environ.get("CONTENT_LENGTH") or "0"
     try:

@@ -44,13 +44,21 @@ class Request:
     #: The base path of the service that let it in; empty before.
     home: str = ""
     caller: Caller = NOBODY
-    #: Names the request in logs and in answers to unexpected errors.
-    id: str = ""
+    #: Makes the request's ``id``.
+    new_id: Callable[[], object] = str
+    _id: str = field(default="", init=False, repr=False)
     #: What a client calls its message, to be understood when it sends it again: ``Idempotency-Key``, else what the
     #: message itself says (``wsa:MessageID``). Empty if it has no name.
     key: str = ""
     #: Tells what such a message asks for (``asked``). That may take long, as with a form of 64 MiB.
     asks: Callable[[], bytes] = bytes
+
+    @property
+    def id(self) -> str:
+        """Names the request in logs and in answers to unexpected errors: made when it is first asked for."""
+        if not self._id:
+            self._id = str(self.new_id())
+        return self._id
 
     @property
     def root(self) -> str:

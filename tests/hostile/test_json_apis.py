@@ -65,7 +65,7 @@ class World:
             path = path.replace(f"<{name}>", values.get(name, PLACES.get(name, NOBODY)))
         before = self.stored()
         headers = {"content-type": "application/json"}
-        answer = api(Request(route.verb, path, query, headers, body, caller=SYSTEM, address="127.0.0.1", id="r"))
+        answer = api(Request(route.verb, path, query, headers, body, caller=SYSTEM, address="127.0.0.1"))
         asked = (route.verb, path[:200], query[:200], body[:300])
         assert self.logged == [], asked
         assert answer.status in (200, 201, 202, 204) or answer.status in REFUSALS, asked

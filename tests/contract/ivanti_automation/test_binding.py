@@ -294,7 +294,7 @@ def test_unexpected_error_tells_the_request_id_and_nothing_else(hall: Hall, logg
     broken = SimpleNamespace(settings=hall.settings, library=None)
     binding = build(broken, log=lambda event, **details: logged.append({"event": event, **details}))  # type: ignore[arg-type]
 
-    answer = binding(asking("GET", f"{BASE}/what/modules", id="request-7"))
+    answer = binding(asking("GET", f"{BASE}/what/modules", new_id=lambda: "request-7"))
 
     assert answer.status == 500
     assert b"unexpected error request-7" in answer.body

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import count
 
 from dispatcher.core.errors import BadRequest, DispatcherError, InvalidValue, NotFound
 from dispatcher.wire.faults import Unexpected, status_of, told, unexpected
@@ -30,10 +31,18 @@ def test_unexpected_error_is_logged_with_its_request() -> None:
     try:
         raise ZeroDivisionError("secret")
     except ZeroDivisionError as error:
-        told = unexpected(log, Request("GET", "/a", id="request-7"))
+        told = unexpected(log, Request("GET", "/a", new_id=lambda: "request-7"))
         assert logged == [("wire.failed", {"request": "request-7", "method": "GET", "path": "/a"}, error)]  # noqa: PT017
 
     assert (told.code, told.message) == ("unexpected", "unexpected error request-7")
+
+
+def test_a_request_is_named_once_and_only_if_somebody_asks() -> None:
+    numbers = count(1)
+    request = Request("GET", "/a", new_id=lambda: next(numbers))
+
+    assert next(numbers) == 1
+    assert [request.id, request.id] == ["2", "2"]
 
 
 def test_long_message_is_shortened() -> None:

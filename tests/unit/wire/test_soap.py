@@ -281,7 +281,7 @@ def test_missing_credentials_are_401(soap: SoapEndpoint) -> None:
 
 
 def test_unexpected_error_is_logged_and_not_told(soap: SoapEndpoint, logged: list[dict[str, Any]]) -> None:
-    answer = post(soap, envelope("<Fail><kind>defect</kind></Fail>"), id="request-7")
+    answer = post(soap, envelope("<Fail><kind>defect</kind></Fail>"), new_id=lambda: "request-7")
 
     assert (answer.status, fault(answer)) == (500, ("a:InternalServiceFault", "unexpected error request-7"))
     assert b"secret" not in answer.body

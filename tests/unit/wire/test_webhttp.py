@@ -204,7 +204,7 @@ def test_errors_are_pages_in_every_format(
 
 
 def test_unexpected_error_is_logged_and_not_told(rest: WebHttpEndpoint, logged: list[dict[str, Any]]) -> None:
-    answer = ask(rest, "GET", "fail?kind=defect", id="request-7")
+    answer = ask(rest, "GET", "fail?kind=defect", new_id=lambda: "request-7")
 
     assert answer.status == 500
     assert "unexpected error request-7" in page(answer)
