@@ -12,6 +12,7 @@ from uuid import UUID
 
 import pytest
 import structlog
+from made_once import made_once
 
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.core.ports import Ports
@@ -137,7 +138,8 @@ def load_library(datastore: Datastore, ports: Ports, secrets: Secrets) -> Callab
     """Import a library that is given as YAML text."""
 
     def load(text: str) -> None:
-        import_texts(datastore, ports, secrets, {"library.yaml": text.encode()})
+        content = {"library.yaml": text.encode()}
+        made_once(datastore, ports, text, lambda ports: import_texts(datastore, ports, secrets, content))
 
     return load
 

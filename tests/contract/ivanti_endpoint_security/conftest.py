@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 from ies_world import AGENT, LIBRARY, Client
+from made_once import made_once
 from sqlalchemy import func, select
 
 from dispatcher.core.ports import Ports
@@ -15,14 +16,18 @@ from dispatcher.datastore.models import Base
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services import builtin
 from dispatcher.services.hall import Hall
+from dispatcher.services.library.importing import import_texts
 from dispatcher.services.secrets import Secrets
 from dispatcher.web.app import WebApp
 
 
 @pytest.fixture
-def library(datastore: Datastore, ports: Ports, secrets: Secrets, load_library: Callable[[str], None]) -> None:
-    builtin.install(datastore, ports, secrets)
-    load_library(LIBRARY)
+def library(datastore: Datastore, ports: Ports, secrets: Secrets) -> None:
+    def load(ports: Ports) -> None:
+        builtin.install(datastore, ports, secrets)
+        import_texts(datastore, ports, secrets, {"library.yaml": LIBRARY.encode()})
+
+    made_once(datastore, ports, "library and built-in modules", load)
 
 
 @pytest.fixture
