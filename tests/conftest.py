@@ -14,6 +14,7 @@ import pytest
 import structlog
 from made_once import made_once
 
+from dispatcher import memory
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.core.ports import Ports
 from dispatcher.datastore import schema
@@ -44,6 +45,11 @@ def pytest_xdist_auto_num_workers() -> int | None:
     """
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return None if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ or processors > 8 else processors + 1
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is there for all tests out of collections, as a server does with what it has at its start."""
+    memory.keep()
 
 
 @dataclass

@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import ast
 import re
-from pathlib import Path
 
-import pytest
 from sources import Definition, files, parse, public_definitions, relative
 
 MODULES = [path for path in files("dispatcher", suffix=".py") if path.read_text(encoding="utf-8").strip()]
 DOCUMENTED = files("dispatcher/core", "dispatcher/services", "dispatcher/wire", suffix=".py")
 
 
-@pytest.mark.parametrize("path", MODULES, ids=relative)
-def test_module_says_in_its_first_line_what_it_is(path: Path) -> None:
-    first = (ast.get_docstring(parse(path)) or "").partition("\n")[0]
+def test_modules_say_in_their_first_line_what_they_are() -> None:
+    first = {relative(path): (ast.get_docstring(parse(path)) or "").partition("\n")[0] for path in MODULES}
 
-    assert re.match(r"[A-Z`].{10,}", first), first
+    assert first
+    assert {path: line for path, line in first.items() if not re.match(r"[A-Z`].{10,}", line)} == {}
 
 
-@pytest.mark.parametrize("path", DOCUMENTED, ids=relative)
-def test_public_definition_has_a_docstring(path: Path) -> None:
-    undocumented = [
-        name for name, node in public_definitions(path) if not ast.get_docstring(node) and not _is_bare(node)
-    ]
+def test_public_definitions_have_docstrings() -> None:
+    definitions = [definition for path in DOCUMENTED for definition in public_definitions(path)]
 
-    assert undocumented == []
+    assert definitions
+    assert [name for name, node in definitions if not ast.get_docstring(node) and not _is_bare(node)] == []
 
 
 def _is_bare(node: Definition) -> bool:

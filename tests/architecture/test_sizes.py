@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ast
-from pathlib import Path
 
-import pytest
 from sources import files, parse, relative
 
 LONGEST_MODULE, LONGEST_TEST_MODULE = 400, 500
@@ -14,18 +12,27 @@ LONGEST_FUNCTION = 40
 SOURCES = files("dispatcher", "bench", "docs", "tests", suffix=".py")
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=relative)
-def test_module_is_not_too_long(path: Path) -> None:
-    longest = LONGEST_TEST_MODULE if path.name.startswith("test_") else LONGEST_MODULE
+def test_no_module_is_too_long() -> None:
+    lengths = {relative(path): len(path.read_text(encoding="utf-8").splitlines()) for path in SOURCES}
 
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= longest
+    assert lengths
+    assert {path: length for path, length in lengths.items() if length > _longest(path)} == {}
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=relative)
-def test_function_is_not_too_long(path: Path) -> None:
-    functions = [node for node in ast.walk(parse(path)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+def test_no_function_is_too_long() -> None:
+    lengths = {
+        f"{relative(path)}: {node.name}": _length(node)
+        for path in SOURCES
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
 
-    assert {node.name: _length(node) for node in functions if _length(node) > LONGEST_FUNCTION} == {}
+    assert lengths
+    assert {name: length for name, length in lengths.items() if length > LONGEST_FUNCTION} == {}
+
+
+def _longest(path: str) -> int:
+    return LONGEST_TEST_MODULE if path.rpartition("/")[2].startswith("test_") else LONGEST_MODULE
 
 
 def _length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
-from real_server import dispatcher
+from real_server import in_a_process
 from sqlalchemy import Connection, create_engine, select
 from world import World
 
@@ -181,7 +181,7 @@ def test_a_server_that_is_killed_has_applied_all_or_nothing(
     path = world.folder / "ita.yaml"
     path.write_text(LIBRARY + "".join(map(SHEET.format, SHEETS)))
     world.command("library", "import", str(path))
-    dispatcher("login", "add", "op", "--password-stdin", datastore=world.datastore, given="pw", **world.environment)
+    in_a_process("login", "add", "op", "--password-stdin", datastore=world.datastore, given="pw", **world.environment)
     world.start_server()
     applying = Applying(world)
     kills = times(2, 40)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from real_server import dispatcher
+from real_server import in_a_process
 from world import World
 
 
@@ -27,7 +27,7 @@ def test_backup_under_load_restored_elsewhere(world: World, tmp_path: Path, time
     for began, backup in backups:
         elsewhere = tmp_path / "elsewhere" / f"{backup.name}.db"
         elsewhere.parent.mkdir(exist_ok=True)
-        dispatcher("restore", str(backup), datastore=f"sqlite:///{elsewhere}")
+        in_a_process("restore", str(backup), datastore=f"sqlite:///{elsewhere}")
         database = sqlite3.connect(elsewhere)
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert database.execute("PRAGMA foreign_key_check").fetchall() == []

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import requests
 from ies_session import Client
-from real_server import Process, Server, dispatcher
+from real_server import Process, Server, in_a_process
 
 LEASE_S = 2
 #: How long anything may take afterwards, in seconds.
@@ -66,8 +66,8 @@ def start_prober(start: Callable[..., Process], tmp_path: Path) -> Callable[...,
 def begun(serve: Any, start_prober: Any, silence: int) -> tuple[Server, Client, Process, str]:
     """A server, a client, the agent, and a discovery that has found the others and waits for the silent one."""
     server = serve()
-    dispatcher("setting", "set", "discovery.ports", str(silence), datastore=server.datastore)
-    prober = start_prober(server, dispatcher("token", "enrol", datastore=server.datastore)[-1].split()[-1])
+    in_a_process("setting", "set", "discovery.ports", str(silence), datastore=server.datastore)
+    prober = start_prober(server, in_a_process("token", "enrol", datastore=server.datastore)[-1].split()[-1])
     server.wait_for_agents(1)
     client = Client(server)
     return server, client, prober, order(client)

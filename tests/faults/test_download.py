@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from real_server import dispatcher
+from real_server import in_a_process
 
 MODULE = "00000000-0000-4000-8000-000000000001"
 SIZE = 64 << 20
@@ -32,7 +32,7 @@ def test_download_survives_a_killed_server(
     (tmp_path / "installer.bin").write_bytes(data)
     (tmp_path / "library.yaml").write_text(LIBRARY)
     server = start_server(DISPATCHER_LOCAL_AGENT__ENABLED="false")
-    dispatcher("library", "import", str(tmp_path / "library.yaml"), datastore=server.datastore)
+    in_a_process("library", "import", str(tmp_path / "library.yaml"), datastore=server.datastore)
     start_agent(server, "one")
     home = tmp_path / "agent-one"
     job = server.schedule(MODULE, server.wait_for_agents(1))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import requests
-from real_server import dispatcher
+from real_server import in_a_process
 
 LIBRARY = """
 modules:
@@ -37,7 +37,7 @@ def busy_server(start_server: Callable[..., Any], tmp_path: Path, effects: Path)
     def busy_server(drain_s: str) -> tuple[Any, str]:
         server = start_server(DISPATCHER_ENGINE__DRAIN_S=drain_s)
         (tmp_path / "library.yaml").write_text(LIBRARY.format(effects=effects))
-        dispatcher("library", "import", str(tmp_path / "library.yaml"), datastore=server.datastore)
+        in_a_process("library", "import", str(tmp_path / "library.yaml"), datastore=server.datastore)
         [agent] = server.wait_for_agents(1)
         job = server.schedule(SLEEP, [agent])
         while not effects.exists():

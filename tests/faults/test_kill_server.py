@@ -44,9 +44,9 @@ def library(tmp_path: Path, effects: Path) -> str:
 
 
 def load(server: Any, library: str) -> None:
-    from real_server import dispatcher
+    from real_server import in_a_process
 
-    dispatcher("library", "import", library, datastore=server.datastore)
+    in_a_process("library", "import", library, datastore=server.datastore)
 
 
 def with_text(text: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import psutil
 import pytest
-from real_server import dispatcher
+from real_server import in_a_process
 
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.datastore.engines import parse_url
@@ -67,7 +67,7 @@ def test_large_output_costs_no_memory_and_arrives_whole(
 ) -> None:
     server = start_server("--no-local-agent")
     (tmp_path / "library.yaml").write_text(LIBRARY)
-    dispatcher("library", "import", str(tmp_path / "library.yaml"), datastore=server.datastore)
+    in_a_process("library", "import", str(tmp_path / "library.yaml"), datastore=server.datastore)
     agent = start_agent(server, "remote")
     [remote] = server.wait_for_agents(1)
     server.get(f"what/modules/{TALK}/inputparameters")

@@ -16,7 +16,7 @@ import pytest
 import requests
 from ies_session import Client
 from ies_world import as_written
-from real_server import Server, dispatcher, serving
+from real_server import Server, in_a_process, serving
 from setup_world import JOB, LIBRARY, TEAM, Target, wait_until, watching
 from ssh_servers import USER, a_key, needs_sshd
 
@@ -88,7 +88,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             server.wait_for_agents(1)
             port = str(target.sshd.port)
             for name in ("agents.ssh_port", "discovery.ports"):
-                dispatcher("setting", "set", name, port, datastore=server.datastore)
+                in_a_process("setting", "set", name, port, datastore=server.datastore)
             found = Site(server, target, Client(server), folder, seen)
             [found.local] = found.endpoints()
             try:
@@ -186,7 +186,7 @@ def holds_token(site: Site, data: bytes) -> bool:
 
 
 def test_a_token_is_found_where_it_stands(site: Site) -> None:
-    shown = dispatcher("token", "enrol", datastore=site.server.datastore)[-1].split()[-1]
+    shown = in_a_process("token", "enrol", datastore=site.server.datastore)[-1].split()[-1]
     assert holds_token(site, f"(({shown}))".encode())
     assert not holds_token(site, shown[1:].encode())
 

@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 import requests
-from real_server import Process, Server, dispatcher
+from real_server import Process, Server, in_a_process
 
 from dispatcher.web.listeners import listen
 
@@ -46,8 +46,8 @@ def database(request: pytest.FixtureRequest, tmp_path: Path, effects: Path) -> s
     url = str(request.getfixturevalue(f"{request.param}_database"))
     (tmp_path / "library.yaml").write_text(LIBRARY.format(effects=effects))
     key = {"DISPATCHER_DATASTORE__KEY_FILE": str(tmp_path / "key")}
-    dispatcher("migrate", datastore=url, **key)
-    dispatcher("library", "import", str(tmp_path / "library.yaml"), datastore=url, **key)
+    in_a_process("migrate", datastore=url, **key)
+    in_a_process("library", "import", str(tmp_path / "library.yaml"), datastore=url, **key)
     return url
 
 
@@ -70,7 +70,7 @@ def start_agent(start: Callable[..., Process], tmp_path: Path) -> Callable[..., 
     """Start an agent that knows *servers*, in this order."""
 
     def start_agent(name: str, *servers: Server) -> Process:
-        token = dispatcher("token", "enrol", "--once", datastore=servers[0].datastore)[-1].split()[-1]
+        token = in_a_process("token", "enrol", "--once", datastore=servers[0].datastore)[-1].split()[-1]
         where = [part for server in servers for part in ("--dispatcher", server.agents_url)]
         home = str(tmp_path / f"agent-{name}")
         return start("agent", *where, "--name", name, "--home", home, DISPATCHER_ENROL_TOKEN=token)
@@ -153,7 +153,7 @@ def test_a_crew_moves_to_another_port_together(serve: Callable[..., Server]) -> 
     with listen("127.0.0.1", 0) as free:
         port = free.getsockname()[1]
     for service in ("scheduling", "resource"):
-        dispatcher("setting", "set", f"webapi.{service}_port", str(port), datastore=crew.datastore)
+        in_a_process("setting", "set", f"webapi.{service}_port", str(port), datastore=crew.datastore)
     old = int(crew.url.rpartition(":")[2])
     members = psutil.Process(crew.process.popen.pid).children()
     deadline = time.monotonic() + 60

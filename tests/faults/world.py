@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import psutil
 from checker import Verdict, check
-from real_server import Process, dispatcher
+from real_server import Process, in_a_process
 
 #: How long a run may go without news of it, in seconds.
 LEASE_S = 2
@@ -159,7 +159,7 @@ class World:
 
     def command(self, *words: str) -> list[str]:
         """Run a ``dispatcher`` command on the datastore; return its lines."""
-        return dispatcher(*words, datastore=self.datastore, **self.environment)
+        return in_a_process(*words, datastore=self.datastore, **self.environment)
 
     def start_server(self, *options: str, **environment: str) -> Process:
         """Start the server, on the same ports each time, and wait until it is ready."""
