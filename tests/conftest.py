@@ -12,6 +12,7 @@ from uuid import UUID
 
 import pytest
 import structlog
+from cheap_passwords import cheap_passwords
 from made_once import made_once
 
 from dispatcher import memory
@@ -136,7 +137,7 @@ def roles(datastore: Datastore, ports: Ports) -> Roles:
 
 @pytest.fixture
 def hall(datastore: Datastore, ports: Ports, secrets: Secrets) -> Hall:
-    return build_hall(datastore, ports, secrets, lease=timedelta(seconds=30))
+    return build_hall(datastore, ports, secrets, lease=timedelta(seconds=30), passwords=cheap_passwords())
 
 
 @pytest.fixture

@@ -82,13 +82,24 @@ class Hall(Ground):
     waking: Waking
 
 
-def build_hall(datastore: Datastore, ports: Ports, secrets: Secrets, *, lease: timedelta, dispatcher: str = "") -> Hall:
-    """Return the services over *datastore*; a run may go *lease* without news. *dispatcher* is whose settings hold."""
+def build_hall(
+    datastore: Datastore,
+    ports: Ports,
+    secrets: Secrets,
+    *,
+    lease: timedelta,
+    dispatcher: str = "",
+    passwords: Passwords | None = None,
+) -> Hall:
+    """Return the services over *datastore*; a run may go *lease* without news.
+
+    *dispatcher* is whose settings hold, *passwords* what checks those of logins, in the usual way if it is not given.
+    """
     ground = lay_ground(datastore, ports, secrets, lease=lease, dispatcher=dispatcher)
     activation, aborting, firing, settings = ground.activation, ground.aborting, ground.firing, ground.settings
     leasing = _leasing(ground, lease)
     recovery = Recovery(datastore, ports, plans=ground.plans, activation=activation, lease=lease)
-    security = Security(datastore, ports, Passwords(), settings)
+    security = Security(datastore, ports, passwords or Passwords(), settings)
     removals = Removals(datastore, ports, topology=ground.topology, activation=activation)
     return Hall(
         **{part.name: getattr(ground, part.name) for part in fields(ground)},

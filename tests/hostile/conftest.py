@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from cheap_passwords import cheap_passwords
 from hostile_world import LIBRARY, Door, rows
 
 from dispatcher.bindings.ivanti_automation.binding import build
@@ -37,7 +38,7 @@ def hostile_hall(hostile_datastore: Datastore) -> Hall:
     ports = Ports(lambda: datetime(2026, 3, 1, tzinfo=UTC), time.monotonic, uuid4, NoWakeup())
     secrets = Secrets(b"k" * 32)
     import_texts(hostile_datastore, ports, secrets, {"library.yaml": LIBRARY.encode()})
-    return build_hall(hostile_datastore, ports, secrets, lease=timedelta(seconds=30))
+    return build_hall(hostile_datastore, ports, secrets, lease=timedelta(seconds=30), passwords=cheap_passwords())
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from cheap_passwords import cheap_passwords
 from fuzz.seeds import agent_messages
 from hostile_server import Loop, applications
 from hostile_world import AGENT, BASE, LIBRARY, NOBODY, OPERATIONS, PATCH, S11, S12
@@ -94,7 +95,9 @@ def open_world(
         path.write_bytes(empty_database)
         datastore = Datastore(parse_url(f"sqlite:///{path}"))
         import_texts(datastore, ports, secrets, {"library.yaml": LIBRARY.encode()})
-        return datastore, build_hall(datastore, ports, secrets, lease=timedelta(seconds=30))
+        return datastore, build_hall(
+            datastore, ports, secrets, lease=timedelta(seconds=30), passwords=cheap_passwords()
+        )
 
     return open_world
 

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from cheap_passwords import cheap_passwords
 from hostile_world import LIBRARY, VALUES, rows
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -63,7 +64,7 @@ class World:
         ports = Ports(lambda: datetime(2026, 3, 1, tzinfo=UTC), time.monotonic, uuid4, NoWakeup())
         secrets = Secrets(b"k" * 32)
         import_texts(self.datastore, ports, secrets, {"library.yaml": (LIBRARY + SHEET).encode()})
-        hall = build_hall(self.datastore, ports, secrets, lease=timedelta(seconds=30))
+        hall = build_hall(self.datastore, ports, secrets, lease=timedelta(seconds=30), passwords=cheap_passwords())
         with self.datastore.read() as session:
             self.menus = {menu.name: menu for menu in build_exastro_ita(hall).catalogue.menus(session)}
         self.api: JsonApi = binding.build(

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
+from cheap_passwords import cheap_passwords
 from hostile_world import LIBRARY, VALUES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -86,7 +87,7 @@ def _world(path: Path, logged: list[Any]) -> World:
     ports = Ports(lambda: datetime(2026, 3, 1, tzinfo=UTC), time.monotonic, uuid4, NoWakeup())
     secrets = Secrets(b"k" * 32)
     import_texts(datastore, ports, secrets, {"library.yaml": (LIBRARY + TEAMS).encode()})
-    hall = build_hall(datastore, ports, secrets, lease=timedelta(seconds=30))
+    hall = build_hall(datastore, ports, secrets, lease=timedelta(seconds=30), passwords=cheap_passwords())
     found = [one for one in bootstrap.build_bindings(hall, Quotas(), Limits()) if isinstance(one, JsonApi)]
     world = World(datastore, {api.dialect: api for api in found}, logged)
     # Folders get their numbers when OpsRamp's categories are first asked for, whatever the answer is.

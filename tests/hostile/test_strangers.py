@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from cheap_passwords import cheap_passwords
 from hostile_server import Loop, applications
 from hostile_world import BASE, EVERY_ADDRESS, JOB_XML, LIBRARY, OPERATIONS, path_of, rows
 
@@ -47,7 +48,7 @@ WRONG = (basic("api", ""), basic("api", "S3CRET"), basic("' OR 1=1 --", "x"), ba
 @pytest.fixture
 def loop(hall: Hall, clock: Any, datastore: Any, ports: Any, load_library: Callable[[str], None]) -> Iterator[Loop]:
     load_library(LIBRARY)
-    Logins(datastore, ports).add("api", "s3cret", caller=SYSTEM)
+    Logins(datastore, ports, cheap_passwords()).add("api", "s3cret", caller=SYSTEM)
     opened = Loop(applications(hall, clock, Limits()))
     yield opened
     opened.close()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import requests
+from cheap_passwords import cheap_passwords
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
@@ -149,7 +150,7 @@ def test_message_in_an_error_is_no_markup(listener: Listener) -> None:
 def test_stranger_stores_nothing_and_may_come_again_on_the_same_connection(
     listener: Listener, datastore: Any, ports: Any, rows: Callable[[], dict[str, int]], folder: Path
 ) -> None:
-    Logins(datastore, ports).add("api", "s3cret", roles=["Full Access"], caller=SYSTEM)
+    Logins(datastore, ports, cheap_passwords()).add("api", "s3cret", roles=["Full Access"], caller=SYSTEM)
     with requests.Session() as session:
         headers = {"Filename": "tool.exe"}
         assert session.post(listener.url, b"x" * MOST, headers=headers, timeout=20).status_code == 401

@@ -47,7 +47,7 @@ def ita(web: WebApp) -> Ita:
 @pytest.fixture
 def add(web: WebApp, datastore: Datastore, ports: Ports, roles: Roles) -> AddLogin:
     """Add a login, English unless said otherwise, with rights on nodes; return a client that logs in as it."""
-    logins = Logins(datastore, ports)
+    logins = Logins(datastore, ports, cheap_passwords())
     logins.add("root", "root", SYSTEM, language="en")  # the first one, which has all rights
 
     def work(name: str, /, *granted: tuple[Right, str], language: str = "en", **more: Any) -> Ita:

@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 import requests
+from cheap_passwords import cheap_passwords
 from exastro_client import HOST, OPERATION, OPERATIONS, AddLogin, Ita, refusal, told
 from exastro_world import a_workspace
 
@@ -90,7 +91,7 @@ def test_before_the_first_login_nobody_is_let_in(
         400,
         {"error": "invalid_grant", "error_description": "Account is not fully set up"},
     )
-    Logins(datastore, ports).set_password("new", "own", SYSTEM)
+    Logins(datastore, ports, cheap_passwords()).set_password("new", "own", SYSTEM)
     assert Ita(web, "new", "own").get("version/")["version"] == "2.7.0"
 
 

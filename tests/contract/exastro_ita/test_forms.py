@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import requests
+from cheap_passwords import cheap_passwords
 from exastro_client import BASE, Ita, refusal, told
 from werkzeug.test import Client
 
@@ -109,7 +110,7 @@ def test_what_a_form_says_is_looked_at_only_for_whoever_may_send_it(
     assert (refusal(answer)[:2], looked) == ((499, "499-00002"), [])
     told(send(ita, SAMPLE, key="k-1", **{"0__playbook_file": PLAYBOOK}))
     assert len(looked) == 1
-    Logins(datastore, ports).add("ann", "pw", SYSTEM, roles=["Read Only"])
+    Logins(datastore, ports, cheap_passwords()).add("ann", "pw", SYSTEM, roles=["Read Only"])
     answer = ita.session.post(f"{BASE}/{MENU}/maintenance/all/", **form, auth=("ann", "pw"))
     assert (refusal(answer)[:2], len(looked)) == ((401, "401-00001"), 1)
 
@@ -167,7 +168,7 @@ def test_large_messages_wait_in_a_file_until_they_are_there(
     assert (answer.status_code, answer.json["result"]) == (413, "413-00001")
 
     # Of whoever may not change anything none of it is taken.
-    logins = Logins(datastore, ports)
+    logins = Logins(datastore, ports, cheap_passwords())
     logins.add("root", "root", SYSTEM)
     logins.add("ann", "pw", SYSTEM, roles=["Read Only"])
     for user, path, status, result in (

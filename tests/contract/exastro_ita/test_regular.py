@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from cheap_passwords import cheap_passwords
 from exastro_client import Ita, refusal
 
 from dispatcher.core.permissions import SYSTEM
@@ -140,7 +141,7 @@ def test_what_cannot_be_is_told_in_both_languages(
     japanese: str,
     english: str,
 ) -> None:
-    logins = Logins(datastore, ports)
+    logins = Logins(datastore, ports, cheap_passwords())
     for name in ("ja", "en"):
         logins.add(name, name, SYSTEM, roles=["Full Access"], language=name)
     for language, place, text in (("ja", "(個別チェック)", japanese), ("en", "Individual check", english)):

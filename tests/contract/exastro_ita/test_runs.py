@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from cheap_passwords import cheap_passwords
 from exastro_client import AddLogin, Ita, refusal
 from exastro_world import an_operation
 from runbook_world import a_book, a_library, a_step
@@ -149,7 +150,7 @@ def test_nothing_is_changed_in_maintenance_mode(ita: Ita, hall: Hall) -> None:
 
 
 def test_all_is_said_in_the_language_of_the_login(web: WebApp, datastore: Datastore, ports: Any) -> None:
-    Logins(datastore, ports).add("ann", "pass word", SYSTEM, roles=["Full Access"], language="en")
+    Logins(datastore, ports, cheap_passwords()).add("ann", "pass word", SYSTEM, roles=["Full Access"], language="en")
     ita = Ita(web, "ann", "pass word")
     run = start(ita, schedule_date="2031/06/01 02:00:30")
     shown = ita.get(f"{RUNS}/{run}/")

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import requests
+from cheap_passwords import cheap_passwords
 from exastro_client import HOST, TOKENS, Ita
 from exastro_world import a_workspace
 
@@ -28,7 +29,7 @@ DAY, YEAR = 86_400, 365 * 86_400
 @pytest.fixture
 def ann(web: WebApp, datastore: Datastore, ports: Ports) -> Ita:
     """A client of a login, which shows nothing by itself."""
-    Logins(datastore, ports).add("ann", "pass word", SYSTEM)
+    Logins(datastore, ports, cheap_passwords()).add("ann", "pass word", SYSTEM)
     return Ita(web)
 
 
@@ -89,7 +90,7 @@ def test_a_refresh_token_is_good_again_and_again_in_both_realms(ann: Ita, clock:
 
 def test_tokens_end_with_the_password(ann: Ita, datastore: Datastore, ports: Ports) -> None:
     body = ann.tokens(**PASSWORD).json()
-    Logins(datastore, ports).set_password("ann", "other", SYSTEM)
+    Logins(datastore, ports, cheap_passwords()).set_password("ann", "other", SYSTEM)
     assert bearer(ann, body["access_token"]) == 401
     assert ann.tokens(grant_type="refresh_token", refresh_token=body["refresh_token"]).status_code == 400
 
@@ -102,7 +103,7 @@ def test_tokens_outlive_a_change_of_the_language_and_tell_in_it(ann: Ita, datast
         return str(answer.json()["message"])
 
     assert said().startswith("『メニュー管理』")
-    Logins(datastore, ports).set_language("ann", "en", SYSTEM)
+    Logins(datastore, ports, cheap_passwords()).set_language("ann", "en", SYSTEM)
     assert said().startswith("The target menu does not exist")
 
 

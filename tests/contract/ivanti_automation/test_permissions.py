@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from cheap_passwords import cheap_passwords
 from permission_world import SCENES, Things, World, faces, fill, is_refused, open_world, shown
 from sqlalchemy import select
 
@@ -228,7 +229,7 @@ def filled(empty_database: bytes, tmp_path_factory: pytest.TempPathFactory) -> t
 
     ports = Ports(lambda: NOW, time.monotonic, new_id, NoWakeup())
     datastore, secrets = Datastore(parse_url(f"sqlite:///{path}")), Secrets(b"k" * 32)
-    hall = build_hall(datastore, ports, secrets, lease=timedelta(seconds=30))
+    hall = build_hall(datastore, ports, secrets, lease=timedelta(seconds=30), passwords=cheap_passwords())
     things = fill(hall, lambda text: import_texts(datastore, ports, secrets, {"library.yaml": text.encode()}))
     datastore.close()
     return path.read_bytes(), things
@@ -250,8 +251,8 @@ def world(hall: Hall, binding: IvantiAutomation, filled: tuple[bytes, Things], c
 
 def caller_for(world: World, case: Case, datastore: Any, ports: Any) -> Caller:
     roles = Roles(datastore, ports)
-    Logins(datastore, ports).add("admin", None, SYSTEM)
-    Logins(datastore, ports).add("bob", None, SYSTEM)
+    Logins(datastore, ports, cheap_passwords()).add("admin", None, SYSTEM)
+    Logins(datastore, ports, cheap_passwords()).add("bob", None, SYSTEM)
     for number, grants in enumerate(case.roles):
         roles.add(f"Role {number}", SYSTEM)
         roles.give(f"Role {number}", "bob", SYSTEM)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from cheap_passwords import cheap_passwords
 from ies_world import DEPLOYMENT, JOB, URL, Client
 
 from dispatcher.core.permissions import SYSTEM
@@ -58,7 +59,7 @@ def test_nobody_makes_a_log_in_long(ies: Client, members: str) -> None:
 
 
 def test_of_a_log_in_the_last_of_two_names_counts(ies: Client, datastore: Datastore, ports: Ports) -> None:
-    Logins(datastore, ports).add("ops", "pw", caller=SYSTEM)
+    Logins(datastore, ports, cheap_passwords()).add("ops", "pw", caller=SYSTEM)
     for names in ('"Username": "x", "Username": "ops"', '"Username": "x", "username": "y", "Username": "ops"'):
         answer = ies.session.post(f"{URL}/Authentication/Login", data=f'{{{names}, "Password": "pw"}}'.encode())
         assert (answer.status_code, [*answer.json()]) == (200, ["Jwt"]), answer.text

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from cheap_passwords import cheap_passwords
 from ies_world import AGENT, DEPLOYMENT, GROUP, JOB, URL, Client
 
 from dispatcher.core.permissions import SYSTEM
@@ -131,7 +132,7 @@ def test_jobs_are_no_deployments(ies: Client) -> None:
 
 @pytest.fixture
 def login(datastore: Datastore, ports: Ports) -> None:
-    Logins(datastore, ports).add("ops", "pw", caller=SYSTEM)
+    Logins(datastore, ports, cheap_passwords()).add("ops", "pw", caller=SYSTEM)
 
 
 def refused(ies: Client, headers: dict[str, str]) -> dict[str, Any]:

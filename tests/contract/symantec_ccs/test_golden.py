@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import requests
 from ccs_world import Client
+from cheap_passwords import cheap_passwords
 from golden_messages import cases
 
 from dispatcher.core.permissions import SYSTEM, Right
@@ -37,7 +38,7 @@ OWN = {
 @pytest.fixture
 def administrator(web: WebApp, ccs: Client, datastore: Datastore, ports: Ports) -> Client:
     """The user of the page's script, who may do everything."""
-    Logins(datastore, ports).add("administrator", "pass@123", SYSTEM)
+    Logins(datastore, ports, cheap_passwords()).add("administrator", "pass@123", SYSTEM)
     return Client(web, "domain1\\administrator", "cGFzc0AxMjM=")
 
 
@@ -46,7 +47,7 @@ def reader(administrator: Client, web: WebApp, datastore: Datastore, ports: Port
     """A user who may only look at jobs."""
     roles.add("Reader", SYSTEM)
     roles.grant("Reader", Right.READ, "Jobs/Scheduling", SYSTEM)
-    Logins(datastore, ports).add("reader", "reader", SYSTEM, roles=["Reader"])
+    Logins(datastore, ports, cheap_passwords()).add("reader", "reader", SYSTEM, roles=["Reader"])
     return Client(web, "reader", "reader")
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 from ccs_world import GROUP, STANDARD, Client
+from cheap_passwords import cheap_passwords
 from job_world import work_off
 
 from dispatcher.core.permissions import SYSTEM, Right
@@ -33,7 +34,7 @@ DENIED = {"Message": "You are not authorized to perform this task. Access is den
 @pytest.fixture
 def login(datastore: Datastore, ports: Ports, roles: Roles, web: WebApp, agent: UUID) -> Callable[..., Client]:
     """Make a login with these rights; return it as a client."""
-    logins = Logins(datastore, ports)
+    logins = Logins(datastore, ports, cheap_passwords())
     logins.add("root", "root", SYSTEM)
 
     def make(name: str, rights: dict[str, Right]) -> Client:

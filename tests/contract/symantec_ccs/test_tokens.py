@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 from ccs_world import URL, Client
+from cheap_passwords import cheap_passwords
 
 from dispatcher.bindings.symantec_ccs.binding import build
 from dispatcher.core.permissions import SYSTEM
@@ -28,7 +29,7 @@ JSON = {"Content-Type": "application/json"}
 
 @pytest.fixture
 def logins(datastore: Datastore, ports: Ports, agent: UUID) -> Logins:
-    kept = Logins(datastore, ports)
+    kept = Logins(datastore, ports, cheap_passwords())
     kept.add("ann", PASSWORD, SYSTEM)
     kept.add("plain", "plain", SYSTEM, roles=["Full Access"])
     return kept

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from cheap_passwords import cheap_passwords
 from sqlalchemy.exc import OperationalError
 
 from dispatcher.core.errors import Unavailable
@@ -196,7 +197,7 @@ def test_with_a_login_credentials_are_needed_except_for_what_is_public(
 
 
 def add_login(datastore: Any, ports: Any) -> None:
-    Logins(datastore, ports).add("ada", "s3cret", caller=SYSTEM)
+    Logins(datastore, ports, cheap_passwords()).add("ada", "s3cret", caller=SYSTEM)
 
 
 def test_a_body_in_pieces_arrives_whole(web: WebApp) -> None:
@@ -331,7 +332,7 @@ def test_submits_that_will_not_take_long_go_by_the_lane(
         return body == b"lane"
 
     with closing(web):
-        Logins(datastore, ports).add("ada", "s3cret", caller=SYSTEM)
+        Logins(datastore, ports, cheap_passwords()).add("ada", "s3cret", caller=SYSTEM)
         options: dict[str, Any] = {"method": "POST", "headers": {"authorization": "Basic YWRhOnMzY3JldA=="}}
         assert not is_by_lane("/door/submit", **options)  # the password has to be hashed
         assert is_by_lane("/door/submit", **options) is (kind is SubmitDoor)

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from cheap_passwords import cheap_passwords
 from werkzeug.test import Client
 
 from dispatcher.core.permissions import SYSTEM
@@ -221,7 +222,7 @@ def test_length_that_is_no_number_is_a_bad_request(web: WebApp, length: str) -> 
 def test_challenge_comes_after_the_body_and_leaves_the_connection_open(
     web: WebApp, hatch: Hatch, datastore: Any, ports: Any
 ) -> None:
-    Logins(datastore, ports).add("ada", "s3cret", caller=SYSTEM)
+    Logins(datastore, ports, cheap_passwords()).add("ada", "s3cret", caller=SYSTEM)
     client = Sender(web, b"a" * PIECE_BYTES, b"b")
     status, headers, body = asyncio.run(client.ask())
     assert (status, headers["www-authenticate"], body) == (401, "Basic", b"who are you?")
@@ -233,7 +234,7 @@ def test_challenge_comes_after_the_body_and_leaves_the_connection_open(
 def test_who_waits_to_be_asked_is_answered_before_the_body(
     web: WebApp, hatch: Hatch, datastore: Any, ports: Any
 ) -> None:
-    Logins(datastore, ports).add("ada", "s3cret", caller=SYSTEM)
+    Logins(datastore, ports, cheap_passwords()).add("ada", "s3cret", caller=SYSTEM)
     client = Sender(web, b"", goes=True, **EXPECTING)
     status, headers, _ = asyncio.run(client.ask())
     assert (status, client.unread_at_answer, headers["connection"]) == (401, 1, "close")
@@ -372,7 +373,7 @@ def test_so_many_clients_are_listened_to_after_their_answer(web: WebApp, monkeyp
 
 
 def test_rights_are_those_at_the_end_of_the_body(web: WebApp, hatch: Hatch, datastore: Any, ports: Any) -> None:
-    logins = Logins(datastore, ports)
+    logins = Logins(datastore, ports, cheap_passwords())
     for name in ("ada", "root"):
         logins.add(name, "s3cret", caller=SYSTEM)
     client = Sender(web, b"a" * PIECE_BYTES, b"b", **ADA)
