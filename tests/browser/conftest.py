@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -13,8 +12,11 @@ import pytest
 from chromium import Tab, a_tab
 from lxml import html
 from needed import missing
+from real_server import Server, serving
 
 CHROMIUM = shutil.which("chromium")
+#: The page that a browser begins with.
+NOWHERE = "about:blank"
 QUIET = [
     "--headless",
     "--no-sandbox",
@@ -27,26 +29,37 @@ QUIET = [
 ]
 
 
-@pytest.fixture
-def browse(tmp_path: Path) -> Iterator[Callable[..., Any]]:
-    """Return the document that a page becomes in the browser, which may be given more options."""
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that no test changes."""
+    with serving(tmp_path_factory.mktemp("pages"), "--no-local-agent", library="modules: []", logins={}) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def shared_tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
+    """A tab for those tests that only look at pages: a browser's start costs more than all that they ask for."""
     if CHROMIUM is None:
         missing("chromium")
+    profile = tmp_path_factory.mktemp("browser") / "profile"
+    with a_tab(CHROMIUM, [*QUIET, f"--user-data-dir={profile}", "--window-size=1200,900"]) as tab:
+        yield tab
+    shutil.rmtree(profile, ignore_errors=True)
 
-    def browse(url: str, *options: str) -> Any:
-        profile = f"--user-data-dir={tmp_path / 'profile'}"
-        done = subprocess.run(
-            [CHROMIUM, *QUIET, *options, profile, "--window-size=1200,900", "--dump-dom", url],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return html.document_fromstring(done.stdout)
+
+@pytest.fixture
+def browse(shared_tab: Tab) -> Iterator[Callable[..., Any]]:
+    """Return the document that a page becomes in the browser, once the expression *drawn* is true of it."""
+
+    def browse(url: str, drawn: str = "true") -> Any:
+        shared_tab.open(NOWHERE)
+        shared_tab.wait_for(f"location.href === '{NOWHERE}'")
+        shared_tab.open(url)
+        shared_tab.wait_for(f"location.href !== '{NOWHERE}' && document.readyState === 'complete' && ({drawn})")
+        return html.document_fromstring(shared_tab.run("document.documentElement.outerHTML"))
 
     yield browse
-    shutil.rmtree(tmp_path / "profile", ignore_errors=True)
+    shared_tab.open(NOWHERE)  # what nobody looks at is drawn no more
 
 
 @pytest.fixture

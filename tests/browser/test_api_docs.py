@@ -11,24 +11,27 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 from chromium import Tab
-from real_server import dispatcher
+from real_server import Server, dispatcher
 
-#: The page is drawn by a script: let as much of its time pass as it needs, at once.
-DRAWN = "--virtual-time-budget=20000"
+#: What the page shows of a job once all of it is unfolded.
+UNFOLDED = (
+    *("DiscoveryTargets", "RangeIpTargets", "StartIp", "VerifyWithPing", "Default3000"),
+    *("Access Denied", "OrganizationalUnit"),
+)
 
 
 @pytest.mark.parametrize("dialect", ["exastro_ita", "ivanti_endpoint_security", "opsramp", "symantec_ccs"])
-def test_the_page_of_a_dialect_shows_every_operation(
-    start_server: Callable[..., Any], browse: Callable[..., Any], dialect: str
-) -> None:
-    server = start_server("--no-local-agent")
+def test_the_page_of_a_dialect_shows_every_operation(server: Server, browse: Callable[..., Any], dialect: str) -> None:
     described = requests.get(f"{server.url}/openapi/{dialect}.json", timeout=30).json()
+    expected = sorted(path for path, item in described["paths"].items() for _ in item)
 
-    page = browse(f"{server.url}/docs/{dialect}/", DRAWN)
+    # Drawn by a script, when it gets to it.
+    drawn = f"document.querySelectorAll('.opblock-summary-path').length >= {len(expected)}"
+    page = browse(f"{server.url}/docs/{dialect}/", drawn)
 
     # Swagger UI puts a space of no width in front of each slash, so that lines can end there.
     shown = [path.replace("\u200b", "") for path in page.xpath("//*[@class='opblock-summary-path']/@data-path")]
-    assert sorted(shown) == sorted(path for path, item in described["paths"].items() for _ in item)
+    assert sorted(shown) == expected
     assert described["info"]["title"] in page.xpath("string(//h1 | //h2)")
 
 
@@ -46,8 +49,8 @@ def test_nested_messages_unfold_and_a_job_can_be_tried_out_with_a_login(
         text = f"{job} .opblock-section-request-body"
         tab.click(f"{text} .tablinks", "Schema")
         tab.click(f"{text} .json-schema-2020-12-expand-deep-button", "Expand all")
-        tab.wait_for(f"document.querySelector('{text}').innerText.includes('OrganizationalUnit')")
-        unfolded = tab.run(f"document.querySelector('{text}').innerText")
+        for member in UNFOLDED:
+            tab.wait_for(f"document.querySelector('{text}').innerText.includes('{member}')")
         tab.click(f"{text} .tablinks", "Example Value")
 
         jwt = json.loads(tried_out(tab, login))["Jwt"]
@@ -58,8 +61,6 @@ def test_nested_messages_unfold_and_a_job_can_be_tried_out_with_a_login(
         refused = json.loads(tried_out(tab, job, is_open=True))
         found = json.loads(tried_out(tab, listed))
 
-    for member in ("DiscoveryTargets", "RangeIpTargets", "StartIp", "VerifyWithPing", "Default3000", "Access Denied"):
-        assert member in unfolded
     # There is no agent here to do the job: the page has sent the example with the token.
     assert refused["error"]["details"][0]["target"] == "Agent"
     assert found["value"] == []

@@ -9,16 +9,14 @@ from typing import Any
 from urllib.parse import urljoin
 
 import requests
+from real_server import Server
 
 
 def text_of(document: Any, path: str) -> str:
     return re.sub(r"\s+", " ", document.xpath(f"string({path})")).strip()
 
 
-def test_help_pages_render_and_their_links_lead_somewhere(
-    start_server: Callable[..., Any], browse: Callable[[str], Any]
-) -> None:
-    server = start_server("--no-local-agent")
+def test_help_pages_render_and_their_links_lead_somewhere(server: Server, browse: Callable[[str], Any]) -> None:
     help_url = f"{server.service}/help"
 
     index = browse(help_url)
@@ -40,10 +38,7 @@ def test_help_pages_render_and_their_links_lead_somewhere(
     assert anchors <= {*operation.xpath("//a/@name"), *operation.xpath("//@id")}
 
 
-def test_help_pages_of_the_resource_service_tell_its_headers(
-    start_server: Callable[..., Any], browse: Callable[[str], Any]
-) -> None:
-    server = start_server("--no-local-agent")
+def test_help_pages_of_the_resource_service_tell_its_headers(server: Server, browse: Callable[[str], Any]) -> None:
     help_url = f"{server.url}/Dispatcher/ResourceService/help"
     assert len(browse(help_url).xpath("//table//a[@rel='operation']")) == 2
     operation = browse(f"{help_url}/operations/UploadResource")
@@ -51,19 +46,13 @@ def test_help_pages_of_the_resource_service_tell_its_headers(
     assert "Filename" in text_of(operation, "//body")
 
 
-def test_first_page_leads_to_the_help_page(start_server: Callable[..., Any], browse: Callable[[str], Any]) -> None:
-    server = start_server("--no-local-agent")
-
+def test_first_page_leads_to_the_help_page(server: Server, browse: Callable[[str], Any]) -> None:
     (link, *_) = browse(server.url).xpath("//a/@href")
 
     assert requests.get(urljoin(server.url, link), timeout=30).status_code == 200
 
 
-def test_page_of_an_error_leads_to_the_help_page(
-    start_server: Callable[..., Any], browse: Callable[[str], Any]
-) -> None:
-    server = start_server("--no-local-agent")
-
+def test_page_of_an_error_leads_to_the_help_page(server: Server, browse: Callable[[str], Any]) -> None:
     page = browse(f"{server.service}/nothing")
 
     assert "Endpoint not found." in text_of(page, "//body")
