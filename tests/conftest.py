@@ -13,12 +13,11 @@ from uuid import UUID
 import pytest
 import structlog
 from cheap_passwords import cheap_passwords
-from made_once import made_once
+from made_once import an_empty_database, made_once
 
 from dispatcher import memory
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.core.ports import Ports
-from dispatcher.datastore import schema
 from dispatcher.datastore.engines import parse_url
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.enrolment import Facts
@@ -163,13 +162,9 @@ def enrol(hall: Hall) -> Callable[..., UUID]:
 
 
 @pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """The file of a freshly migrated SQLite datastore: copied per test, which is quicker than migrating."""
-    path = tmp_path_factory.mktemp("template") / "empty.db"
-    datastore = Datastore(parse_url(f"sqlite:///{path}"))
-    schema.upgrade(datastore.engine)
-    datastore.close()
-    return path.read_bytes()
+def empty_database() -> bytes:
+    """The file of a freshly migrated SQLite datastore, to be copied."""
+    return an_empty_database()
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ import pytest
 import requests
 import structlog
 from click.testing import CliRunner
+from made_once import an_empty_database
 
 from dispatcher.cli.main import cli
 
@@ -150,10 +151,18 @@ def in_a_process(*arguments: str, datastore: str, given: str = "", **environment
     return done.stdout.splitlines()
 
 
+def _a_datastore(folder: Path) -> str:
+    """Return the URL of an empty datastore in *folder*, which a server need not make."""
+    file = folder / "server.db"
+    file.touch(mode=0o600)
+    file.write_bytes(an_empty_database())
+    return f"sqlite:///{file}"
+
+
 @contextmanager
 def serving(folder: Path, *options: str, library: str, logins: Mapping[str, str]) -> Iterator[Server]:
     """Serve *library* from a datastore of its own in *folder*; *logins* maps names to passwords."""
-    datastore, written = f"sqlite:///{folder / 'server.db'}", folder / "library.yaml"
+    datastore, written = _a_datastore(folder), folder / "library.yaml"
     written.write_text(library, encoding="utf-8")
     dispatcher("library", "import", str(written), datastore=datastore)
     for login, password in logins.items():
@@ -213,7 +222,7 @@ def start() -> Iterator[Callable[..., Process]]:
 def start_server(start: Callable[..., Process], tmp_path: Path) -> Callable[..., Server]:
     """Start a server; the datastore is the same file each time, the ports are the same once they were given."""
     ports: list[str] = ["127.0.0.1:0", "127.0.0.1:0"]
-    datastore = f"sqlite:///{tmp_path / 'server.db'}"
+    datastore = _a_datastore(tmp_path)
 
     def start_server(*options: str, **environment: str) -> Server:
         listen = ["--listen", ports[0], "--agents", ports[1]]
