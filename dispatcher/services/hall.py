@@ -96,17 +96,21 @@ def build_hall(
     *dispatcher* is whose settings hold, *passwords* what checks those of logins, in the usual way if it is not given.
     """
     ground = lay_ground(datastore, ports, secrets, lease=lease, dispatcher=dispatcher)
-    activation, aborting, firing, settings = ground.activation, ground.aborting, ground.firing, ground.settings
+    return _furnished(ground, Security(datastore, ports, passwords or Passwords(), ground.settings), lease)
+
+
+def _furnished(ground: Ground, security: Security, lease: timedelta) -> Hall:
+    datastore, ports, settings = ground.datastore, ground.ports, ground.settings
+    activation, aborting, firing = ground.activation, ground.aborting, ground.firing
     leasing = _leasing(ground, lease)
     recovery = Recovery(datastore, ports, plans=ground.plans, activation=activation, lease=lease)
-    security = Security(datastore, ports, passwords or Passwords(), settings)
     removals = Removals(datastore, ports, topology=ground.topology, activation=activation)
     return Hall(
         **{part.name: getattr(ground, part.name) for part in fields(ground)},
         access_tokens=AccessTokens(datastore, ports, security, settings),
         approvals=_approvals(ground),
         clockwork=Clockwork(datastore, ports, activation=activation, aborting=aborting, settings=settings),
-        configurations=Configurations(datastore, secrets),
+        configurations=Configurations(datastore, ground.secrets),
         enrolment=Enrolment(datastore, ports, ground.tokens, Boots(ports, ground.topology, firing), ground.topology),
         gone_agents=GoneAgents(datastore, removals),
         holds=Holds(datastore, ports),

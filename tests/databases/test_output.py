@@ -65,7 +65,7 @@ def test_a_range_may_begin_and_end_anywhere(scene: Scene) -> None:
     for first in range(0, 30, 7):
         scene.write(first, whole[first : first + 7])
     for begin in range(31):
-        for length in range(1, 32):
+        for length in (1, 2, 6, 7, 8, 13, 14, 15, 22, 30, 31):  # parts, and parts and one
             assert scene.read(begin, length).data == whole[begin : begin + length]
 
 

@@ -17,6 +17,7 @@ from dispatcher.tasks.agent_setup.on_linux import processes
 @pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with serving(tmp_path_factory.mktemp("server"), library=LIBRARY, logins={}) as found:
+        found.wait_for_agents(1)  # its own one: what comes later has been installed
         yield found
 
 

@@ -31,6 +31,16 @@ def test_words_win_over_variables() -> None:
     assert EXACT.find("GET", "/api/v2/of/me/jobs/search") == Found("get", {"owner": "me", "job": "search"})
 
 
+def test_a_word_that_leads_nowhere_may_be_a_value() -> None:
+    routes = Routes(
+        [(Route("GET", "/of/<owner>/jobs"), "jobs"), (Route("PUT", "/of/me/<part>"), "own")], any_case=False
+    )
+    assert routes.find("GET", "/of/me/jobs") == Found("jobs", {"owner": "me"})
+    assert routes.find("PUT", "/of/me/jobs") == Found("own", {"part": "jobs"})
+    assert routes.find("POST", "/of/me/jobs") == WrongMethod(("GET", "PUT"))
+    assert routes.find("PUT", "/of/you/jobs") == WrongMethod(("GET",))
+
+
 def test_case_counts_unless_it_does_not() -> None:
     assert EXACT.find("PATCH", "/api/v2/jobs") is None
     assert FOLDED.find("PATCH", "/API/v2/jOBS") == Found("patch", {})
