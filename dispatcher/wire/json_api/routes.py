@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Generic, TypeVar
 
 from werkzeug.exceptions import MethodNotAllowed, NotFound
-from werkzeug.routing import Map, Rule
+from werkzeug.routing import Map, MapAdapter, Rule
 
 from dispatcher.wire.json_api.operations import Route
 
@@ -39,16 +40,9 @@ class Routes(Generic[T]):
 
     def __init__(self, routes: Iterable[tuple[Route, T]], *, any_case: bool) -> None:
         self._any_case = any_case
-        self._targets: list[tuple[T, list[_Place]]] = []
-        rules = []
-        for place, (route, target) in enumerate(routes):
-            self._targets.append((target, _places(route)))
-            rule = Rule(self._folded(route), methods=[route.verb], endpoint=place)
-            # Nobody asks for the head of a message, and some that are got by GET do something.
-            rule.methods = {route.verb}
-            rules.append(rule)
-        urls = Map(rules, strict_slashes=False, merge_slashes=False, redirect_defaults=False)
-        self._adapter = urls.bind("localhost")
+        routes = list(routes)
+        self._targets = [(target, _places(route)) for route, target in routes]
+        self._adapter = _adapter(tuple((self._folded(route), route.verb) for route, _ in routes))
 
     def find(self, method: str, path: str) -> Found[T] | WrongMethod | None:
         """Return what *method* asks for at *path*, which is decoded; None if nothing is there."""
@@ -68,6 +62,18 @@ class Routes(Generic[T]):
     def _folded(self, route: Route) -> str:
         path = "/" + "/".join(route.segments)
         return _WORD.sub(lambda word: word[0].lower(), path) if self._any_case else path
+
+
+@cache  # making it takes a millisecond for two routes: each dialect has its own, once in a process
+def _adapter(paths: tuple[tuple[str, str], ...]) -> MapAdapter:
+    """Return what tells which of *paths*, each with its verb, is asked for: by their places."""
+    rules = []
+    for place, (path, verb) in enumerate(paths):
+        rule = Rule(path, methods=[verb], endpoint=place)
+        # Nobody asks for the head of a message, and some that are got by GET do something.
+        rule.methods = {verb}
+        rules.append(rule)
+    return Map(rules, strict_slashes=False, merge_slashes=False, redirect_defaults=False).bind("localhost")
 
 
 @dataclass(frozen=True, slots=True)
