@@ -54,8 +54,9 @@ class _Unusual(Exception):
 class _Shape(Generic[Meaning]):
     meaning: Meaning
     read: Read
-    #: Gives the texts that stand where none is expected.
+    #: Gives the texts that stand where none is expected: ``nothing`` if there is none.
     between: Callable[[Sequence[str]], Sequence[str]]
+    nothing: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,10 @@ class Split(Generic[Meaning]):
     def values(self, zone: tzinfo) -> tuple[Meaning, list[Any]] | None:
         """Return what the message is for, and the values in it; None if it has to be read and decoded."""
         shape = self.shape
-        if shape is None or "".join(shape.between(self.texts)).strip(_BLANK):
+        if shape is None:
+            return None
+        between = shape.between(self.texts)
+        if between != shape.nothing and "".join(between).strip(_BLANK):
             return None
         try:
             return shape.meaning, shape.read(self.texts, zone)
@@ -118,10 +122,11 @@ class Shapes(Generic[Meaning]):
         except _Unusual:
             return
         source = f"def read(t, zone):\n    return [{', '.join(values)}]\n"
-        between = itemgetter(*(place for place in range(len(split.texts)) if place not in writer.texts))
+        gaps = [place for place in range(len(split.texts)) if place not in writer.texts]
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
-        self._known[split.key] = _Shape(meaning, compiled(source, "read", writer.names), between)
+        read = compiled(source, "read", writer.names)
+        self._known[split.key] = _Shape(meaning, read, itemgetter(*gaps), ("",) * len(gaps))
 
 
 class ShapeWriter:
@@ -151,7 +156,11 @@ class ShapeWriter:
         text = self._text(element)
         if kind is Kind.TEXT:
             return f"{text} or None" if element.keys() and is_nil(element) else text
-        return f"{self._named(text_reader(spyne_type))}({text}, zone) if {text} else None"
+        read = f"{self._named(text_reader(spyne_type))}({text}, zone)"
+        if kind is Kind.ENUM:
+            numbers = self._named(spyne_type.members)  # nearly always spelt as it is declared
+            return f"{numbers}[{text}] if {text} in {numbers} else {read} if {text} else None"
+        return f"{read} if {text} else None"
 
     def _record(self, element: Any, model: Any) -> str:
         if not len(element) and is_nil(element):
