@@ -48,9 +48,11 @@ def test_nested_messages_unfold_and_a_job_can_be_tried_out_with_a_login(
         )
         text = f"{job} .opblock-section-request-body"
         tab.click(f"{text} .tablinks", "Schema")
-        tab.click(f"{text} .json-schema-2020-12-expand-deep-button", "Expand all")
+        # Again and again: a button that was drawn a moment ago may not listen yet.
+        expand = f"{text} .json-schema-2020-12-expand-deep-button"
+        again = f"[...document.querySelectorAll('{expand}')].find(one => one.textContent.includes('Expand'))?.click()"
         for member in UNFOLDED:
-            tab.wait_for(f"document.querySelector('{text}').innerText.includes('{member}')")
+            tab.wait_for(f"document.querySelector('{text}').innerText.includes('{member}') || void {again}")
         tab.click(f"{text} .tablinks", "Example Value")
 
         jwt = json.loads(tried_out(tab, login))["Jwt"]

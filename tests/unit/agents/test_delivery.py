@@ -87,7 +87,9 @@ def test_dispatcher_that_refuses_everything_loses_nothing(gateway, agent, an_ord
 def test_leases_are_kept_as_short_as_the_dispatcher_says(gateway, agent, an_order) -> None:
     gateway.lease_s = 0.6
     order = an_order("sleep 2")
+    began = time.monotonic()
     gateway.order(order)
     assert gateway.finished(order.run_id).state == "completed"
+    took = time.monotonic() - began
     heartbeats = [report for report in gateway.reports if not report.events and report.holding]
-    assert 5 <= len(heartbeats) <= 12
+    assert 5 <= len(heartbeats) <= took / (gateway.lease_s / 3) + 2
