@@ -154,6 +154,8 @@ class Server(ABC):
 
 
 class PostgreSQL(Server):
+    """One of version 15 or later: those before have no strategy for copies."""
+
     def drop(self, url: str) -> None:
         self.execute(f"DROP DATABASE {parse_url(url).database} WITH (FORCE)")
 

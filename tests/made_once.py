@@ -1,7 +1,7 @@
 """What many tests begin with, such as an imported library, is made once in each process; others get a copy of it.
 
 Only where a copy is the same as what would be made: in an SQLite datastore that nobody has used yet, at the same time,
-with the same ids still to come.
+with the same ids still to come. All of them are sealed with one key, that of the fixture ``secrets``.
 """
 
 from __future__ import annotations

@@ -24,7 +24,8 @@ MOST = 500
 class Inserting:
     """Inserts rows into *table*. Safe to share between threads.
 
-    What a row does not name must be a column that may be null, or the number, which is the database's. Into SQLite they
+    What a row does not name, or has None for, must be a column that may be null, without a default of Python's, or the
+    number, which is the database's. Into SQLite they
     go by the driver itself: SQLAlchemy takes ten times as long as the insert.
     """
 

@@ -191,7 +191,12 @@ class _Session(Session):
         super().__init__(connection, autoflush=True, expire_on_commit=False, join_transaction_mode="rollback_only")
 
     def connection(self, *_: Any, **__: Any) -> Connection:
-        """Return the connection. A session's own way is to begin a transaction of its own, which takes far longer."""
+        """Return the connection. A session's own way is to begin a transaction of its own, which takes far longer.
+
+        :raises PendingRollbackError: if a flush has failed, which has ended the transaction.
+        """
+        if not self.is_active:
+            return super().connection()
         assert isinstance(self.bind, Connection)  # noqa: S101 - it is never on anything else
         return self.bind
 

@@ -24,6 +24,8 @@ from dispatcher.tasks.registry import task_type
 KEPT = 2_000
 #: Of how many the inputs are kept as they are shown; when there are more, all are forgotten.
 KEPT_INPUTS = 500
+#: How many inputs of one are kept so: what is written of each is kept with them.
+MOST_SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,16 +123,19 @@ class Plans:
     ) -> tuple[Sequence[Parameter], list[str]]:
         """Return what may be shown of the input parameters of one of the stored ``what`` of a job, and their values.
 
-        Those are the *stored* ones, else the defaults. Nothing is decrypted: secrets are empty. The parameters are
-        shared by all jobs that run it: nobody may change them.
+        Those are the *stored* ones, else the defaults. Nothing is decrypted: secrets are empty. The parameters, unless
+        there are very many, are shared by all jobs that run it: nobody may change them.
         """
         key = (what["definition"], *what.get("path", ()))
         inputs = self._inputs.get(key)
         if inputs is None:
-            inputs = _Shown(Shared([one for one in _masked(self.document(session, what)) if one.is_input]))
-            if len(self._inputs) >= KEPT_INPUTS:
-                self._inputs.clear()
-            self._inputs[key] = inputs
+            shown = [one for one in _masked(self.document(session, what)) if one.is_input]
+            is_kept = len(shown) <= MOST_SHOWN
+            inputs = _Shown(Shared(shown) if is_kept else shown)
+            if is_kept:
+                if len(self._inputs) >= KEPT_INPUTS:
+                    self._inputs.clear()
+                self._inputs[key] = inputs
         return inputs.parameters, inputs.values(stored)
 
     def outputs(

@@ -129,29 +129,26 @@ class SoapEndpoint:
             split = None if request.key else self._shapes.split(request.body, charset)
             if split is not None and (known := split.values(zone)) is not None:
                 (call, version), arguments = known
-            else:
-                envelope = read_xml(request.body, charset, self._quotas, soap=True)
-                version = _version_of(envelope)
-                call, arguments = self._decode(request, envelope, version, zone, split)
-            return call(arguments, version, self._context(request))
+                return call(arguments, version, self._context(request))
+            envelope = read_xml(request.body, charset, self._quotas, soap=True)
+            version = _version_of(envelope)
+            return self._read(request, envelope, version, zone, split)
         except DispatcherError as error:
             return self._fault(error, version)
         except Exception:
             return self._fault(unexpected(self._log, request), version)
 
-    def _decode(
-        self, request: Request, envelope: Any, version: Version, zone: tzinfo, split: _Split | None
-    ) -> tuple[_Call, list[Any]]:
-        """Return what *request* calls, and with what; learn the shape of its *envelope* if that was *split*."""
+    def _read(self, request: Request, envelope: Any, version: Version, zone: tzinfo, split: _Split | None) -> Response:
+        """Answer *request*, by its *envelope*; learn the shape of that if it was *split*, once it is answered."""
         body = _body_of(envelope, version)
         headers = _headers_of(envelope, version)
         element = _element_in(body)
         _name(request, headers, element)
         call = self._call_for(element)
-        arguments = call.decode(element, zone)
+        response = call(call.decode(element, zone), version, self._context(request))
         if split is not None and not request.key:  # a name stands in the envelope, too
             self._shapes.learn(split, envelope, (call, version), lambda writer: writer.arguments(element, call.takes))
-        return call, arguments
+        return response
 
     def refused(self, request: Request, status: int, reason: str) -> Response:
         """Return the fault for a request that was refused before its envelope was looked at."""

@@ -23,6 +23,9 @@ from dispatcher.wire.xml_codec import root_encoder, xml_decoder
 from dispatcher.wire.xml_reader import read_xml
 from dispatcher.wire.xml_shapes import Shapes
 
+#: Notes that a body was right, by which others like it are read sooner.
+Learn = Callable[[], None]
+
 
 class WebHttpEndpoint:
     """Answers REST requests below what *base_path* returns for each, by calling the declared operations."""
@@ -106,12 +109,15 @@ class _Call:
 
     def __call__(self, variables: Mapping[str, str], request: Request, context: Any, zone: tzinfo) -> Response:
         arguments = []
+        learn = _nothing
         for name, _ in self._operation.arguments:
             if self._body is not None and name == self._body.argument:
-                arguments.append(self._body.read(request, zone))
+                argument, learn = self._body.read(request, zone)
+                arguments.append(argument)
             else:
                 arguments.append(self._read(name, variables, zone))
         value = self._operation(context, *arguments)
+        learn()
         wanted = answer_format(request.headers.get("accept", ""), request.headers.get("content-type", ""))
         return Response(200, self._written(value, wanted, zone), wanted.value)
 
@@ -146,8 +152,8 @@ class _Body:
         self._decode_xml = xml_decoder(model)
         self._decode_json = json_decoder(model)
 
-    def read(self, request: Request, zone: tzinfo) -> Any:
-        """Return the value in the body of *request*.
+    def read(self, request: Request, zone: tzinfo) -> tuple[Any, Learn]:
+        """Return the value in the body of *request*, and what is to be called when it has done what it is for.
 
         :raises BadRequest: if there is none that can be read.
         """
@@ -159,14 +165,14 @@ class _Body:
             kind = Format.XML if b"<" in request.body.lstrip()[:4] else Format.JSON
         try:
             decode = self._from_json if kind is Format.JSON else self._from_xml
-            value = decode(request.body, charset, zone)
+            value, learn = decode(request.body, charset, zone)
         except WrongValue as wrong:
             raise wrong.inside(self.argument).named() from None
         if value is None:
             raise InvalidValue(self.argument, "is missing")
-        return value
+        return value, learn
 
-    def _from_json(self, body: bytes, charset: str | None, zone: tzinfo) -> Any:
+    def _from_json(self, body: bytes, charset: str | None, zone: tzinfo) -> tuple[Any, Learn]:
         document = read_json(body, charset, self._quotas, latin_1=True)
         if not isinstance(document, dict):
             raise BadRequest("the message is no JSON object")
@@ -174,18 +180,22 @@ class _Body:
             for name, inner in document.items():
                 if name.casefold() == self._folded and isinstance(inner, dict):
                     document = inner
-        return self._decode_json(document, zone)
+        return self._decode_json(document, zone), _nothing
 
-    def _from_xml(self, body: bytes, charset: str | None, zone: tzinfo) -> Any:
+    def _from_xml(self, body: bytes, charset: str | None, zone: tzinfo) -> tuple[Any, Learn]:
         split = self._shapes.split(body, charset)
         if split is not None and (known := split.values(zone)) is not None:
-            return known[1][0]
+            return known[1][0], _nothing
         root = whole = read_xml(body, charset, self._quotas, soap=False)
         if not self._has_member:
             for child in root:
                 if child.tag.rpartition("}")[2].casefold() == self._folded:
                     root = child
         value = self._decode_xml(root, zone)
-        if split is not None:
-            self._shapes.learn(split, whole, None, lambda writer: [writer.value(root, self._model)])
-        return value
+        if split is None:
+            return value, _nothing
+        return value, lambda: self._shapes.learn(split, whole, None, lambda writer: [writer.value(root, self._model)])
+
+
+def _nothing() -> None:
+    """There is nothing to learn."""

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from operator import itemgetter
+from threading import Lock
 from typing import Any, Generic, TypeVar
 
 from dispatcher.wire.compiled import compiled
@@ -29,11 +30,13 @@ from dispatcher.wire.xml_reader import SMALL_BYTES
 Meaning = TypeVar("Meaning")
 #: The values in a message: made of its texts; dates without a zone are in the zone given.
 Read = Callable[[Sequence[str], tzinfo], list[Any]]
+#: The charset of a message, and its tags.
+_Key = tuple[str | None, str]
 
-#: How often a shape is seen before it is learnt: that takes as long as reading some messages.
-OFTEN = 3
-#: How many shapes are known, and how many are counted that are not. With one more all are forgotten.
-_MOST_KNOWN, _MOST_COUNTED = 100, 1_000
+#: How often a shape is seen before it is learnt, which takes as long as reading ten messages or twenty.
+OFTEN = 20
+#: How many tags a message with a shape has; how many all shapes that are known have together; how many are counted.
+_MOST_TAGS, _MOST_KNOWN_TAGS, _MOST_COUNTED = 600, 20_000, 1_000
 
 #: The white space of XML, but for the carriage return, which a parser changes.
 _BLANK = " \t\n"
@@ -57,13 +60,15 @@ class _Shape(Generic[Meaning]):
     #: Gives the texts that stand where none is expected: ``nothing`` if there is none.
     between: Callable[[Sequence[str]], Sequence[str]]
     nothing: Sequence[str]
+    #: How many tags it has.
+    tags: int
 
 
 @dataclass(frozen=True, slots=True)
 class Split(Generic[Meaning]):
     """A message, split: its texts are those before, between and behind its tags."""
 
-    key: str
+    key: _Key
     tags: Sequence[str]
     texts: Sequence[str]
     shape: _Shape[Meaning] | None
@@ -87,20 +92,24 @@ class Shapes(Generic[Meaning]):
 
     def __init__(self, quotas: Quotas) -> None:
         self._most_bytes = min(SMALL_BYTES, quotas.message_bytes, quotas.string_chars, quotas.xml_name_chars)
-        self._known: dict[str, _Shape[Meaning]] = {}
+        self._known: dict[_Key, _Shape[Meaning]] = {}
+        self._known_tags = 0
         self._counts: dict[int, int] = {}
+        self._lock = Lock()
 
     def split(self, body: bytes, charset: str | None) -> Split[Meaning] | None:
         """Return the message in *body*, split; None if it is none for which a shape could be known."""
+        if len(body) > self._most_bytes or body[:1] != b"<":
+            return None
         marks = body.translate(None, _HARMLESS)
-        if len(body) > self._most_bytes or body[:1] != b"<" or marks != b"<>" * (len(marks) // 2):
+        if len(marks) > 2 * _MOST_TAGS or marks != b"<>" * (len(marks) // 2):
             return None
         try:
             parts = body.decode().replace("<", ">").split(">")
         except UnicodeDecodeError:
             return None
         tags = parts[1::2]
-        key = f"{charset}>{'>'.join(tags)}"
+        key = charset, ">".join(tags)
         return Split(key, tags, parts[::2], self._known.get(key))
 
     def learn(
@@ -108,25 +117,36 @@ class Shapes(Generic[Meaning]):
     ) -> None:
         """Note that the message *split*, whose tree is *root*, was right; learn its shape if it has come often.
 
-        *meaning* is what it is for, *write* has the values in it written.
+        *meaning* is what it is for, *write* has the values in it written. Only for what has been done: whoever has no
+        rights teaches nothing.
         """
-        count = self._counts.get(hash(split.key), 0) + 1
-        if len(self._counts) >= _MOST_COUNTED:
-            self._counts.clear()
-        self._counts[hash(split.key)] = count
-        if count != OFTEN:
-            return
+        mark = hash(split.key)
+        with self._lock:
+            count = self._counts.pop(mark, 0) + 1
+            if count < OFTEN:
+                if len(self._counts) >= _MOST_COUNTED:
+                    self._counts.clear()
+                self._counts[mark] = count
+                return
         try:
             writer = ShapeWriter(_places(split.tags, root))
             values = write(writer)
         except _Unusual:
             return
-        source = f"def read(t, zone):\n    return [{', '.join(values)}]\n"
         gaps = [place for place in range(len(split.texts)) if place not in writer.texts]
-        if len(self._known) >= _MOST_KNOWN:
-            self._known.clear()
+        source = f"def read(t, zone):\n    return [{', '.join(values)}]\n"
         read = compiled(source, "read", writer.names)
-        self._known[split.key] = _Shape(meaning, read, itemgetter(*gaps), ("",) * len(gaps))
+        self._keep(split, _Shape(meaning, read, itemgetter(*gaps), ("",) * len(gaps), len(split.tags)))
+
+    def _keep(self, split: Split[Meaning], shape: _Shape[Meaning]) -> None:
+        with self._lock:
+            if split.key in self._known:
+                return
+            self._known[split.key] = shape
+            self._known_tags += shape.tags
+            while self._known_tags > _MOST_KNOWN_TAGS:
+                oldest = next(iter(self._known))
+                self._known_tags -= self._known.pop(oldest).tags
 
 
 class ShapeWriter:

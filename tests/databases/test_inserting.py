@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import delete, insert, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import delete, insert, select, text
+from sqlalchemy.exc import IntegrityError, PendingRollbackError
 
 from dispatcher.core.states import State
 from dispatcher.datastore.inserting import Inserting
 from dispatcher.datastore.jobs import JOBS
+from dispatcher.datastore.settings import Setting
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.starting import NEW_JOB
 
@@ -106,3 +108,28 @@ def test_an_error_is_sqlalchemys_and_does_not_show_what_was_inserted(datastore: 
         Inserting(JOBS).one(session, {**PLAIN, "description": "secret"})
     assert "secret" not in str(caught.value)
     assert len(stored(datastore)) == 1
+
+
+def test_sqlite_gets_the_very_values_that_sqlalchemy_gives_it(datastore: Datastore) -> None:
+    """JSON's null is none of SQL's, and a flag no text: reading them back does not tell."""
+    names = [column.name for column in JOBS.columns if column.name != "number"]
+    pairs = ", ".join(f'typeof("{name}"), quote("{name}")' for name in names)
+    look = text(f"SELECT {pairs} FROM job ORDER BY id") if datastore.traits.single_writer else select(JOBS.c.options)
+    with datastore.begin() as session:
+        session.execute(insert(JOBS), [PLAIN, FULL])
+        expected = session.execute(look).all()
+        session.execute(delete(JOBS))
+        Inserting(JOBS).all(session, [PLAIN, FULL])
+        assert session.execute(look).all() == expected
+
+
+def test_what_follows_a_flush_that_failed_is_not_stored(datastore: Datastore) -> None:
+    with datastore.begin() as session:
+        session.add(Setting(name="a", dispatcher="", value="1"))
+    with pytest.raises(PendingRollbackError), datastore.begin() as session:
+        session.scalars(select(Setting)).all()
+        session.add(Setting(name="a", dispatcher="", value="2"))
+        with suppress(IntegrityError), session.connection().begin_nested():  # as the engine does with what may fail
+            session.flush()
+        Inserting(JOBS).one(session, PLAIN)
+    assert stored(datastore) == []
