@@ -33,7 +33,10 @@ def test_slot_killed_in_a_task(gateway, agent, an_order, tmp_path, read_number, 
 
 def test_slot_killed_while_idle_is_replaced(gateway, agent, an_order) -> None:
     gateway.wait(lambda: gateway.polls and agent.slots())
-    agent.slots()[0].kill()
+    slot = agent.slots()[0]
+    slot.kill()
+    # A killed process needs its time to go. What it is given meanwhile nobody knows the outcome of.
+    slot.wait(timeout=30)
     order = an_order("true")
     gateway.order(order)
     assert gateway.finished(order.run_id).state == "completed"
