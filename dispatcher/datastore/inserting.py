@@ -25,8 +25,8 @@ class Inserting:
     """Inserts rows into *table*. Safe to share between threads.
 
     What a row does not name, or has None for, must be a column that may be null, without a default of Python's, or the
-    number, which is the database's. Into SQLite they
-    go by the driver itself: SQLAlchemy takes ten times as long as the insert.
+    number, which is the database's. Into SQLite they go by the driver itself: SQLAlchemy takes ten times as long as the
+    insert.
     """
 
     def __init__(self, table: Table) -> None:

@@ -72,7 +72,7 @@ class Placing:
 
     def at_start(self, session: Session, job: Row, targets: Sequence[Target]) -> list[Place]:
         """Return where the new runs of *job* on *targets* stand, in the same order."""
-        if self._are_free(job, targets):
+        if not job.get("options") and not self.windows.concern(targets):
             return [FREE] * len(targets)
         size = holds.batch_size(job.get("options"), len(targets)) or max(len(targets), 1)
         places, reason = self.next_batch(session, job, targets, size, {})
@@ -121,15 +121,9 @@ class Placing:
 
     def _in_turn(self, session: Session, job: Row, targets: Sequence[Target]) -> list[Place]:
         """Return where the runs of *job* on *targets* stand now that no batch is before them, in the same order."""
-        if self._are_free(job, targets):
-            return [FREE] * len(targets)
         options: Options = job.get("options") or {}
         waking = self._await_boot(session, options, targets)
         return [self._place(job, options, target, target.id in waking) for target in targets]
-
-    def _are_free(self, job: Row, targets: Sequence[Target]) -> bool:
-        """Whether nothing holds the runs of *job* on *targets*."""
-        return not job.get("options") and not self.windows.concern(targets)
 
     def _place(self, job: Row, options: Options, target: Target, awaits_boot: bool) -> Place:
         now = self._ports.now()

@@ -10,7 +10,7 @@ from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from dispatcher.core.ids import id_of, text_of
-from dispatcher.core.jobs import Options, What, WhatKind, Who, WhoKind
+from dispatcher.core.jobs import WHAT_KINDS, WHO_KINDS, Options, What, Who
 from dispatcher.core.options import REQUIRED
 from dispatcher.core.ports import Ports
 from dispatcher.core.states import Event, State, move, outcome
@@ -32,9 +32,6 @@ from dispatcher.services.topology import Target, Topology
 NEW_JOBS = Inserting(JOBS)
 _NEW_RUNS = Inserting(RUNS)
 _ENQUEUE = insert(QUEUED)
-#: By their numbers: to call an enumeration takes ten times as long.
-_WHAT_KINDS = {int(kind): kind for kind in WhatKind}
-_WHO_KINDS = {int(kind): kind for kind in WhoKind}
 #: What a new job has in its columns where nothing else is said; the number comes from the database.
 NEW_JOB: dict[str, Any] = {
     **{column: None for column in JOBS.columns.keys() if column != "number"},  # noqa: SIM118
@@ -227,9 +224,9 @@ def to_entry(who: Who) -> dict[str, Any]:
 
 def to_what(entry: Mapping[str, Any]) -> What:
     """Return the stored *entry* as it was when the job was scheduled."""
-    return What(id_of(entry["id"]), entry["name"], _WHAT_KINDS[entry["kind"]])
+    return What(id_of(entry["id"]), entry["name"], WHAT_KINDS[entry["kind"]])
 
 
 def to_who(entry: Mapping[str, Any]) -> Who:
     """Return the stored *entry* as it was when the job was scheduled; its flags are not known."""
-    return Who(id_of(entry["id"]), entry["name"], _WHO_KINDS[entry["kind"]])
+    return Who(id_of(entry["id"]), entry["name"], WHO_KINDS[entry["kind"]])

@@ -14,6 +14,8 @@ from dispatcher.bindings.ivanti_automation.options import to_options, to_wire_op
 from dispatcher.bindings.ivanti_automation.recurrence import to_recurrence, to_wire_recurrence
 from dispatcher.core.errors import InvalidValue
 from dispatcher.core.jobs import (
+    WHAT_KINDS,
+    WHO_KINDS,
     GivenSet,
     Job,
     JobPage,
@@ -46,9 +48,6 @@ DEFAULT_PAGE_SIZE = 500
 DEFAULT_OUTPUT_BYTES = 1 << 20
 #: The states that a caller may put a job into (contract section 2.4).
 WANTED_STATES = (State.ABORTING, State.DISABLED, State.SCHEDULED)
-# To look them up costs a twentieth of calling their classes.
-_WHAT_KINDS: dict[int, WhatKind] = {one.value: one for one in WhatKind}
-_WHO_KINDS: dict[int, WhoKind] = {one.value: one for one in WhoKind}
 
 
 class PageQuery(NamedTuple):
@@ -216,7 +215,7 @@ def to_wire_what(what: What) -> Any:
 
 def to_what_kind(number: int | None) -> WhatKind:
     """Return the kind of a ``JobWhatType``; a missing one is that of the number 0, as in DataContract."""
-    return _WHAT_KINDS[number or 0]
+    return WHAT_KINDS[number or 0]
 
 
 def to_who_choice(who: Any, member: str) -> WhoChoice:
@@ -224,7 +223,7 @@ def to_who_choice(who: Any, member: str) -> WhoChoice:
 
     :raises InvalidValue: if it has neither; names *member*.
     """
-    return to_choice(who.ID, who.Name, _WHO_KINDS[who.Type or 0], f"{member}/ID")
+    return to_choice(who.ID, who.Name, WHO_KINDS[who.Type or 0], f"{member}/ID")
 
 
 def to_choice(identifier: str | None, name: str | None, kind: WhoKind, member: str) -> WhoChoice:
