@@ -23,7 +23,9 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: run test lint faults fuzz clients bench clean
+LINTS = lint-style lint-types lint-types-windows lint-imports lint-wsdl lint-texts
+
+.PHONY: run test lint $(LINTS) faults fuzz clients bench clean
 
 # Both run in the background, so that a signal finds the shell waiting, and able to end them at once.
 run: $(VENV)/.demo
@@ -43,14 +45,28 @@ test faults: export PYTHONDONTWRITEBYTECODE =
 test: lint
 	$(BIN)/python -m pytest -n auto --dist worksteal --ignore tests/faults
 
+# All at once: most of the time goes to the two looks at types, and each has one thread.
 lint: $(VENV)/.test
+	@$(MAKE) --no-print-directory -j $(words $(LINTS)) $(LINTS)
+
+lint-style:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+lint-types:
 	$(BIN)/mypy
+
+lint-types-windows:
 	$(BIN)/mypy --platform win32 --no-warn-unreachable --cache-dir .mypy_cache/win32 \
 		-p dispatcher.agents -p dispatcher.tasks
+
+lint-imports:
 	$(BIN)/lint-imports
+
+lint-wsdl:
 	$(BIN)/dispatcher wsdl --check wsdl
+
+lint-texts:
 	$(BIN)/codespell .ci bench conf dispatcher docs tests CHANGES.rst Makefile README.rst
 	@for page in README.rst CHANGES.rst bench/README.rst $$(find docs -name '*.rst'); do \
 		$(BIN)/docutils --report=warning --halt=warning --writer=null "$$page" || exit 1; \
