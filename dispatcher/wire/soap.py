@@ -21,7 +21,7 @@ from dispatcher.wire.operations import Operation
 from dispatcher.wire.quotas import Quotas
 from dispatcher.wire.xml_codec import arguments_decoder, escape, result_encoder
 from dispatcher.wire.xml_reader import read_xml
-from dispatcher.wire.xml_shapes import Shapes, Split
+from dispatcher.wire.xml_shapes import Shapes
 
 _DISPATCHER = "http://schemas.microsoft.com/net/2005/12/windowscommunicationfoundation/dispatcher"
 _ADDRESSING_NONE = "http://schemas.microsoft.com/ws/2005/05/addressing/none"
@@ -126,28 +126,31 @@ class SoapEndpoint:
         try:
             charset, zone = body_format(request.headers.get("content-type", ""))[1], self._site_zone()
             request.key = key_of(request)
-            split = None if request.key else self._shapes.split(request.body, charset)
-            if split is not None and (known := split.values(zone)) is not None:
+            known = None if request.key else self._shapes.read(request.body, charset, zone)
+            if known is not None:
                 (call, version), arguments = known
                 return call(arguments, version, self._context(request))
             envelope = read_xml(request.body, charset, self._quotas, soap=True)
             version = _version_of(envelope)
-            return self._read(request, envelope, version, zone, split)
+            return self._read(request, envelope, version, charset, zone)
         except DispatcherError as error:
             return self._fault(error, version)
         except Exception:
             return self._fault(unexpected(self._log, request), version)
 
-    def _read(self, request: Request, envelope: Any, version: Version, zone: tzinfo, split: _Split | None) -> Response:
-        """Answer *request*, by its *envelope*; learn the shape of that if it was *split*, once it is answered."""
+    def _read(self, request: Request, envelope: Any, version: Version, charset: str | None, zone: tzinfo) -> Response:
+        """Answer *request*, by its *envelope*, and learn the shape of that."""
         body = _body_of(envelope, version)
         headers = _headers_of(envelope, version)
         element = _element_in(body)
         _name(request, headers, element)
         call = self._call_for(element)
         response = call(call.decode(element, zone), version, self._context(request))
-        if split is not None and not request.key:  # a name stands in the envelope, too
-            self._shapes.learn(split, envelope, (call, version), lambda writer: writer.arguments(element, call.takes))
+        if not request.key:  # which stands in the envelope, too
+            meaning = call, version
+            self._shapes.learn(
+                request.body, charset, envelope, meaning, lambda writer: writer.arguments(element, call.takes)
+            )
         return response
 
     def refused(self, request: Request, status: int, reason: str) -> Response:
@@ -201,7 +204,6 @@ class _Call:
 
 
 _Shapes = Shapes[tuple[_Call, Version]]
-_Split = Split[tuple[_Call, Version]]
 
 
 def _says_soap_12(request: Request) -> bool:

@@ -183,8 +183,8 @@ class _Body:
         return self._decode_json(document, zone), _nothing
 
     def _from_xml(self, body: bytes, charset: str | None, zone: tzinfo) -> tuple[Any, Learn]:
-        split = self._shapes.split(body, charset)
-        if split is not None and (known := split.values(zone)) is not None:
+        known = self._shapes.read(body, charset, zone)
+        if known is not None:
             return known[1][0], _nothing
         root = whole = read_xml(body, charset, self._quotas, soap=False)
         if not self._has_member:
@@ -192,9 +192,9 @@ class _Body:
                 if child.tag.rpartition("}")[2].casefold() == self._folded:
                     root = child
         value = self._decode_xml(root, zone)
-        if split is None:
-            return value, _nothing
-        return value, lambda: self._shapes.learn(split, whole, None, lambda writer: [writer.value(root, self._model)])
+        return value, lambda: self._shapes.learn(
+            body, charset, whole, None, lambda writer: [writer.value(root, self._model)]
+        )
 
 
 def _nothing() -> None:

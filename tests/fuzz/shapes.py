@@ -22,8 +22,7 @@ _SITE = ZoneInfo("Europe/Berlin")
 
 def messages(data: bytes) -> None:
     for model, shapes in _learnt().items():
-        split = shapes.split(data, None)
-        known = None if split is None else split.values(_SITE)
+        known = shapes.read(data, None, _SITE)
         if known is not None:
             assert plain(known[1][0]) == plain(xml_decoder(model)(read_xml(data, None, _QUOTAS, soap=False), _SITE))
 
@@ -41,6 +40,4 @@ def _learnt() -> Mapping[Any, Shapes[None]]:
 
 def _learn(shapes: Shapes[None], body: bytes, root: Any, model: Any) -> None:
     for _ in range(OFTEN):
-        split = shapes.split(body, None)
-        if split is not None:
-            shapes.learn(split, root, None, lambda writer: [writer.value(root, model)])
+        shapes.learn(body, None, root, None, lambda writer: [writer.value(root, model)])
