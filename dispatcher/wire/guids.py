@@ -40,9 +40,8 @@ def parse_guid(text: str | None, member: str) -> UUID:
 
     :raises InvalidValue: if there is no text or it spells no GUID; the error names *member*.
     """
-    if text is None or not text.strip():
-        raise InvalidValue(member, "a GUID is missing")
-    value = find_guid(text)
+    value = find_guid(text or "")
     if value is None:
-        raise InvalidValue(member, f"{text.strip()[:100]!r} is no GUID")
+        shown = (text or "").strip()[:100]
+        raise InvalidValue(member, f"{shown!r} is no GUID" if shown else "a GUID is missing")
     return value

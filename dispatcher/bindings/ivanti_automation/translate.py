@@ -78,16 +78,17 @@ def to_job_request(job: Any) -> JobRequest:
     """
     if job is None:
         raise InvalidValue("job", "is missing")
+    # In place, as in ``to_when``: names of arguments cost more than the values.
     return JobRequest(
-        what=[to_what_choice(item, f"What[{position}]") for position, item in enumerate(_items(job.What))],
-        who=[to_who_choice(item, f"Who[{position}]") for position, item in enumerate(_items(job.Who))],
-        when=to_when(job.When),
-        description=job.Description or "",
-        parameters=[to_given_set(container) for container in _items(job.Parameters)],
-        in_parallel=bool(job.ScheduleInParallel),
-        outside_launch_window=job.OutsideLaunchWindow,
-        tags=job.Tags,
-        options=to_options(job),
+        [to_what_choice(item, f"What[{position}]") for position, item in enumerate(_items(job.What))],
+        [to_who_choice(item, f"Who[{position}]") for position, item in enumerate(_items(job.Who))],
+        to_when(job.When),
+        job.Description or "",
+        [to_given_set(container) for container in _items(job.Parameters)],
+        bool(job.ScheduleInParallel),
+        job.OutsideLaunchWindow,
+        job.Tags,
+        to_options(job),
     )
 
 
@@ -169,11 +170,11 @@ def to_when(when: Any) -> When:
     starts_at = when.ScheduledDateTime
     immediate = starts_at is None if when.Immediate is None else when.Immediate
     return When(
-        immediate=immediate,
-        starts_at=None if immediate else starts_at,
-        is_local_time=bool(when.IsLocalTime),
-        use_wake_on_lan=bool(when.UseWakeOnLAN),
-        recurrence=to_recurrence(when),
+        immediate,
+        None if immediate else starts_at,
+        bool(when.IsLocalTime),
+        bool(when.UseWakeOnLAN),
+        to_recurrence(when),
     )
 
 
@@ -232,10 +233,12 @@ def to_choice(identifier: str | None, name: str | None, kind: WhoKind, member: s
     :raises InvalidValue: if both are missing; names *member*.
     """
     text, name = (identifier or "").strip(), (name or "").strip()
-    identifiers = [one for one in (find_guid(text) or text, name) if one]
+    identifiers = [find_guid(text) or text] if text else []
+    if name and name not in identifiers:
+        identifiers.append(name)
     if not identifiers:
         raise InvalidValue(member, "is missing")
-    return WhoChoice(list(dict.fromkeys(identifiers)), kind)
+    return WhoChoice(identifiers, kind)
 
 
 def to_wire_who(who: Who) -> Any:
