@@ -27,7 +27,7 @@ class ParameterType(IntEnum):
 
 
 SECRET_TYPES = frozenset({ParameterType.CREDENTIALS, ParameterType.PASSWORD})
-#: Values by the names of their parameters: ``[value1]``, of credentials ``[value1, value2]``.
+#: Values by the names of their parameters: ``[value1]``, of credentials ``[value1, value2]``. The lists are shared.
 Values = dict[str, list[str]]
 #: Any ``GivenValue``: making a tuple costs a tenth of that, and many have 20 for each job.
 Given = tuple[str, str | None, str | None]
@@ -96,31 +96,56 @@ def values_of(parameters: Iterable[Parameter]) -> Values:
 
 
 def merge(declared: Sequence[Parameter], given: Iterable[Given]) -> Values:
-    """Return the values of the *declared* parameters with the *given* ones in place, in declared order.
+    """Return the values of the *declared* parameters with the *given* ones in place, as ``Form.filled`` does."""
+    return Form(declared).filled([*given])
 
-    A value not given keeps its default, as does an empty secret (callers send masked secrets back);
-    unknown names are ignored; names match exactly, then case-insensitively, and so do the values of lists.
 
-    :raises InvalidValue: if a list value is none of the declared choices; the error names the parameter.
-    """
-    given, text = list(given), ParameterType.TEXT
-    by_name = {value[0]: value for value in given}
-    by_any_case: dict[str, Given] | None = None
-    merged = {}
-    for parameter in declared:
-        name = parameter.name
-        found = by_name.get(name)
-        if found is None and by_name:  # most callers spell names as they are declared
-            if by_any_case is None:
-                by_any_case = {value[0].casefold(): value for value in reversed(given)} | by_name
-            found = by_any_case.get(name.casefold())
-        if found is None or (value1 := found[1]) is None:
-            merged[name] = _values(parameter)
-        elif parameter.type is text:  # the most frequent one
-            merged[name] = [value1]
-        else:
-            merged[name] = _merged(parameter, value1, found[2])
-    return merged
+class Form:
+    """Declared parameters, ready to be given values again and again."""
+
+    def __init__(self, declared: Sequence[Parameter]) -> None:
+        self.declared = declared
+        #: Those whose values are sealed when they are stored.
+        self.secrets = [parameter for parameter in declared if parameter.type in SECRET_TYPES]
+        self._defaults = values_of(declared)
+        # A value goes as it is to the text with its name, unless that stands for another parameter, too.
+        are_clear = len({name.casefold() for name in self._defaults}) == len(declared)
+        self._texts = {one.name for one in declared if are_clear and one.type is ParameterType.TEXT}
+
+    def filled(self, given: Sequence[Given]) -> Values:
+        """Return the values of the declared parameters with the *given* ones in place, in declared order.
+
+        A value not given keeps its default, as does an empty secret (callers send masked secrets back);
+        unknown names are ignored; names match exactly, then case-insensitively, and so do the values of lists.
+
+        :raises InvalidValue: if a list value is none of the declared choices; the error names the parameter.
+        """
+        texts, defaults, is_done = self._texts, self._defaults, True
+        filled = defaults.copy()
+        for name, value1, _ in given:
+            if name in texts:
+                filled[name] = defaults[name] if value1 is None else [value1]
+            else:
+                is_done = False
+        return filled if is_done else filled | self._matched(given)
+
+    def _matched(self, given: Sequence[Given]) -> Values:
+        """Return the *given* values of those parameters that are no texts, or are not named exactly."""
+        by_name = {value[0]: value for value in given}
+        by_any_case: dict[str, Given] | None = None
+        matched = {}
+        for parameter in self.declared:
+            name = parameter.name
+            found = by_name.get(name)
+            if found is None:
+                if by_any_case is None:
+                    by_any_case = {value[0].casefold(): value for value in reversed(given)} | by_name
+                found = by_any_case.get(name.casefold())
+            elif name in self._texts:
+                continue
+            if found is not None and (value1 := found[1]) is not None:
+                matched[name] = _merged(parameter, value1, found[2])
+        return matched
 
 
 def _values(parameter: Parameter) -> list[str]:

@@ -77,3 +77,27 @@ def test_masking_leaves_the_user_name_and_nothing_else() -> None:
 def test_merging_keeps_the_declared_order_and_names(given_values: list[GivenValue]) -> None:
     declared = [Parameter("b"), Parameter("a"), PASSWORD]
     assert [*merge(declared, given_values)] == ["b", "a", "Password"]
+
+
+_NAMES = st.sampled_from(["a", "A", "b", "B", "c", "ß", "SS"])
+_TYPES = st.sampled_from([ParameterType.TEXT, ParameterType.LIST])
+
+
+@given(
+    st.lists(st.builds(Parameter, _NAMES, _TYPES), unique_by=lambda one: one.name),
+    st.lists(st.builds(GivenValue, _NAMES, st.none() | st.text(max_size=2))),
+)
+def test_each_parameter_gets_what_is_meant_for_it(declared: list[Parameter], given_values: list[GivenValue]) -> None:
+    assert merge(declared, given_values) == {one.name: [_meant(one, given_values)] for one in declared}
+
+
+def _meant(parameter: Parameter, given_values: list[GivenValue]) -> str:
+    """Return the last value for that very name, else for it in lower case, else the first in any case."""
+    folded = parameter.name.casefold()
+    ways = (
+        [one for one in reversed(given_values) if one.name == parameter.name],
+        [one for one in reversed(given_values) if one.name == folded],
+        [one for one in given_values if one.name.casefold() == folded],
+    )
+    meant = next((found[0].value1 for found in ways if found), None)
+    return parameter.value1 if meant is None else meant
