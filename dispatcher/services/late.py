@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from dispatcher.core.errors import NotFound
 from dispatcher.core.jobs import What, WhatChoice, WhatKind
-from dispatcher.core.parameters import Given, Parameter, Values, merge
+from dispatcher.core.parameters import Form, Given, Parameter, Values, merge
 from dispatcher.datastore.settings import Alias
 from dispatcher.services.library import versions
 from dispatcher.services.library.catalogue import LibraryEntry
@@ -42,7 +42,8 @@ def entry_of(choice: WhatChoice) -> LibraryEntry:
     """Return what stands for the alias of *choice* while nothing has it: it declares nothing."""
     assert choice.alias is not None  # noqa: S101 - asked for by the caller
     key = uuid5(NAMESPACE_OID, "/".join(choice.alias))
-    return LibraryEntry(What(key, choice.alias[2], choice.kind), True, UNKNOWN, {"parameters": []}, [], choice.alias)
+    what = What(key, choice.alias[2], choice.kind)
+    return LibraryEntry(what, True, UNKNOWN, {"parameters": []}, Form([]), choice.alias)
 
 
 def values(declared: Sequence[Parameter], given: Sequence[Given]) -> Values:
@@ -63,7 +64,7 @@ def bound(session: Session, what: Sequence[Mapping[str, Any]]) -> Sequence[Mappi
 
     :raises NothingBound: if nothing has one of them, or it is disabled.
     """
-    if all("alias" not in item for item in what):
+    if not [item for item in what if "alias" in item]:
         return what
     return [_bound(session, item) if "alias" in item else item for item in what]
 

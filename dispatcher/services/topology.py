@@ -27,6 +27,7 @@ from dispatcher.datastore.teams import Team, TeamMember
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.access import readable_agents, readable_teams
 from dispatcher.services.console_users import agents_of
+from dispatcher.services.lasting import Lasting
 
 _AGENTS: Any = Agent.__table__
 #: The members of ``Target``, in their order.
@@ -80,7 +81,6 @@ class Target:
 class _Kept:
     """What was found at one revision of the topology."""
 
-    revision: int
     resolved: dict[tuple[WhoKind, UUID | str], Who] = field(default_factory=dict)
     keyed: dict[tuple[WhoKind, str], Who] = field(default_factory=dict)  #: by ``name_key``, those that alone have it
     targets: dict[UUID, Target] = field(default_factory=dict)
@@ -100,7 +100,7 @@ class Topology:
     def __init__(self, datastore: Datastore, ports: Ports) -> None:
         self._datastore = datastore
         self._ports = ports
-        self._kept = _Kept(-1)
+        self._kept = Lasting(_Kept, revisions.TOPOLOGY)
 
     def who(self, agents: bool, teams: bool, online: bool, licensed: bool, search: str, caller: Caller) -> list[Who]:
         """Return agents, then teams, each sorted by name, that *caller* may read.
@@ -192,7 +192,7 @@ class Topology:
 
     def targets(self, session: Session, agent_ids: Collection[UUID]) -> dict[UUID, Target]:
         """Return those of *agent_ids* that there are, by their ids."""
-        kept = self._current(session)
+        kept = self._kept.of(session)
         found = {agent_id: target for agent_id in agent_ids if (target := kept.targets.get(agent_id))}
         if len(found) == len(agent_ids):
             return found
@@ -249,7 +249,7 @@ class Topology:
         return loose
 
     def _find_one(self, session: Session, kind: WhoKind, identifier: UUID | str) -> _Found:
-        kept = self._current(session)
+        kept = self._kept.of(session)
         known = kept.resolved.get((kind, identifier))
         if known is not None:
             return _Found([known], True, identifier)
@@ -268,16 +268,6 @@ class Topology:
         if len(exact) == 1:
             kept.resolved[kind, identifier] = exact[0]
         return _Found(exact or found, bool(exact), identifier)
-
-    def _current(self, session: Session) -> _Kept:
-        """Return what is kept of the topology as *session* sees it."""
-        if revisions.is_changing(session, revisions.TOPOLOGY):
-            return _Kept(-1)
-        revision = revisions.current(session)[revisions.TOPOLOGY]
-        kept = self._kept
-        if kept.revision != revision:
-            kept = self._kept = _Kept(revision)
-        return kept
 
     def who_of(self, agent: Agent) -> Who:
         """Return the agent as lists show it."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from threading import Lock
 from typing import Any
 from uuid import UUID
 
@@ -15,13 +14,14 @@ from sqlalchemy.orm import Session
 from dispatcher.core import definitions, references
 from dispatcher.core.errors import WhatNotFound
 from dispatcher.core.jobs import ParameterSet, What, WhatKind
-from dispatcher.core.parameters import Parameter
+from dispatcher.core.parameters import Form, Parameter
 from dispatcher.core.permissions import Caller, Right, Thing
 from dispatcher.core.references import Kind, Reference
 from dispatcher.datastore import revisions
 from dispatcher.datastore.folders import Folder
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.access import WHAT_NODES
+from dispatcher.services.lasting import Lasting
 from dispatcher.services.library import versions
 from dispatcher.services.secrets import Secrets
 
@@ -33,14 +33,14 @@ _PASSWORD = "_PASSWORD"  # noqa: S105 - the end of a variable's name
 class LibraryEntry:
     """The newest version of something that jobs run. Entries are shared: nothing in one may be changed.
 
-    ``document`` is described in ``core.definitions``; ``parameters`` are its declared ones, secrets open.
+    ``document`` is described in ``core.definitions``; ``form`` has its declared parameters, secrets open.
     """
 
     what: What
     enabled: bool
     definition_id: UUID
     document: Mapping[str, Any]
-    parameters: list[Parameter]
+    form: Form
     alias: tuple[str, str, str] | None = None  #: by which it is to be found when a job starts (``services.late``)
 
     @property
@@ -59,6 +59,11 @@ class LibraryEntry:
         return self.what.name
 
     @property
+    def parameters(self) -> Sequence[Parameter]:
+        """Its declared parameters."""
+        return self.form.declared
+
+    @property
     def thing(self) -> Thing:
         """What rights are judged by."""
         return _thing(self.what)
@@ -68,7 +73,6 @@ class LibraryEntry:
 class _Kept:
     """What was read at one revision of the library."""
 
-    revision: int
     entries: dict[tuple[WhatKind, UUID], LibraryEntry] = field(default_factory=dict)
     whats: dict[WhatKind, list[What]] = field(default_factory=dict)
 
@@ -79,8 +83,7 @@ class Library:
     def __init__(self, datastore: Datastore, secrets: Secrets) -> None:
         self._datastore = datastore
         self._secrets = secrets
-        self._kept = _Kept(-1)
-        self._lock = Lock()
+        self._kept = Lasting(_Kept, revisions.LIBRARY)
 
     def whats(self, kind: WhatKind, caller: Caller) -> list[What]:
         """Return the enabled modules, projects or run books that *caller* may read, by name (contract section 2.7)."""
@@ -88,7 +91,7 @@ class Library:
         if not caller.may_some(Right.READ, node):
             return []
         with self._datastore.read() as session:
-            kept = self._current(session)
+            kept = self._kept.of(session)
             if kind not in kept.whats:
                 kept.whats[kind] = _whats(session, kind)
             whats = list(kept.whats[kind])
@@ -120,7 +123,7 @@ class Library:
 
         It is kept in memory until the library changes.
         """
-        kept = self._current(session)
+        kept = self._kept.of(session)
         key = (kind, what_id)
         entry = kept.entries.get(key)
         if entry is None:
@@ -138,16 +141,6 @@ class Library:
         caller.require(Right.READ, entry.thing)
         return entry
 
-    def _current(self, session: Session) -> _Kept:
-        """Return what is kept of the library as *session* sees it."""
-        if revisions.is_changing(session, revisions.LIBRARY):
-            return _Kept(-1)  # what this transaction sees may be rolled back
-        revision = revisions.current(session)[revisions.LIBRARY]
-        with self._lock:
-            if self._kept.revision != revision:
-                self._kept = _Kept(revision)
-            return self._kept
-
     def _read(self, session: Session, kind: WhatKind, what_id: UUID) -> LibraryEntry | None:
         row = versions.row_of(session, (kind, what_id))
         if row is None:
@@ -158,7 +151,7 @@ class Library:
         folder = session.scalar(select(Folder.path).where(Folder.id == row.folder_id)) if row.folder_id else ""
         what = What(row.id, row.name, kind, row.description, folder or "")
         parameters = definitions.to_parameters(definition.document["parameters"], self._secrets.open)
-        return LibraryEntry(what, row.enabled, definition.id, definition.document, parameters)
+        return LibraryEntry(what, row.enabled, definition.id, definition.document, Form(parameters))
 
 
 def _thing(what: What) -> Thing:
