@@ -56,6 +56,9 @@ class Event(Enum):
     SKIP = "skip"
     TIME_OUT = "time out"
 
+    #: Each is there once, as the members of ``permissions.Node`` are.
+    __hash__ = object.__hash__
+
 
 FINISHED = frozenset(
     {

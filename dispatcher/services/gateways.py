@@ -38,17 +38,20 @@ class Gateways:
         self._topology = topology
         self._placing = placing
 
-    def workers(
+    def devices(
         self, session: Session, what: Sequence[Mapping[str, Any]], targets: Sequence[Target]
-    ) -> dict[UUID, Target | None]:
-        """Return who works for those of *targets* that have no agent software, by their ids; None where nobody can.
-
-        Of those that do their own runs, and of all if *what* must be done on the spot, nothing is returned; nor, if
-        they could do it themselves once they have an agent, of those that nobody works for.
-        """
+    ) -> Sequence[Target]:
+        """Return those of *targets* that somebody else may do *what* for: none if it must be done on the spot."""
         devices = [target for target in targets if not target.is_enrolled]
-        if not devices or not self._plans.is_remote(session, what):
-            return {}
+        return devices if devices and self._plans.is_remote(session, what) else []
+
+    def workers(
+        self, session: Session, what: Sequence[Mapping[str, Any]], devices: Collection[Target]
+    ) -> dict[UUID, Target | None]:
+        """Return who works for *devices* (see above), by their ids; None where nobody can.
+
+        If they could do *what* themselves once they have an agent, those are left out that nobody works for.
+        """
         found = self.choose(session, devices)
         if self._plans.can_wait(session, what):
             return {device_id: worker for device_id, worker in found.items() if worker is not None}

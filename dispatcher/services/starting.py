@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -10,10 +11,11 @@ from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from dispatcher.core.ids import id_of, text_of
-from dispatcher.core.jobs import WHAT_KINDS, WHO_KINDS, Options, What, Who
+from dispatcher.core.jobs import WHAT_KINDS, WHO_KINDS, Options, What, Who, WhoKind
 from dispatcher.core.options import REQUIRED
 from dispatcher.core.ports import Ports
 from dispatcher.core.states import Event, State, move, outcome
+from dispatcher.datastore import revisions
 from dispatcher.datastore.base import Row
 from dispatcher.datastore.inserting import Inserting
 from dispatcher.datastore.jobs import JOBS
@@ -25,6 +27,7 @@ from dispatcher.services.alerts import Alerts
 from dispatcher.services.devices import served
 from dispatcher.services.gateways import Gateways
 from dispatcher.services.handover import Handover
+from dispatcher.services.lasting import Lasting
 from dispatcher.services.placing import Place, Placing
 from dispatcher.services.plans import Plans
 from dispatcher.services.topology import Target, Topology
@@ -54,6 +57,21 @@ SAME = (
     "outside_launch_window",
     "tags",
 )
+#: How many times it is kept whom jobs reach; when there are more, all are forgotten.
+KEPT = 1_000
+#: Of jobs of more things, or for more agents, it is not kept.
+FEW = 20
+
+_Items = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """The agents that a job is for, by name. What is kept is shared: nothing in one may be changed."""
+
+    targets: Sequence[Target]
+    fitting: Sequence[Target]  #: those for whose platform something is there
+    devices: Sequence[Target]  #: those of these that others may work for
 
 
 class Starting:
@@ -76,6 +94,7 @@ class Starting:
         self._plans = plans
         self._topology = topology
         self._placing = placing
+        self._reached = Lasting[dict[Any, _Reach]](dict, revisions.TOPOLOGY)
 
     def insert(self, session: Session, job: Mapping[str, Any]) -> int:
         """Insert the new *job* (its columns) as it is; return its number."""
@@ -134,22 +153,22 @@ class Starting:
 
     def begin(self, session: Session, job: Row) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         """Return the runs of *job*, and how its start changes it; without any run to do it is over at once."""
-        chosen = [to_who(entry) for entry in job["who"]]
-        targets = self._topology.targets_of(session, chosen)
         what = late.bound(session, job["what"])
         is_late = what is not job["what"]
         if is_late:
             pairs = zip(job["parameters"], job["what"], what, strict=True)
             values = [self._plans.refit(session, given, old, new) for given, old, new in pairs]
             job = {**job, "what": what, "parameters": values}
-        runs = self._runs(session, job, targets)
-        changes = self.started(job, targets, runs)
+        reach = self._reach(session, what, job["who"])
+        runs = self._runs(session, job, reach)
+        changes = self.started(job, reach.targets, runs)
         if is_late:
             changes |= {"what": what, "parameters": values}
-        changes["open_runs"] = sum(run["state"] is State.PENDING for run in runs)
+        pending = State.PENDING
+        changes["open_runs"] = sum([run["state"] is pending for run in runs])
         if not changes["open_runs"]:
-            named = f": {', '.join(who.name for who in chosen)} has no members" if chosen else ""
-            reason = "" if targets else f"no agent{named}"
+            named = f": {', '.join(who['name'] for who in job['who'])} has no members" if job["who"] else ""
+            reason = "" if reach.targets else f"no agent{named}"
             ended = outcome(run["state"] for run in runs)
             changes |= {"state": ended, "stopped_at": changes["started_at"], "reason": reason}
         self._tell(session, job, changes)
@@ -169,18 +188,31 @@ class Starting:
         if (job["options"] or {}).get("alert"):
             self._alerts.put(session, "job.ended", f"{job['description']}: {state.text}", job_id=job["id"])
 
-    def _runs(self, session: Session, job: Row, targets: Sequence[Target]) -> list[dict[str, Any]]:
-        """Return a new run for each of *targets*, in their order; one for whose platform nothing is there is skipped.
+    def _reach(self, session: Session, what: _Items, who: _Items) -> _Reach:
+        """Return whom a job reaches now that runs the stored *what* on the stored *who*."""
+        key = _key(what, who)
+        reached = self._reached.of(session) if key else {}
+        reach = reached.get(key)
+        if reach is None:
+            targets = self._topology.targets_of(session, [to_who(entry) for entry in who])
+            systems = {os for os in {target.os for target in targets} if self._plans.outline(session, what, os)}
+            fitting = [target for target in targets if target.os in systems]
+            if len(reached) >= KEPT:
+                reached.clear()
+            reach = reached[key] = _Reach(targets, fitting, self._gateways.devices(session, what, fitting))
+        return reach
+
+    def _runs(self, session: Session, job: Row, reach: _Reach) -> list[dict[str, Any]]:
+        """Return a new run for each target of *job*, in order; one for whose platform nothing is there is skipped.
 
         With ``select_one`` there is one run only, on one of those whose platform fits.
         """
-        systems = {os for os in {target.os for target in targets} if self._plans.outline(session, job["what"], os)}
-        fitting = [target for target in targets if target.os in systems]
-        workers = self._gateways.workers(session, job["what"], fitting)
-        able = fitting
+        targets, fitting = reach.targets, reach.fitting
+        able, options = fitting, job.get("options") or {}
+        workers = self._gateways.workers(session, job["what"], reach.devices) if reach.devices else {}
         if workers:
             able = [served(one, workers.get(one.id)) for one in fitting if workers.get(one.id, one) is not None]
-        if targets and (job.get("options") or {}).get("select_one"):
+        if targets and options.get("select_one"):
             targets = [self._placing.best(session, able or fitting or targets)]
             able = able and [*targets]
             fitting = fitting and [*targets]
@@ -198,7 +230,7 @@ class Starting:
         """Return a new run; without a *place* there is nothing to do."""
         if place is None:
             place = Place(State.SKIPPED, reason=f"nothing in this job is for {target.os}")
-        is_queued = place.state is State.PENDING and (job.get("options") or {}).get("queued")
+        is_pending = place.state is State.PENDING
         run = {
             "id": self._ports.new_id(),
             "job_id": job["id"],
@@ -210,11 +242,27 @@ class Starting:
             "fence": 0,
             "leased_until": None,
             "begun": False,
-            "stopped_at": None if place.state is State.PENDING else self._ports.now(),
+            "stopped_at": None if is_pending else self._ports.now(),
             "hold": place.hold,
             "due_at": place.due_at,
         }
-        return {**run, "queue": target.number} if is_queued else run
+        options = job.get("options")
+        if options and is_pending and options.get("queued"):
+            run["queue"] = target.number
+        return run
+
+
+def _key(what: _Items, who: _Items) -> Any:
+    """Return what decides whom a job reaches until the topology changes; None if that does not, or if it is much.
+
+    What a definition says never changes. The members of a team may be others at any moment.
+    """
+    if len(what) > FEW or len(who) > FEW:
+        return None
+    agents = tuple([entry["id"] for entry in who if entry["kind"] == WhoKind.AGENT])
+    if len(agents) < len(who):
+        return None
+    return agents, tuple([(item["definition"], *item.get("path", ())) for item in what])
 
 
 def to_entry(who: Who) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from job_world import GREET, LIBRARY, LINUX, WINDOWS, a_request, lease, on, work
 from sqlalchemy import select, text
 
 from dispatcher.core.errors import InvalidValue
+from dispatcher.core.holds import Hold
 from dispatcher.core.jobs import Job, Options, When, WhoKind
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.core.states import Event, State
@@ -277,3 +278,23 @@ def test_runs_are_stored_in_order_of_their_agents_and_known_in_order_of_names(
         known = session.scalars(select(RUNS.c.agent_id).order_by(RUNS.c.id)).all()
     assert stored == sorted(agents)
     assert known == [agents[1], agents[2], agents[0]]
+
+
+def test_whom_a_job_reaches_is_looked_at_again_when_that_may_have_changed(
+    hall: Hall, datastore: Datastore, enrol: Callable[..., UUID], clock: Any, load_library: Callable[[str], None]
+) -> None:
+    one, there = enrol("one"), UUID(int=9)
+    load_library(f"teams: [{{name: There, id: {there}, rule: 'online == true'}}]")
+    on_team = a_request(who=on(there, kind=WhoKind.TEAM))
+
+    assert runs(hall, submit(hall, one)) == [("one", State.PENDING)]
+    assert runs(hall, submit(hall, one, what=WINDOWS)) == [("one", State.SKIPPED)]  # of the same agent
+    assert not runs(hall, hall.scheduling.submit(on_team, SYSTEM))
+
+    hall.enrolment.note_contacts({one: clock()}, {})
+    assert runs(hall, hall.scheduling.submit(on_team, SYSTEM)) == [("one", State.PENDING)]
+
+    load_library(f"agents: [{{name: one, id: {one}, launch_window: 'Tue 08:00-09:00'}}]")
+    job = submit(hall, one)
+    with datastore.read() as session:
+        assert session.scalar(select(RUNS.c.hold).where(RUNS.c.job_id == job.id)) == Hold.WINDOW
