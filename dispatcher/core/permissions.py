@@ -151,6 +151,10 @@ class Caller:
             return self.may(right, node)
         return any(min(self._rights_in(role, node)) >= right for role in self.roles)
 
+    def may_wholly(self, right: Right, nodes: frozenset[Node]) -> bool:
+        """Whether the caller has *right* on all of *nodes*, none of which is fine: then on all that is below them."""
+        return self.fine.isdisjoint(nodes) and right <= min([self.rights.get(node, Right.DENY) for node in nodes])
+
     def require(self, right: Right, on: Node | Thing) -> None:
         """Check that the caller has at least *right* on the whole node, or on the thing.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy.orm import Session
 
@@ -34,11 +34,21 @@ def chosen(
             if not is_by_name or caller.may_all(Right.READ, WHO_NODES[choice.kind]):
                 raise
         found.append((choice, one))
+    require_chosen(session, right, found, caller)
+    return [one for _, one in found if one is not None]
+
+
+def require_chosen(
+    session: Session, right: Right, found: Sequence[tuple[WhoChoice, Who | None]], caller: Caller
+) -> None:
+    """Check that *caller* has *right* on each of those *found*, with the choices that name them; None may nobody.
+
+    :raises Forbidden: if not.
+    """
     may = iter(may_who(session, right, [one for _, one in found if one is not None], caller))
     for choice, one in found:
         if one is None or not next(may):
             raise Forbidden(caller.name, right.name.capitalize(), _told(choice, caller))
-    return [one for _, one in found if one is not None]
 
 
 def _told(choice: WhoChoice, caller: Caller) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,21 +12,18 @@ from sqlalchemy.orm import Session
 
 from dispatcher.core import local_time, options
 from dispatcher.core.errors import InvalidMove, InvalidValue, JobNotFound
-from dispatcher.core.ids import text_of
 from dispatcher.core.jobs import (
     GivenSet,
-    Invoker,
     Job,
     JobRequest,
     Options,
     WhatChoice,
     WhatKind,
     When,
-    Who,
     WhoChoice,
     WhoKind,
 )
-from dispatcher.core.parameters import Given, GivenValue, ParameterType, Values, merge
+from dispatcher.core.parameters import Given, GivenValue, ParameterType, Values
 from dispatcher.core.permissions import Caller, Node, Right
 from dispatcher.core.ports import Ports
 from dispatcher.core.schedules import NEVER, RecurrenceRequest
@@ -36,18 +32,16 @@ from dispatcher.datastore.base import Row
 from dispatcher.datastore.jobs import JOBS, SET_JOB
 from dispatcher.datastore.transactions import Datastore, after_commit
 from dispatcher.services import audit, late
-from dispatcher.services.access import WHAT_NODES
 from dispatcher.services.activation import Activation
 from dispatcher.services.audit import Subject
-from dispatcher.services.chosen import chosen
 from dispatcher.services.jobs import Jobs
 from dispatcher.services.library.catalogue import Library, LibraryEntry
 from dispatcher.services.locking import lock_jobs
 from dispatcher.services.plans import Plans
 from dispatcher.services.recurring import insert_schedule, is_over, read_schedules, replace_schedule, stays
 from dispatcher.services.runbook_who import RunBookWho
+from dispatcher.services.selections import Selection, Selections
 from dispatcher.services.settings import Settings
-from dispatcher.services.starting import NEW_JOB, to_entry
 from dispatcher.services.topology import Topology
 
 #: What ``change`` gives a recurring job anew, whatever becomes of its due times.
@@ -86,8 +80,7 @@ class Scheduling:
         self._datastore = datastore
         self._ports = ports
         self._settings = settings
-        self._library = library
-        self._topology = topology
+        self._selections = Selections(library, topology)
         self._plans = plans
         self._runbook_who = runbook_who
         self._activation = activation
@@ -203,69 +196,44 @@ class Scheduling:
 
         What it *has* already it may keep, though that was disabled since.
         """
-        entries = [self._entry(session, choice, place, caller, has) for place, choice in enumerate(request.what)]
-        choices = ((choice, f"Who[{place}]/ID") for place, choice in enumerate(request.who))
-        who = chosen(session, self._topology, Right.READ, choices, caller)
-        _check_targets(entries, who, request)
-        values = [
-            (merge if entry.alias is None else late.values)(
-                entry.parameters, _given(request.parameters, entry, place, len(entries))
-            )
-            for place, entry in enumerate(entries)
-        ]
-        row = self._row(request, entries, who, values, caller)
-        if row["is_runbook"]:
+        selection = self._selections.find(session, request, caller, has)
+        if not (selection.who or selection.is_runbook or request.may_name_nobody):
+            raise InvalidValue("Who", "names no agent or team")
+        entries = selection.entries
+        values = []
+        for place, entry in enumerate(entries):
+            given = _given(request.parameters, entry, place, len(entries))
+            values.append(entry.form.filled(given) if entry.alias is None else late.values(entry.parameters, given))
+        row = self._row(request, selection, values, caller)
+        if selection.is_runbook:
             (book,) = entries  # it is alone
             at_once = _is_due(request, row)
             self._runbook_who.require(session, book.document, book.parameters, values[0], caller, at_once=at_once)
             self._runbook_who.check(session, book.document, values[0])
         return row
 
-    def _entry(
-        self, session: Session, choice: WhatChoice, place: int, caller: Caller, has: Collection[UUID]
-    ) -> LibraryEntry:
-        caller.require_some(Right.READ, WHAT_NODES[choice.kind])
-        key = choice.id if choice.alias is None else late.find(session, choice.alias)
-        entry = None if key is None else self._library.definition(session, choice.kind, key)
-        if entry is None or not (entry.enabled or (choice.alias is None and key in has)):
-            if choice.alias is None:
-                raise InvalidValue(f"What[{place}]/ID", f"no {choice.kind.noun} {choice.id}")
-            caller.require_all(Right.READ, WHAT_NODES[choice.kind])  # what it will be cannot be known yet
-            return late.entry_of(choice)
-        if caller.fine:  # else the node has said it all
-            caller.require(Right.READ, entry.thing)
-        return entry if choice.alias is None else replace(entry, alias=choice.alias)
-
     def _row(
-        self,
-        request: JobRequest,
-        entries: Sequence[LibraryEntry],
-        who: Sequence[Who],
-        values: Sequence[Values],
-        caller: Caller,
+        self, request: JobRequest, selection: Selection, values: Sequence[Values], caller: Caller
     ) -> dict[str, Any]:
         when = request.when
         stored: Options = {**request.options} if request.options else {}
-        return {
-            **NEW_JOB,
-            **self._moments(when, stored),
-            "id": request.id or self._ports.new_id(),
-            "description": request.description or entries[0].name,
-            "is_runbook": entries[0].kind is WhatKind.RUNBOOK,
-            "what": [_to_item(entry) for entry in entries],
-            "who": [to_entry(one) for one in who],
-            "parameters": [self._plans.seal(entry.parameters, its) for entry, its in zip(entries, values, strict=True)],
-            "invoker": Invoker.USER,
-            "invoker_info": caller.name,
-            "immediate": when.immediate and when.recurrence is None,
-            "is_recurring": when.recurrence is not None,
-            "is_local_time": when.is_local_time,
-            "use_wake_on_lan": when.use_wake_on_lan,
-            "in_parallel": request.in_parallel,
-            "outside_launch_window": request.outside_launch_window,
-            "tags": request.tags,
-            "options": stored or None,
-        }
+        row = {**selection.columns, **self._moments(when, stored)}
+        row["id"] = request.id or self._ports.new_id()
+        if request.description:
+            row["description"] = request.description
+        row["parameters"] = [
+            self._plans.seal(entry.form.secrets, its) for entry, its in zip(selection.entries, values, strict=True)
+        ]
+        row["invoker_info"] = caller.name
+        row["immediate"] = when.immediate and when.recurrence is None
+        row["is_recurring"] = when.recurrence is not None
+        row["is_local_time"] = when.is_local_time
+        row["use_wake_on_lan"] = when.use_wake_on_lan
+        row["in_parallel"] = request.in_parallel
+        row["outside_launch_window"] = request.outside_launch_window
+        row["tags"] = request.tags
+        row["options"] = stored or None
+        return row
 
     def _moments(self, when: When, stored: Options) -> dict[str, datetime]:
         """Return when the new job was made, when it starts, and when lists say so; note in *stored* a local time.
@@ -291,7 +259,8 @@ def _is_due(request: JobRequest, row: Mapping[str, Any]) -> bool:
 def _check_shape(request: JobRequest) -> None:
     if not request.what:
         raise InvalidValue("What", "names nothing to run")
-    options.check(request.options or {})
+    if request.options:
+        options.check(request.options)
     if request.when.recurrence is not None:
         if request.when.is_local_time:
             raise InvalidValue("When/IsLocalTime", "does not go with a recurrence, which names its own time zone")
@@ -327,26 +296,9 @@ def _refuse_over(request: RecurrenceRequest, row: Mapping[str, Any]) -> None:
         raise InvalidValue("When/Recurrence", "is over: it has no due time any more")
 
 
-def _to_item(entry: LibraryEntry) -> dict[str, Any]:
-    """Return *entry* as a job stores it."""
-    what = entry.what
-    item: dict[str, Any] = {"kind": what.kind, "id": text_of(what.id), "name": what.name}
-    if entry.definition_id != late.UNKNOWN:
-        item["definition"] = text_of(entry.definition_id)
-    return item if entry.alias is None else {**item, "alias": list(entry.alias)}
-
-
 def _to_choice(item: Mapping[str, Any]) -> WhatChoice:
     """Return the choice by which a job has got *item* of its ``what``."""
     return WhatChoice(UUID(item["id"]), WhatKind(item["kind"]), tuple(item["alias"]) if "alias" in item else None)
-
-
-def _check_targets(entries: Sequence[LibraryEntry], who: Sequence[Who], request: JobRequest) -> None:
-    runbooks = sum(entry.kind is WhatKind.RUNBOOK for entry in entries)
-    if runbooks and len(entries) > 1:
-        raise InvalidValue("What", "a run book must be scheduled alone")
-    if not runbooks and not who and not request.may_name_nobody:
-        raise InvalidValue("Who", "names no agent or team")
 
 
 def _given(sets: Sequence[GivenSet], entry: LibraryEntry, place: int, count: int) -> Sequence[Given]:
