@@ -19,6 +19,10 @@ class Right(IntEnum):
     MODIFY = 2
 
 
+#: What holds where nothing is said. To ask an enumeration for its member takes longer than to look for a right.
+_DENY = Right.DENY
+
+
 class Node(Enum):
     """The nodes that rights are given on."""
 
@@ -89,7 +93,7 @@ class RoleRights:
     def right_on(self, on: Node | Thing, inherits: bool = False) -> Right:
         """Return how far this role alone may go."""
         place = self.deciding(on, inherits)
-        return Right.DENY if place is None else self.grants[place]
+        return _DENY if place is None else self.grants[place]
 
     def is_fine(self, node: Node) -> bool:
         """Whether it grants or denies anything below *node*."""
@@ -134,9 +138,9 @@ class Caller:
     def may(self, right: Right, on: Node | Thing) -> bool:
         """Whether the caller has at least *right* on the whole node, or on the thing."""
         if isinstance(on, Node):
-            return self.rights.get(on, Right.DENY) >= right
+            return self.rights.get(on, _DENY) >= right
         if on.node not in self.fine:
-            return self.rights.get(on.node, Right.DENY) >= right
+            return self.rights.get(on.node, _DENY) >= right
         return any(role.right_on(on, self.inherits) >= right for role in self.roles)
 
     def may_some(self, right: Right, node: Node) -> bool:
@@ -153,7 +157,7 @@ class Caller:
 
     def may_wholly(self, right: Right, nodes: frozenset[Node]) -> bool:
         """Whether the caller has *right* on all of *nodes*, none of which is fine: then on all that is below them."""
-        return self.fine.isdisjoint(nodes) and right <= min([self.rights.get(node, Right.DENY) for node in nodes])
+        return self.fine.isdisjoint(nodes) and right <= min([self.rights.get(node, _DENY) for node in nodes])
 
     def require(self, right: Right, on: Node | Thing) -> None:
         """Check that the caller has at least *right* on the whole node, or on the thing.

@@ -200,11 +200,13 @@ class Scheduling:
         if not (selection.who or selection.is_runbook or request.may_name_nobody):
             raise InvalidValue("Who", "names no agent or team")
         entries = selection.entries
-        values = []
+        values, stored = [], []
         for place, entry in enumerate(entries):
             given = _given(request.parameters, entry, place, len(entries))
-            values.append(entry.form.filled(given) if entry.alias is None else late.values(entry.parameters, given))
-        row = self._row(request, selection, values, caller)
+            its = entry.form.filled(given) if entry.alias is None else late.values(entry.parameters, given)
+            values.append(its)
+            stored.append(self._plans.seal(entry.form.secrets, its))
+        row = self._row(request, selection, stored, caller)
         if selection.is_runbook:
             (book,) = entries  # it is alone
             at_once = _is_due(request, row)
@@ -213,7 +215,7 @@ class Scheduling:
         return row
 
     def _row(
-        self, request: JobRequest, selection: Selection, values: Sequence[Values], caller: Caller
+        self, request: JobRequest, selection: Selection, parameters: Sequence[Values], caller: Caller
     ) -> dict[str, Any]:
         when = request.when
         stored: Options = {**request.options} if request.options else {}
@@ -221,9 +223,7 @@ class Scheduling:
         row["id"] = request.id or self._ports.new_id()
         if request.description:
             row["description"] = request.description
-        row["parameters"] = [
-            self._plans.seal(entry.form.secrets, its) for entry, its in zip(selection.entries, values, strict=True)
-        ]
+        row["parameters"] = parameters
         row["invoker_info"] = caller.name
         row["immediate"] = when.immediate and when.recurrence is None
         row["is_recurring"] = when.recurrence is not None
