@@ -97,6 +97,8 @@ def _to_text(value: datetime | None) -> str | None:
 
 @lru_cache(maxsize=100)  # most moments of a job are the same
 def _utc_text(moment: datetime) -> str:
+    if moment.microsecond:
+        return orjson.dumps(moment)[1:27].decode().replace("T", " ")  # a quarter of the time, but it leaves out zeros
     return moment.replace(tzinfo=None).isoformat(" ", "microseconds")
 
 

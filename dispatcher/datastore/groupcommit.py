@@ -92,40 +92,58 @@ class Deferral:
         self._writer.commit()
 
 
+class _Local(threading.local):
+    """What each thread has of its own."""
+
+    deferral: Deferral | None = None
+
+
 class GroupCommit:
-    """The writer of a SQLite datastore. ``close`` ends its threads."""
+    """The writer of a SQLite datastore. ``with`` it a transaction is written; ``close`` ends its threads."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._turn = threading.Lock()
         self._connection: Connection | None = None
+        self._driver: Any = None
+        #: The driver's cursor on the connection, for statements that SQLAlchemy's way would make ten times as dear.
+        self.cursor: Any = None
         self._batch = _Batch()
         #: As the open transaction sees them; nobody else can change them while it is open.
         self.marks = Marks()
         self._filled = threading.Semaphore(0)
         self._closed = False
-        self._local = threading.local()
+        self._local = _Local()
         self._committer = threading.Thread(target=self._commit_batches, name="datastore-writer", daemon=True)
         self._committer.start()
         self._checkpoints = Checkpoints(engine)
 
-    @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        """Run the body as one durable transaction: when this returns, its changes are on the disk.
+    def __enter__(self) -> Connection:
+        """Begin a durable transaction: what the body of ``with`` does is on the disk when that is over.
 
-        :raises Unavailable: if the datastore is closed, or the commit failed: nothing of the body is stored then.
+        :raises Unavailable: if the datastore is closed, or, at the end, if the commit failed: nothing is stored then.
         """
-        with self._turn:
+        self._turn.acquire()
+        try:
             if self._closed:
                 raise Unavailable("the datastore is closed")
             connection = self._open()
-            execute = self._driver(connection).execute  # SQLAlchemy's way costs ten times as much, twice
-            execute("SAVEPOINT body")
+            self.cursor.execute("SAVEPOINT body")
+        except BaseException:
+            self._turn.release()
+            raise
+        return connection
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        """End it: undo what has failed, else see to it that it is stored."""
+        try:
+            if error is not None:
+                self._undo()
+                return
             try:
-                yield connection
-                execute("RELEASE body")
+                self.cursor.execute("RELEASE body")
             except BaseException:
-                self._undo(connection)
+                self._undo()
                 raise
             batch = self._batch
             batch.size += 1
@@ -133,6 +151,8 @@ class GroupCommit:
             if deferral is None and not batch.is_due:
                 self._filled.release()
                 batch.is_due = True
+        finally:
+            self._turn.release()
         if deferral is not None:
             deferral.owed.add(batch)
             return
@@ -142,8 +162,7 @@ class GroupCommit:
 
     def deferral(self) -> Deferral | None:
         """Return how the transactions of this thread are deferred; None if each waits for the disk."""
-        found: Deferral | None = getattr(self._local, "deferral", None)
-        return found
+        return self._local.deferral
 
     @contextmanager
     def deferring(self) -> Iterator[Deferral]:
@@ -169,26 +188,36 @@ class GroupCommit:
         self._checkpoints.close()
 
     def _open(self) -> Connection:
-        connection = self._connection
-        if connection is None:
-            connection = self._engine.connect().execution_options(sqlite_begin="IMMEDIATE")
-            self._driver(connection).execute(f"PRAGMA wal_autocheckpoint={MOST_PAGES}")
-            self._connection = connection
-        if not connection.in_transaction():
-            connection.begin()
+        """Return the connection, on which a transaction is open."""
+        connection = self._connection or self._connect()
+        if not self._driver.in_transaction:
+            self.cursor.execute("BEGIN IMMEDIATE")
         return connection
 
-    @staticmethod
-    def _driver(connection: Connection) -> Any:
-        return connection.connection.dbapi_connection
+    def _connect(self) -> Connection:
+        """Open the connection. To SQLAlchemy it is in one transaction for ever: those that there are cost it too much.
 
-    def _undo(self, connection: Connection) -> None:
+        That one is begun here; the others begin, and all end, by the driver.
+        """
+        connection = self._engine.connect().execution_options(sqlite_begin="IMMEDIATE")
+        try:
+            self._driver = connection.connection.dbapi_connection
+            self.cursor = self._driver.cursor()
+            self.cursor.execute(f"PRAGMA wal_autocheckpoint={MOST_PAGES}")
+            connection.begin()
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
+        return connection
+
+    def _undo(self) -> None:
         self.marks.forget()
         try:
-            self._driver(connection).execute("ROLLBACK TO body")
-            self._driver(connection).execute("RELEASE body")
+            self.cursor.execute("ROLLBACK TO body")
+            self.cursor.execute("RELEASE body")
             if self._batch.size == 0:
-                connection.rollback()
+                self.cursor.execute("ROLLBACK")
         except Exception as error:  # the whole transaction is lost (disk full, say), and with it the batch
             self._fail(error)
 
@@ -207,13 +236,16 @@ class GroupCommit:
             return
         self.marks.forget()
         try:
-            self._connection.commit()
+            self._store()
         except Exception as error:  # every kind of failure must reach the waiters
             self._fail(error)
         else:
             self._batch = _Batch()
             batch.done.set()
             self._checkpoints.note()
+
+    def _store(self) -> None:
+        self.cursor.execute("COMMIT")
 
     def _fail(self, error: Exception) -> None:
         """Give *error* to all that wait for the commit, and start anew on a fresh connection."""
@@ -224,7 +256,7 @@ class GroupCommit:
 
     def _drop(self) -> None:
         self.marks.forget()
-        connection, self._connection = self._connection, None
+        connection, self._connection, self._driver, self.cursor = self._connection, None, None, None
         if connection is None:
             return
         try:

@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from types import TracebackType
 from typing import Any
 
 import structlog
@@ -17,6 +18,7 @@ from sqlalchemy.orm import Session
 from dispatcher.core.errors import Busy, Deadlock, Unavailable
 from dispatcher.core.patience import USUAL_S, patience_s
 from dispatcher.datastore import revisions
+from dispatcher.datastore.direct import CURSOR
 from dispatcher.datastore.engines import is_busy, is_deadlock, limit_lock_wait, open_engine, traits_of
 from dispatcher.datastore.groupcommit import Deferral, GroupCommit
 
@@ -37,12 +39,11 @@ class Datastore:
         self.engine = open_engine(url)
         self.traits = traits_of(self.engine)
         self._writer = GroupCommit(self.engine) if self.traits.single_writer else None
-        self._local = threading.local()
+        self._local = _Local()
         self._kept: list[PoolProxiedConnection] = []
         self._current_sql = str(revisions.CURRENT.compile(self.engine))
 
-    @contextmanager
-    def begin(self) -> Iterator[Session]:
+    def begin(self) -> AbstractContextManager[Session]:
         """Give a session for writing; commit durably at the end, roll back on any exception.
 
         Inside an open ``begin()`` of the same thread this joins it: the outermost one commits.
@@ -50,33 +51,7 @@ class Datastore:
 
         :raises Busy: if another transaction has locked something for longer than ``patience_s`` says.
         """
-        outer: Session | None = getattr(self._local, "session", None)
-        if outer is not None:
-            yield outer
-            outer.flush()
-            return
-        callbacks: list[Callable[[], None]] = []
-        with _AVAILABLE, self._transaction() as connection:
-            session = self._local.session = self._session(connection)
-            session.info[_AFTER_COMMIT] = callbacks
-            if self._writer is not None:
-                session.info[revisions.MARKS] = self._writer.marks
-            try:
-                yield session
-                if session.in_transaction():  # else all was said to the connection itself
-                    session.flush()
-                self._local.unused = session
-            finally:
-                self._local.session = None
-                session.info.clear()
-                if session.in_transaction():
-                    # Without touching the connection's transaction: that one is ended here below.
-                    session.close()
-        if (deferral := self._deferral()) is not None:
-            deferral.owed.then(callbacks)
-            return
-        for callback in callbacks:
-            callback()
+        return _Writing(self._local, self._transaction(), self._writer)
 
     @contextmanager
     def deferring(self) -> Iterator[Deferral]:
@@ -109,27 +84,30 @@ class Datastore:
 
         Inside an open ``begin()`` of the same thread it sees that transaction's changes.
         """
-        outer: Session | None = getattr(self._local, "session", None)
-        if outer is not None:
+        if (outer := self._local.session) is not None:
             yield outer
             return
         self._settle()
-        with _AVAILABLE, Session(self.engine, autoflush=False, expire_on_commit=False) as session:
-            yield session
+        try:
+            with Session(self.engine, autoflush=False, expire_on_commit=False) as session:
+                yield session
+        except OUT_OF_ORDER as error:
+            raise _as_told(error) from error
 
     def revisions(self) -> Mapping[str, int]:
         """Return all revision marks as they are now.
 
         Every request asks for them, so where that is possible a thread keeps a connection of its own for it.
         """
-        outer: Session | None = getattr(self._local, "session", None)
-        if outer is not None:
+        if (outer := self._local.session) is not None:
             return revisions.current(outer)
         if (deferral := self._deferral()) is not None and (known := deferral.marks.known) is not None:
             return known  # the transaction that they are of is still open: nobody can have changed them
         self._settle()
-        with _AVAILABLE:
+        try:
             return self._read_revisions()
+        except OUT_OF_ORDER as error:
+            raise _as_told(error) from error
 
     def _read_revisions(self) -> Mapping[str, int]:
         if not self.traits.single_writer:
@@ -142,15 +120,17 @@ class Datastore:
 
         Nothing where a thread has no connection of its own for it, as in an open ``begin()``: ``read`` always works.
         """
-        if not self.traits.single_writer or getattr(self._local, "session", None) is not None:
+        if not self.traits.single_writer or self._local.session is not None:
             return []
         self._settle()
-        with _AVAILABLE:
+        try:
             rows: list[tuple[Any, ...]] = self._own_cursor().execute(sql, values).fetchall()
-            return rows
+        except OUT_OF_ORDER as error:
+            raise _as_told(error) from error
+        return rows
 
     def _own_cursor(self) -> Any:  # of the driver
-        cursor = getattr(self._local, "cursor", None)
+        cursor = self._local.cursor
         if cursor is None:
             raw = self.engine.raw_connection()
             self._kept.append(raw)
@@ -166,22 +146,13 @@ class Datastore:
         self.engine.dispose()
 
     def _transaction(self) -> AbstractContextManager[Connection]:
-        return self._patient_transaction() if self._writer is None else self._writer.transaction()
+        return self._patient_transaction() if self._writer is None else self._writer
 
     @contextmanager
     def _patient_transaction(self) -> Iterator[Connection]:
         with self.engine.begin() as connection:
             limit_lock_wait(connection, patience_s())
             yield connection
-
-    def _session(self, connection: Connection) -> _Session:
-        """Return a session on *connection*: one that this thread has ended, if there is one."""
-        session: _Session | None = getattr(self._local, "unused", None)
-        if session is None:
-            return _Session(connection)
-        self._local.unused = None
-        session.bind = connection
-        return session
 
 
 class _Session(Session):
@@ -201,26 +172,103 @@ class _Session(Session):
         return self.bind
 
 
-class _Available:
-    """Turns the errors of a database that is out of order into one that says so."""
+class _Local(threading.local):
+    """What each thread has of its own."""
 
-    def __enter__(self) -> None:
-        pass
+    session: Session | None = None  #: of the transaction that is open
+    unused: _Session | None = None  #: of one that has ended
+    cursor: Any = None  #: of the driver, to read by
 
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if not isinstance(error, OUT_OF_ORDER):
+
+class _Writing:
+    """One ``Datastore.begin``. Most that is stored is little: a generator for this would cost more than that."""
+
+    __slots__ = ("_joined", "_local", "_session", "_transaction", "_writer")
+
+    def __init__(
+        self, local: _Local, transaction: AbstractContextManager[Connection], writer: GroupCommit | None
+    ) -> None:
+        self._local = local
+        self._transaction = transaction
+        self._writer = writer
+
+    def __enter__(self) -> Session:
+        local, writer = self._local, self._writer
+        self._joined = local.session
+        if self._joined is not None:
+            return self._joined
+        try:
+            connection = self._transaction.__enter__()
+        except OUT_OF_ORDER as error:
+            raise _as_told(error) from error
+        session = local.unused
+        if session is None:
+            session = _Session(connection)
+        else:
+            local.unused = None
+            session.bind = connection
+        session.info[_AFTER_COMMIT] = []
+        if writer is not None:
+            session.info[revisions.MARKS] = writer.marks
+            session.info[CURSOR] = writer.cursor
+        self._session = local.session = session
+        return session
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._joined is not None:
+            if error is None:
+                self._joined.flush()
             return
-        if is_deadlock(error):
-            raise Deadlock("the datastore is too busy for the moment") from error
-        if is_busy(error):
-            if patience_s() >= USUAL_S:  # who has less is used to it
-                log.warning("datastore.busy")
-            raise Busy("another transaction has locked what this needs") from error
-        log.exception("datastore.failed")
-        raise Unavailable("the datastore is out of order for the moment") from error
+        callbacks: list[Callable[[], None]] = self._session.info[_AFTER_COMMIT]
+        try:
+            try:
+                self._leave(error)
+            except BaseException as failed:
+                self._transaction.__exit__(type(failed), failed, failed.__traceback__)
+                raise
+            self._transaction.__exit__(kind, error, trace)
+        except OUT_OF_ORDER as failed:
+            raise _as_told(failed) from failed
+        if error is None:
+            self._follow(callbacks)
+        elif isinstance(error, OUT_OF_ORDER):
+            raise _as_told(error) from error
+
+    def _leave(self, error: BaseException | None) -> None:
+        """End the session: write what it has yet to write, unless there was an *error*."""
+        session, local = self._session, self._local
+        try:
+            if error is None:
+                if session.in_transaction():  # else all was said to the connection itself
+                    session.flush()
+                local.unused = session
+        finally:
+            local.session = None
+            session.info.clear()
+            if session.in_transaction():
+                session.close()  # without touching the connection's transaction, which is ended after this
+
+    def _follow(self, callbacks: list[Callable[[], None]]) -> None:
+        """Call these, now that the transaction has ended, or when it is on the disk."""
+        if self._writer is not None and (deferral := self._writer.deferral()) is not None:
+            deferral.owed.then(callbacks)
+            return
+        for callback in callbacks:
+            callback()
 
 
-_AVAILABLE = _Available()
+def _as_told(error: BaseException) -> Exception:
+    """Return what is told of *error*, by which a database is out of order."""
+    if is_deadlock(error):
+        return Deadlock("the datastore is too busy for the moment")
+    if is_busy(error):
+        if patience_s() >= USUAL_S:  # who has less is used to it
+            log.warning("datastore.busy")
+        return Busy("another transaction has locked what this needs")
+    log.error("datastore.failed", exc_info=error)
+    return Unavailable("the datastore is out of order for the moment")
 
 
 def is_writing(session: Session) -> bool:

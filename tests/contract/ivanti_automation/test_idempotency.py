@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
-from sqlalchemy import Connection
 
 from dispatcher.bindings.ivanti_automation.binding import IvantiAutomation
 from dispatcher.core.permissions import SYSTEM
+from dispatcher.datastore.groupcommit import GroupCommit
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.wire.http import Request, Response
 
@@ -117,7 +117,7 @@ def test_headers_that_must_be_understood_are_still_refused(binding: IvantiAutoma
 def test_the_same_key_twice_before_one_commit_is_one_job_or_none(
     binding: IvantiAutomation, datastore: Datastore, monkeypatch: pytest.MonkeyPatch, is_stored: bool
 ) -> None:
-    def fail(_: Connection) -> None:
+    def fail(_: GroupCommit) -> None:
         raise OSError("the disk is full")
 
     with datastore.deferring() as deferral:
@@ -125,7 +125,7 @@ def test_the_same_key_twice_before_one_commit_is_one_job_or_none(
         again, owed_again = by_rest(binding, "4711"), deferral.take()
         with monkeypatch.context() as patch:
             if not is_stored:
-                patch.setattr(Connection, "commit", fail)
+                patch.setattr(GroupCommit, "_store", fail)
             deferral.settle()
         assert (owed.pay(), owed_again.pay()) == (is_stored, is_stored)
         assert job_of(first) == job_of(again)

@@ -6,6 +6,9 @@ from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis.strategies import datetimes as moments
+from hypothesis.strategies import timezones
 from sqlalchemy import DateTime
 from sqlalchemy.dialects import sqlite
 
@@ -31,6 +34,14 @@ def test_a_moment_is_text_in_utc(moment: datetime) -> None:
     assert stored(moment) == plain(moment.astimezone(UTC).replace(tzinfo=None))
     assert read(stored(moment)) == moment
     assert read(stored(moment)).tzinfo is UTC
+
+
+@given(moments(timezones=timezones()))
+@settings(max_examples=50, deadline=None)
+def test_a_moment_of_any_zone_is_text_as_sqlalchemy_writes_it(moment: datetime) -> None:
+    assume(1 < moment.year < 9999)  # else it may be none in UTC
+    assert plain is not None
+    assert stored(moment) == plain(moment.astimezone(UTC).replace(tzinfo=None))
 
 
 def test_an_hour_that_comes_twice_is_two_hours() -> None:

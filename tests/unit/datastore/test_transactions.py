@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import insert, select, text
 from sqlalchemy.exc import IntegrityError
 from statements import statements
 
 from dispatcher.core.errors import Unavailable
 from dispatcher.datastore import revisions
 from dispatcher.datastore.engines import parse_url
+from dispatcher.datastore.groupcommit import GroupCommit
 from dispatcher.datastore.settings import Setting
 from dispatcher.datastore.transactions import Datastore, after_commit
 
@@ -138,7 +139,7 @@ def test_what_failed_is_owed_by_nobody_and_a_failed_commit_by_all(
             after_commit(session, lambda: told.append("b"))
         second = deferral.take()
         with monkeypatch.context() as patch:
-            patch.setattr(Connection, "commit", fail)
+            patch.setattr(GroupCommit, "_store", fail)
             deferral.settle()
         assert (first.pay(), second.pay(), told) == (False, False, [])
         put(datastore, "c")
@@ -254,7 +255,7 @@ def test_who_reads_after_a_commit_that_failed_is_told(datastore: Datastore, monk
     with datastore.deferring() as deferral:
         put(datastore, "a")
         with monkeypatch.context() as patch:
-            patch.setattr(Connection, "commit", fail)
+            patch.setattr(GroupCommit, "_store", fail)
             with pytest.raises(Unavailable), datastore.read():
                 pass
         assert not deferral.take().pay()
@@ -312,15 +313,15 @@ def test_a_commit_that_fails_fails_all_that_waited_for_it_and_no_later_one(
     datastore: Datastore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(datastore, "before")
-    commit, failing = Connection.commit, [True]
+    commit, failing = GroupCommit._store, [True]
 
-    def fail_once(connection: Connection) -> None:
+    def fail_once(writer: GroupCommit) -> None:
         if failing:
             failing.clear()
             raise OSError("the disk is gone")
-        commit(connection)
+        commit(writer)
 
-    monkeypatch.setattr(Connection, "commit", fail_once)
+    monkeypatch.setattr(GroupCommit, "_store", fail_once)
     with pytest.raises(Unavailable):
         put(datastore, "lost")
     put(datastore, "after")

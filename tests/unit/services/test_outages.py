@@ -19,7 +19,7 @@ from dispatcher.core.jobs import WhatKind, When
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.core.schedules import BOOT, Outcome, RecurrenceRequest
 from dispatcher.core.states import State
-from dispatcher.datastore import inserting
+from dispatcher.datastore.direct import DirectInserting
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.enrolment import Facts
 from dispatcher.services.hall import Hall
@@ -36,7 +36,7 @@ def agent(enrol: Callable[..., UUID], load_library: Callable[[str], None]) -> UU
 
 
 class FullDisk:
-    """A connection of the driver whose statements with this *beginning* fail, as on a disk that is full."""
+    """A cursor of the driver whose statements with this *beginning* fail, as on a disk that is full."""
 
     def __init__(self, driver: Any, beginning: str) -> None:
         self.driver = driver
@@ -64,10 +64,11 @@ def failing(datastore: Datastore, beginning: str) -> Iterator[None]:
             raise OperationalError(statement, None, Exception("database or disk is full"))
 
     event.listen(datastore.engine, "before_cursor_execute", fail)
-    real = inserting._driver
+    one, many = DirectInserting.one, DirectInserting.all
     try:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(inserting, "_driver", lambda connection: FullDisk(real(connection), beginning))
+            patch.setattr(DirectInserting, "one", lambda to, cursor, row: one(to, FullDisk(cursor, beginning), row))
+            patch.setattr(DirectInserting, "all", lambda to, cursor, rows: many(to, FullDisk(cursor, beginning), rows))
             yield
     finally:
         event.remove(datastore.engine, "before_cursor_execute", fail)

@@ -14,13 +14,13 @@ import pytest
 from cheap_passwords import CHEAP
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from dispatcher.core.errors import NotAuthenticated, Unavailable
 from dispatcher.core.permissions import ANONYMOUS, SYSTEM, Node, Right
 from dispatcher.core.ports import Ports
 from dispatcher.datastore import revisions
+from dispatcher.datastore.groupcommit import GroupCommit
 from dispatcher.datastore.settings import Setting
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services import settings as settings_module
@@ -418,7 +418,7 @@ def test_older_settings_that_another_thread_leaves_behind_are_noticed(
 def test_settings_whose_commit_failed_do_not_stay(
     elsewhere: Elsewhere, datastore: Datastore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_: Connection) -> None:
+    def fail(_: GroupCommit) -> None:
         raise OSError("the disk is full")
 
     with datastore.deferring() as deferral:
@@ -428,6 +428,6 @@ def test_settings_whose_commit_failed_do_not_stay(
         with datastore.begin():
             assert not elsewhere.here.current().web_api_enabled()
         with monkeypatch.context() as patch:
-            patch.setattr(Connection, "commit", fail)
+            patch.setattr(GroupCommit, "_store", fail)
             deferral.settle()
     assert elsewhere.is_enabled()

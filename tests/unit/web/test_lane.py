@@ -9,9 +9,10 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import insert, select
 
 from dispatcher.core.errors import Unavailable
+from dispatcher.datastore.groupcommit import GroupCommit
 from dispatcher.datastore.settings import Setting
 from dispatcher.datastore.transactions import Datastore, after_commit
 from dispatcher.web import lane as lanes
@@ -69,12 +70,12 @@ def test_each_request_has_its_own_answer_and_is_stored(lane: Lane, datastore: Da
 def test_nobody_is_answered_before_the_commit(
     lane: Lane, datastore: Datastore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun, may_end, commit = threading.Event(), threading.Event(), Connection.commit
+    begun, may_end, commit = threading.Event(), threading.Event(), GroupCommit._store
 
-    def late(connection: Connection) -> None:
+    def late(writer: GroupCommit) -> None:
         begun.set()
         may_end.wait(10)
-        commit(connection)
+        commit(writer)
 
     async def main() -> Response:
         answer = asyncio.ensure_future(lane.answer(Request("POST", "a"), "here"))
@@ -84,7 +85,7 @@ def test_nobody_is_answered_before_the_commit(
         return await answer
 
     with monkeypatch.context() as patch:
-        patch.setattr(Connection, "commit", late)
+        patch.setattr(GroupCommit, "_store", late)
         assert asyncio.run(main()).status == 200
     assert told == ["a"]
 
@@ -96,7 +97,7 @@ def test_what_could_not_be_stored_is_refused_and_the_lane_goes_on(
         raise OSError("the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Connection, "commit", fail)
+        patch.setattr(GroupCommit, "_store", fail)
         [answer] = ask(lane, "a")
     assert (answer.status, answer.body) == (503, b"a the datastore could not store this")
     assert [one.status for one in ask(lane, "a", "b")] == [200, 200]
@@ -167,7 +168,7 @@ def test_what_nobody_foresaw_fails_one_answer_and_not_the_lane(
     with closing(Lane(datastore, respond, fail)) as lane:
         with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
             if broken == "refuse":
-                patch.setattr(Connection, "commit", fail)
+                patch.setattr(GroupCommit, "_store", fail)
             ask(lane, "bad")
         assert [one.status for one in ask(lane, "a", "b")] == [200, 200]
     assert names(datastore) == {"a", "b"}
