@@ -216,17 +216,18 @@ class AccessTokens:
         """
         known, now = self._verified.current(), self._ports.now()
         digest = _digest(dialect, token)
-        caller = self._verified.find(known, digest, now)
-        if caller is None:
-            with self._datastore.read() as session:
-                found = self._find(session, dialect, ACCESS, token)
-                caller = None if found is None else self._caller(session, found[1])
-            if found is None or caller is None:
-                raise NotAuthenticated
-            caller = replace(caller, address=address)
-            self._verified.remember(known, digest, caller, min(now + TRUST, found[0].expires_at))
+        if (remembered := self._verified.find(known, digest, now)) is not None:
+            caller = remembered.caller
+            return caller if caller.address == address else replace(caller, address=address)
+        with self._datastore.read() as session:
+            found = self._find(session, dialect, ACCESS, token)
+            owner = None if found is None else self._caller(session, found[1])
+        if found is None or owner is None:
+            raise NotAuthenticated
+        caller = replace(owner, address=address)
+        self._verified.remember(known, digest, caller, min(now + TRUST, found[0].expires_at))
         self._verified.note(known, (dialect, token), digest)
-        return caller if caller.address == address else replace(caller, address=address)
+        return caller
 
     def _find(self, session: Session, dialect: str, kind: str, token: str) -> tuple[AccessToken, Login | None] | None:
         """Return the token with its login. Its hash is looked up: nobody can choose the hash's first bytes."""

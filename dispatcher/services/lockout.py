@@ -29,6 +29,8 @@ class Lockout:
 
     def holds(self, key: Key) -> bool:
         """Whether *key* is locked out at this moment."""
+        if key not in self._failures:  # as most: nothing to wait for
+            return False
         with self._lock:
             failures = self._failures.get(key)
             return failures is not None and len(failures) == FAILURES and self._now() < failures[0] + WINDOW

@@ -66,7 +66,9 @@ class Security:
         self._passwords = passwords or Passwords()
         self._lockout = Lockout(ports.now)
         # Remembered credentials are useless to whoever reads this process's memory later: the key is its own.
-        self._key = token_bytes(32)
+        # What a client sent is never taken for the parts that another one's credentials are made of.
+        key = token_bytes(32)
+        self._headers, self._parts = (blake2b(digest_size=32, key=key, person=one) for one in (b"header", b"parts"))
         self._lock = threading.Lock()
         self._hashing = threading.Semaphore(HASHING_AT_ONCE)
         self._verified = Verified(datastore, self._settings)
@@ -99,10 +101,19 @@ class Security:
         known = self._verified.current()
         if not known.has_logins:
             return replace(ANONYMOUS, address=address)
-        credentials = to_credentials(authorization)
-        if authorization is None or credentials is None:
+        if authorization is None:
             raise NotAuthenticated
-        digest = self._digest(authorization)
+        digest = _digest(self._headers, authorization)
+        remembered = self._verified.find(known, digest, self._ports.now())
+        if (
+            remembered is not None
+            and remembered.caller.address == address
+            and not self._lockout.holds((remembered.name, address))  # they are all refused alike: below
+        ):
+            return remembered.caller
+        credentials = to_credentials(authorization)
+        if credentials is None:
+            raise NotAuthenticated
         caller = self._let_in(digest, credentials, address, known)
         self._verified.note(known, authorization, digest)
         return caller
@@ -118,7 +129,7 @@ class Security:
             return replace(ANONYMOUS, address=address)
         # Each part says where it ends: else a part of one could be taken for the beginning of the next.
         parts = (credentials.name, credentials.password, credentials.readings, credentials.spellings)
-        digest = self._digest(repr(parts))
+        digest = _digest(self._parts, repr(parts))
         return self._let_in(digest, credentials, address, known)
 
     def _let_in(self, digest: bytes, credentials: Credentials, address: str, known: Known) -> Caller:
@@ -132,9 +143,6 @@ class Security:
         # Most logins are used from one place: what is remembered of them is theirs as it is.
         return caller if caller.address == address else replace(caller, address=address)
 
-    def _digest(self, authorization: str) -> bytes:
-        return blake2b(authorization.encode("utf-8", "surrogatepass"), digest_size=32, key=self._key).digest()
-
     def _verify_once(
         self, digest: bytes, credentials: Credentials, key: tuple[str, str], known: Known
     ) -> Caller | None:
@@ -144,7 +152,7 @@ class Security:
         with self._lock:
             remembered = self._verified.find(known, digest, self._ports.now())
             if remembered is not None:
-                return remembered
+                return remembered.caller
             running = self._verifications.get(same)
             if running is None:
                 if len(self._verifications) >= MAX_VERIFICATIONS:
@@ -172,7 +180,7 @@ class Security:
                 _log.warning("security.locked_out", login=credentials.name[:LONGEST_NAME], address=key[1])
             return None
         caller = replace(caller, address=key[1])
-        self._verified.remember(known, digest, caller, self._ports.now() + TRUST)
+        self._verified.remember(known, digest, caller, self._ports.now() + TRUST, key[0])
         return caller
 
     def _caller(self, credentials: Credentials) -> Caller | None:
@@ -189,6 +197,12 @@ class Security:
         settings = self._settings.current()
         with self._datastore.read() as session:
             return caller_of(session, login, settings)
+
+
+def _digest(keyed: blake2b, text: str) -> bytes:
+    digest = keyed.copy()  # a third cheaper than to begin with the key each time
+    digest.update(text.encode("utf-8", "surrogatepass"))
+    return digest.digest()
 
 
 def to_credentials(authorization: str | None) -> Credentials | None:

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import select
 
@@ -20,15 +21,23 @@ from dispatcher.services.settings import Settings
 MAX_VERIFIED = 10_000
 
 
+class Remembered(NamedTuple):
+    """A *caller* whose credentials were right; *name* is what lock-outs count of those, if they do."""
+
+    caller: Caller
+    until: datetime
+    name: str
+
+
 @dataclass(slots=True)
 class Known:
     """What is known of one state of logins, roles and settings: forgotten as soon as one of the revisions changes."""
 
     revisions: tuple[int, int]
     has_logins: bool
-    callers: OrderedDict[bytes, tuple[Caller, datetime]] = field(default_factory=OrderedDict)
+    callers: OrderedDict[bytes, Remembered] = field(default_factory=OrderedDict)
     #: The digests of what was sent by hashes of it, which say nothing: for the loop, which has no time to digest.
-    digests: dict[int, bytes] = field(default_factory=dict)
+    digests: OrderedDict[int, bytes] = field(default_factory=OrderedDict)
 
 
 class Verified:
@@ -71,19 +80,20 @@ class Verified:
 
     def note(self, known: Known, sent: Hashable, digest: bytes) -> None:
         """Note that credentials which were *sent* like this have *digest*."""
-        if len(known.digests) >= MAX_VERIFIED:
-            known.digests.clear()
-        known.digests[hash(sent)] = digest
+        with self._lock:
+            known.digests[hash(sent)] = digest
+            if len(known.digests) > MAX_VERIFIED:
+                known.digests.popitem(last=False)
 
-    def find(self, known: Known, digest: bytes, now: datetime) -> Caller | None:
+    def find(self, known: Known, digest: bytes, now: datetime) -> Remembered | None:
         """Return the caller whose credentials have *digest*; None if they have to be verified."""
         remembered = known.callers.get(digest)
-        return remembered[0] if remembered is not None and now < remembered[1] else None
+        return remembered if remembered is not None and now < remembered.until else None
 
-    def remember(self, known: Known, digest: bytes, caller: Caller, until: datetime) -> None:
+    def remember(self, known: Known, digest: bytes, caller: Caller, until: datetime, name: str = "") -> None:
         """Remember *caller* until *until*, unless logins, roles or settings change before."""
         with self._lock:
-            known.callers[digest] = caller, until
+            known.callers[digest] = Remembered(caller, until, name)
             if len(known.callers) > MAX_VERIFIED:
                 known.callers.popitem(last=False)
 

@@ -20,7 +20,7 @@ from dispatcher.services.access_tokens import AccessTokens
 from dispatcher.services.security import Security
 from dispatcher.web.health import Health
 from dispatcher.web.lane import Lane
-from dispatcher.web.origins import is_foreign, is_host, may_be_rebound
+from dispatcher.web.origins import is_foreign, is_from_page, is_host, may_be_rebound
 from dispatcher.web.receiving import HungUp, Receive, Refused, Scope, Send, read_body, read_headers
 from dispatcher.web.sending import send_response
 from dispatcher.web.threads import Threads
@@ -243,9 +243,10 @@ class WebApp:
 
     def _suspicion(self, request: Request, binding: Binding | None, address: str) -> str:
         """Return why a web page of somebody else may be behind *request*; empty if there is nothing to say so."""
-        public_address = binding.public_address() if binding is not None and "origin" in request.headers else ""
-        if is_foreign(request, public_address):
-            return "the request comes from a page of another site"
+        if is_from_page(request):
+            public_address = binding.public_address() if binding is not None and "origin" in request.headers else ""
+            if is_foreign(request, public_address):
+                return "the request comes from a page of another site"
         if not self._limits.any_host and may_be_rebound(request, address) and not self._security.has_logins():
             return "there is no login: call this machine localhost, add a login or start with --allow-no-login"
         return ""

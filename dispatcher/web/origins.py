@@ -27,6 +27,11 @@ def is_host(text: str) -> bool:
     return _HOST.fullmatch(text) is not None
 
 
+def is_from_page(request: Request) -> bool:
+    """Whether a browser says where *request* comes from."""
+    return "origin" in request.headers or "sec-fetch-site" in request.headers
+
+
 def is_foreign(request: Request, public_address: str) -> bool:
     """Whether a page of another site sends *request*, and it might change something.
 
@@ -53,6 +58,7 @@ def may_be_rebound(request: Request, address: str) -> bool:
     return _is_loopback(address) and not _is_loopback_name(request.host)
 
 
+@lru_cache(maxsize=64)
 def _is_loopback_name(host: str) -> bool:
     """Whether *host*, with or without a port, can mean nothing but this machine."""
     name, bracket, port = host.rpartition("]")

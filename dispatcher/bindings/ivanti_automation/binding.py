@@ -105,7 +105,8 @@ def build(hall: Hall, *, log: Log, quotas: Quotas | None = None) -> IvantiAutoma
     operations = operations_of(SchedulingService)
 
     def context(request: Request) -> Guest:
-        return Guest(hall, request.caller, SubmitKey.of(request.key, request.asked))
+        key = SubmitKey.of(request.key, request.asked) if request.key else None
+        return Guest(hall, request.caller, key)
 
     def zone() -> tzinfo:
         return hall.settings.known().site_zone()  # as it was when the door let the request in

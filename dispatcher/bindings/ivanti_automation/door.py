@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dispatcher.wire import pages
 from dispatcher.wire.help import HelpPages
 from dispatcher.wire.http import BASIC, Request, Response
 
 if TYPE_CHECKING:
-    from dispatcher.services.settings import Settings
+    from dispatcher.services.settings import Settings, Snapshot
 
 _HTML = "text/html; charset=utf-8"
+
+
+class _Place(NamedTuple):
+    """Where *settings* have a service."""
+
+    settings: Snapshot
+    base: str
+    folded: str  #: the same in lower case
+    port: int
+    is_on: bool
+    public_address: str
 
 
 class Door:
@@ -24,11 +35,13 @@ class Door:
         self._help = help_pages
         self._settings = settings
         self._base_path, self._port = f"webapi.{service}_base_path", f"webapi.{service}_port"
+        self._last_place: _Place | None = None
 
     @property
     def home(self) -> str:
         """The base path; empty if the Web API is switched off. Both as known when a request last asked for them."""
-        return self._base if self._settings.known().web_api_enabled() else ""
+        place = self._place()
+        return place.base if place.is_on else ""
 
     @property
     def help_path(self) -> str:
@@ -38,16 +51,12 @@ class Door:
     @property
     def prefixes(self) -> tuple[str, ...]:
         """The base path in lower case."""
-        return (self._base.lower(),)
-
-    @property
-    def _base(self) -> str:
-        return self._settings.known().text(self._base_path)
+        return (self._place().folded,)
 
     @property
     def port(self) -> int:
         """The port that is set for it; 0 if there is none."""
-        return self._settings.known().number(self._port)
+        return self._place().port
 
     def public_address(self) -> str:
         """Return the address that help pages and WSDL show; empty if they show the one that the client used."""
@@ -69,7 +78,7 @@ class Door:
         """Let *request* in, or return the answer if there is nothing behind the door."""
         if not self._is_here(request):
             return Response(404)
-        if address := self._settings.known().text("webapi.public_address"):
+        if address := self._place().public_address:
             request.come_to(address)
         return None
 
@@ -78,11 +87,23 @@ class Door:
 
         Its port counts from when that is open, so that it is never nowhere, and not for who came to another before.
         """
-        settings = self._settings.known()  # as it is now: the request has been authenticated
-        request.home, port = settings.text(self._base_path), settings.number(self._port)
-        is_below = f"{request.path}/".lower().startswith(f"{request.home}/".lower())
-        is_moving = request.ports is not None and not {port, request.port} <= request.ports
-        return settings.web_api_enabled() and is_below and (port in (0, request.port or port) or is_moving)
+        place = self._place()  # as it is now: the request has been authenticated
+        request.home, port = place.base, place.port
+        if not (place.is_on and f"{request.path}/".lower().startswith(f"{place.folded}/")):
+            return False
+        if port in (0, request.port or port):
+            return True
+        return request.ports is not None and not {port, request.port} <= request.ports  # it is moving
+
+    def _place(self) -> _Place:
+        """Return where the service is, as known when a request last asked for the settings."""
+        known, place = self._settings.known(), self._last_place
+        if place is None or place.settings is not known:
+            base = known.text(self._base_path)
+            is_on, address = known.web_api_enabled(), known.text("webapi.public_address")
+            place = _Place(known, base, base.lower(), known.number(self._port), is_on, address)
+            self._last_place = place
+        return place
 
     def _asks_for_help(self, request: Request) -> bool:
         return request.method in ("GET", "HEAD") and self._below(request).split("/")[0] == "help"
@@ -112,4 +133,4 @@ class Door:
 
     def _home_of(self, request: Request) -> str:
         """Return the base path that *request* was let in by: the setting may have changed since."""
-        return request.home or self._base
+        return request.home or self._place().base

@@ -9,8 +9,7 @@ Only ExportJobResults is known by name; the other names, and those of the argume
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dispatcher.bindings.ivanti_automation import memberships, reports, translate
 from dispatcher.bindings.ivanti_automation.contract import (
@@ -50,8 +49,7 @@ if TYPE_CHECKING:
     from dispatcher.services.submits import SubmitKey
 
 
-@dataclass(frozen=True, slots=True)
-class Guest:
+class Guest(NamedTuple):
     """Who stands at the door: the services they may use, the caller they are, and how they call what they ask for."""
 
     hall: Hall

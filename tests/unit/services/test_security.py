@@ -32,6 +32,7 @@ from dispatcher.services.security import (
     LONGEST_NAME,
     MAX_VERIFICATIONS,
     TRUST,
+    Credentials,
     Security,
     to_credentials,
 )
@@ -162,6 +163,12 @@ def test_verified_credentials_are_not_hashed_again_for_a_while(
     clock.turn(TRUST)
     security.authenticate(basic("admin", "pw"), "10.0.0.1")
     assert len(passwords.checks) == 2
+
+
+def test_a_header_is_never_taken_for_what_a_log_in_is_remembered_by(logins: Logins, security: Security) -> None:
+    logins.add("alice", "s3cret", SYSTEM)
+    assert security.log_in(Credentials("alice", "s3cret"), "10.0.0.1").name == "alice"
+    fail(security, repr(("alice", "s3cret", (), ())))
 
 
 def test_whether_credentials_are_remembered_is_known_without_looking_them_up(
