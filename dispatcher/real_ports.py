@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from uuid import UUID
+from uuid import UUID, SafeUUID
 
-import uuid_utils.compat
+import uuid_utils
+
+#: Each look for it in the enumeration takes as long as an id does.
+_UNKNOWN = SafeUUID.unknown
 
 
 def now() -> datetime:
@@ -21,4 +24,7 @@ def steady() -> float:
 
 def new_id() -> UUID:
     """Return a new uuid7: unique, and sorted by the time it was made."""
-    return uuid_utils.compat.uuid7()
+    made = object.__new__(UUID)  # its own way looks at each of the six forms that a uuid may be given in
+    object.__setattr__(made, "int", uuid_utils.uuid7().int)
+    object.__setattr__(made, "is_safe", _UNKNOWN)
+    return made

@@ -92,7 +92,7 @@ def _to_text(value: datetime | None) -> str | None:
         return None
     if value.tzinfo is None:
         raise ValueError(f"naive datetime {value!r}")
-    return _utc_text(value.astimezone(UTC))
+    return _utc_text(value if value.tzinfo is UTC else value.astimezone(UTC))
 
 
 @lru_cache(maxsize=100)  # most moments of a job are the same

@@ -45,6 +45,9 @@ class DirectInserting:
 
     def all(self, cursor: Any, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert *rows*, all of which name the same columns, by *cursor*, in order."""
+        if len(rows) == 1:
+            self.one(cursor, rows[0])
+            return
         for present, alike in groupby(map(self._read, rows), itemgetter(0)):
             sql = self._statements.get(present) or self._statement(present)
             try:
