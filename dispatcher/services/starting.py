@@ -128,11 +128,12 @@ class Starting:
         if queued:
             session.connection().execute(_ENQUEUE, queued)
             after_commit(session, self._ports.wakeup.engine)
-        free = [run for run in runs if run["state"] is State.PENDING and run["hold"] is None]
-        woken = [run["agent_id"] for run in free if run["leased_until"] is None]
-        if woken:
+        pending = State.PENDING
+        free = [run for run in runs if run["state"] is pending and run["hold"] is None and run["leased_until"] is None]
+        if free:
+            woken = [run["agent_id"] for run in free]
             after_commit(session, lambda: self._ports.wakeup.agents(woken))
-        if any(run["due_at"] is not None for run in runs):
+        if [run for run in runs if run["due_at"] is not None]:
             after_commit(session, self._ports.wakeup.engine)
 
     def started(
