@@ -206,7 +206,8 @@ class Shared(list[_Item]):
 class ParameterSet:
     """The parameters of one of the job's objects; secrets already masked.
 
-    ``declared`` has all but their values, which are in ``values``, in the same order: jobs of the same object share it.
+    ``declared`` has all but their values, which are in ``values``, in the same order. If it is ``Shared``, then by jobs
+    that run the same object, and all but the values is the same in their sets.
     ``job_id`` is None before scheduling; ``identifier`` names the set.
     """
 

@@ -42,16 +42,19 @@ class _Nature:
 class _Shown:
     """Parameters as they are shown: ``masked`` ones."""
 
-    __slots__ = ("_defaults", "parameters")
+    __slots__ = ("_defaults", "_names", "parameters")
 
     def __init__(self, masked: Sequence[Parameter]) -> None:
         self.parameters = masked
         # What is stored of a password is not found: it has no name here.
-        self._defaults = [(None if one.type is ParameterType.PASSWORD else one.name, [one.value1]) for one in masked]
+        self._names = [None if one.type is ParameterType.PASSWORD else one.name for one in masked]
+        self._defaults = [[one.value1] for one in masked]
 
     def values(self, stored: Mapping[Any, Sequence[str]]) -> list[str]:
         """Return the *stored* values, in the order of the parameters; the default of what has none."""
-        return [stored.get(name, default)[0] for name, default in self._defaults]
+        if [*stored] == self._names:  # all of them, as they are declared: the rule
+            return [value[0] for value in stored.values()]
+        return [stored.get(name, default)[0] for name, default in zip(self._names, self._defaults, strict=True)]
 
 
 class Plans:
@@ -124,9 +127,9 @@ class Plans:
         """Return what may be shown of the input parameters of one of the stored ``what`` of a job, and their values.
 
         Those are the *stored* ones, else the defaults. Nothing is decrypted: secrets are empty. The parameters, unless
-        there are very many, are shared by all jobs that run it: nobody may change them.
+        there are very many, are shared by all jobs that run it, and by no others: nobody may change them.
         """
-        key = (what["definition"], *what.get("path", ()))
+        key = (what["definition"], what["id"], what["name"], *what.get("path", ()))
         inputs = self._inputs.get(key)
         if inputs is None:
             shown = [one for one in _masked(self.document(session, what)) if one.is_input]
