@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from datetime import datetime
 from threading import Lock
-from typing import Any, NamedTuple
-from uuid import UUID
+from typing import Any
 
 from sqlalchemy import Text, cast, type_coerce
 from sqlalchemy.types import NullType
 
-from dispatcher.core.jobs import Job, Options, ParameterSet
+from dispatcher.core.jobs import Job, ParameterSet
+from dispatcher.datastore.base import Row
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.transactions import Datastore
 
@@ -24,45 +23,43 @@ LONGEST = 8_192
 PER_PARAMETER = 100
 
 
-class Columns(NamedTuple):
-    """What is shown of a job. What is not is not read: it changes for nothing."""
-
-    id: UUID  #: first, because a job is found again by it
-    number: int
-    state: int
-    is_runbook: bool
-    invoker: int
-    invoker_info: str
-    immediate: bool
-    starts_at: datetime
-    is_local_time: bool
-    use_wake_on_lan: bool
-    in_parallel: bool
-    outside_launch_window: str | None
-    stopped_at: datetime | None
-    sorted_at: datetime
-    is_recurring: bool
-    recurring_id: UUID | None
+#: The columns of what is shown of a job. What is not is not read: it changes for nothing.
+COLUMNS = (
+    "id",  # first, because a job is found again by it
+    "number",
+    "state",
+    "is_runbook",
+    "invoker",
+    "invoker_info",
+    "immediate",
+    "starts_at",
+    "is_local_time",
+    "use_wake_on_lan",
+    "in_parallel",
+    "outside_launch_window",
+    "stopped_at",
+    "sorted_at",
+    "is_recurring",
+    "recurring_id",
     # From here on those that may be long.
-    description: str
-    reason: str
-    tags: str | None
-    options: Options | None
-    outputs: list[Any] | None
-    what: Any
-    parameters: Any
-    who: Any
-
-
+    "description",
+    "reason",
+    "tags",
+    "options",
+    "outputs",
+    "what",
+    "parameters",
+    "who",
+)
 #: The columns as the driver gives them.
 Stored = tuple[Any, ...]
-_LONG = slice(Columns._fields.index("description"), None)
+_LONG = slice(COLUMNS.index("description"), None)
 #: Documents that many jobs have in common stay text, see ``KeptParts``.
 _TEXTS = ("what", "parameters", "who")
 #: What gives a ``Stored``: without types, so that nothing is decoded that is known already.
 STORED = [
     type_coerce(cast(JOBS.c[name], Text) if name in _TEXTS else JOBS.c[name], NullType()).label(name)
-    for name in Columns._fields
+    for name in COLUMNS
 ]
 
 
@@ -74,7 +71,7 @@ class KeptJobs:
 
     def __init__(self, datastore: Datastore) -> None:
         dialect = datastore.engine.dialect
-        types = [(place, JOBS.c[name].type) for place, name in enumerate(Columns._fields) if name not in _TEXTS]
+        types = [(place, JOBS.c[name].type) for place, name in enumerate(COLUMNS) if name not in _TEXTS]
         decoders = [(place, one.dialect_impl(dialect).result_processor(dialect, None)) for place, one in types]
         self._decoders = [(place, decode) for place, decode in decoders if decode]
         self._kept: OrderedDict[Any, tuple[Stored, Job]] = OrderedDict()
@@ -103,13 +100,13 @@ class KeptJobs:
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
 
-    def decode(self, row: Stored) -> Columns:
-        """Return *row* as the types of its columns have it; ``what``, ``parameters`` and ``who`` as JSON text."""
+    def decode(self, row: Stored) -> Row:
+        """Return *row* as the types of its columns have it, ``what``, ``parameters`` and ``who`` as JSON text."""
         values = [*row]
         for place, decode in self._decoders:
             if values[place] is not None:
                 values[place] = decode(values[place])
-        return Columns._make(values)
+        return dict(zip(COLUMNS, values, strict=True))
 
 
 def weight(sets: Iterable[ParameterSet]) -> int:
