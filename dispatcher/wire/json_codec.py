@@ -15,7 +15,7 @@ import orjson
 from dispatcher.wire.compiled import compiled
 from dispatcher.wire.dates import format_json
 from dispatcher.wire.json_reader import Fraction
-from dispatcher.wire.once import Blanks, Filled, Once
+from dispatcher.wire.once import GAP, Filled, Once
 from dispatcher.wire.scalars import ReadText, WrongValue, passing_over, read_bytes, read_text, shown, text_reader
 from dispatcher.wire.types import Kind, item_of, kind_of, members_of
 
@@ -24,8 +24,7 @@ Decode = Callable[[Any, tzinfo], Any]
 #: Turns a value that is not None into a plain one; dates carry the offset of the zone given.
 Encode = Callable[[Any, tzinfo], Any]
 
-#: Stands where another text will be: JSON has no such byte.
-_GAP = b"\0"
+_GAP = orjson.dumps(GAP)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 _decoders: dict[Any, Decode] = {}
@@ -216,17 +215,14 @@ def _written(once: Once, encode: Encode, zone: tzinfo) -> Any:
     return found
 
 
+def _filled(filled: Filled, encode: Encode, zone: tzinfo) -> Any:
+    """Return the record with its texts in place, as JSON already."""
+    texts = map(_to_json, filled.texts)
+    return orjson.Fragment(filled.written(zone, _GAP, lambda record: _to_json(encode(record, zone)), texts))
+
+
 def _array_encoder(item: Encode) -> Encode:
-    def filled(values: Filled, zone: tzinfo) -> Any:
-        def around(blanks: Blanks) -> bytes:
-            gap = {blanks.member: orjson.Fragment(_GAP)}
-            return _to_json([item(record, zone) | gap for record in blanks.records])
-
-        return orjson.Fragment(values.written(zone, _GAP, around, map(_to_json, values.texts)))
-
     def encode(values: Any, zone: tzinfo) -> Any:
-        if type(values) is Filled:
-            return filled(values, zone)
         if type(values) is Once:
             return _written(values, encode, zone)
         return [item(value, zone) for value in values if value is not None]
@@ -235,7 +231,7 @@ def _array_encoder(item: Encode) -> Encode:
 
 
 def _record_encoder(members: Mapping[str, Any]) -> Encode:
-    names: dict[str, Any] = {"Once": Once, "written": _written}
+    names: dict[str, Any] = {"Once": Once, "written": _written, "Filled": Filled, "filled": _filled}
     items = []
     for name, spyne_type in members.items():
         item = f"value.{name}"
@@ -248,6 +244,8 @@ def _record_encoder(members: Mapping[str, Any]) -> Encode:
 def encode(value, zone):
     if type(value) is Once:
         return written(value, encode, zone)
+    if type(value) is Filled:
+        return filled(value, encode, zone)
     return {{{", ".join(items)}}}
 """
     return compiled(source, "encode", names)

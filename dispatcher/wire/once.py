@@ -1,12 +1,15 @@
-"""Once: what is written once in each form, however often it is sent: records and lists, or all but one text in each."""
+"""Once: what is written once in each form, however often it is sent: records and lists, or all but the texts in one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from secrets import token_hex
 from typing import Any, AnyStr
 
 #: A longer text is written anew each time: it would need much memory.
 LONGEST = 16_384
+#: Stands where a text will be. Nobody can guess it, so nobody can have sent it.
+GAP = token_hex(16)
 
 
 class Once:
@@ -30,22 +33,21 @@ class Once:
 
 
 class Blanks:
-    """Records of one type, in a list that is sent again and again with other texts in their *member*.
+    """A record that is sent again and again with other texts where ``GAP`` stands in it: of its members, or deeper.
 
-    Whoever keeps it may not change the *records*. May be used by many threads.
+    Whoever keeps it may not change the *record*. May be used by many threads.
     """
 
-    __slots__ = ("member", "pieces", "records")
+    __slots__ = ("pieces", "record")
 
-    def __init__(self, records: Sequence[Any], member: str) -> None:
-        self.records = records
-        self.member = member
-        #: What the list was encoded as, by form, in pieces; between each two stands what is to be replaced by a text.
+    def __init__(self, record: Any) -> None:
+        self.record = record
+        #: What the record was encoded as, by form, in pieces; between each two stands what is to be replaced by a text.
         self.pieces: dict[Hashable, list[Any]] = {}
 
 
 class Filled:
-    """Stands for the list of *blanks* in what is to be encoded, with *texts* in them: one for each record."""
+    """Stands for the record of *blanks* in what is to be encoded, with *texts* in its gaps, in the order of these."""
 
     __slots__ = ("blanks", "texts")
 
@@ -53,16 +55,14 @@ class Filled:
         self.blanks = blanks
         self.texts = texts
 
-    def written(
-        self, form: Hashable, gap: AnyStr, write: Callable[[Blanks], AnyStr], encoded: Iterable[AnyStr]
-    ) -> AnyStr:
-        """Return the list with its texts as they are *encoded*; *write* writes it in this form with *gap* for each.
+    def written(self, form: Hashable, gap: AnyStr, write: Callable[[Any], AnyStr], encoded: Iterable[AnyStr]) -> AnyStr:
+        """Return the record with its texts as they are *encoded*; *write* writes it in this form with *gap* for each.
 
         What was written is remembered unless it is too long.
         """
         pieces = self.blanks.pieces.get(form)
         if pieces is None:
-            around = write(self.blanks)
+            around = write(self.blanks.record)
             pieces = [piece for fixed in around.split(gap) for piece in (fixed, gap)][:-1]
             if len(around) <= LONGEST:
                 self.blanks.pieces[form] = pieces

@@ -9,13 +9,12 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable
-from datetime import datetime
 from functools import cache
 from typing import Any
 
 from dispatcher.wire.compiled import compiled
 from dispatcher.wire.dates import format_xml
-from dispatcher.wire.once import Blanks, Filled, Once
+from dispatcher.wire.once import GAP, Filled, Once
 from dispatcher.wire.types import ARRAYS_NAMESPACE, Kind, item_of, kind_of, members_of
 
 #: Writes the whole element of a value.
@@ -24,8 +23,8 @@ Encode = Callable[[Any], str]
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
 SERIALIZATION = "http://schemas.microsoft.com/2003/10/Serialization/"
 
-#: Stands where another text will be: no text has it that was escaped.
-_GAP = "\0"
+#: What bytes of ASCII are as element content: 1 for what needs no escaping.
+_PLAIN = bytes([chr(code) in "\t\n" or (code >= 0x20 and chr(code) not in "&<>") for code in range(256)])
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -44,6 +43,9 @@ def without_forbidden(text: str) -> str:
 
 
 def _is_plain(text: str) -> bool:
+    """Whether *text* needs no escaping; not of every such one."""
+    if text.isascii():
+        return 0 not in text.encode().translate(_PLAIN)
     return text.isprintable() and "&" not in text and "<" not in text and ">" not in text
 
 
@@ -116,7 +118,6 @@ class _Element:
 
 # Elements without attributes of their own recur: all types below a root share these, and one may contain itself.
 _inner: dict[tuple[Any, str, str], Encode] = {}
-_around: dict[tuple[Any, str, str, str], Encode] = {}
 
 
 def _inner_encoder(place: _Element, spyne_type: Any) -> Encode:
@@ -125,14 +126,6 @@ def _inner_encoder(place: _Element, spyne_type: Any) -> Encode:
         _inner[key] = lambda value: _inner[key](value)
         _inner[key] = place.encoder(spyne_type)
     return _inner[key]
-
-
-def _encoder_around(member: str, place: _Element, model: Any) -> Encode:
-    """Return what writes a record with a gap as the text of its *member*."""
-    key = (model, place.tag, place.prefix, member)
-    if key not in _around:
-        _around[key] = _record_encoder(place, model, member)
-    return _around[key]
 
 
 def _content(spyne_type: Any) -> Callable[[Any], str]:
@@ -151,16 +144,12 @@ def _bytes_content(value: bytes) -> str:
     return base64.b64encode(value).decode()
 
 
-def _moment_content(value: datetime) -> str:
-    return format_xml(value)
-
-
 _CONTENTS: dict[Kind, Callable[[Any], str]] = {
     Kind.TEXT: escape,
     Kind.FLAG: _flag_content,
     Kind.NUMBER: str,
     Kind.LONG: str,
-    Kind.MOMENT: _moment_content,
+    Kind.MOMENT: format_xml,
     Kind.BYTES: _bytes_content,
 }
 
@@ -184,10 +173,10 @@ def _written(once: Once, encode: Encode) -> str:
     return text
 
 
-def _filled(filled: Filled, form: Encode, write: Callable[[Blanks], str]) -> str:
-    """Return the list with its texts in place."""
+def _filled(filled: Filled, encode: Encode) -> str:
+    """Return the record with its texts in place."""
     texts = filled.texts
-    return filled.written(form, _GAP, write, texts if _is_plain("".join(texts)) else map(escape, texts))
+    return filled.written(encode, GAP, encode, texts if _is_plain("".join(texts)) else map(escape, texts))
 
 
 def _array_encoder(place: _Element, spyne_type: Any) -> Encode:
@@ -203,15 +192,9 @@ def _array_encoder(place: _Element, spyne_type: Any) -> Encode:
     item = _inner_encoder(inside, item_type)
     end, nil = place.close, place.nil
 
-    def around(blanks: Blanks) -> str:
-        write = _encoder_around(blanks.member, inside, item_type)
-        return begin + "".join(map(write, blanks.records)) + end
-
     def encode(values: Any) -> str:
         if values is None:
             return nil
-        if type(values) is Filled:
-            return _filled(values, encode, around)
         if type(values) is Once:
             return _written(values, encode)
         return begin + "".join([item(value) for value in values if value is not None]) + end
@@ -219,30 +202,30 @@ def _array_encoder(place: _Element, spyne_type: Any) -> Encode:
     return encode
 
 
-def _record_encoder(place: _Element, model: Any, gap: str = "") -> Encode:
-    """Return the encoder of records of *model*; the text of the member *gap*, if there is one, is left open."""
-    names: dict[str, Any] = {"Once": Once, "written": _written, "is_plain": _is_plain, "escape": escape}
-    names |= {"begin": place.open, "end": place.close, "nil": place.nil}
+def _record_encoder(place: _Element, model: Any) -> Encode:
+    """Return the encoder of records of *model*."""
+    names: dict[str, Any] = {"Once": Once, "written": _written, "Filled": Filled, "filled": _filled}
+    names |= {"is_plain": _is_plain, "escape": escape, "begin": place.open, "end": place.close, "nil": place.nil}
     members = members_of(model)
     texts = [name for name, spyne_type in members.items() if kind_of(spyne_type) is Kind.TEXT]
     read = "".join([f"    _{name} = value.{name}\n" for name in members])
     # Texts that need no escaping are the rule: one test for all of them.
     escaped = "".join([f"        _{name} = _{name} and escape(_{name})\n" for name in texts])
-    written = {name: _member(place.child(name), name, members[name], names) for name in members}
-    if gap:
-        names["gap"] = _GAP
-        written[gap] = f"{place.child(gap).open}{{gap}}{place.child(gap).close}"
+    written = [_member(place.child(name), name, spyne_type, names) for name, spyne_type in members.items()]
     source = f"""
 def encode(value):
     if value is None:
         return nil
     if type(value) is Once:
         return written(value, encode)
+    if type(value) is Filled:
+        return filled(value, encode)
 {read}
-    if not is_plain(f"{"".join([f"{{_{name}}}" for name in texts])}"):
+    texts = f"{"".join([f"{{_{name} or ''}}" for name in texts])}"
+    if texts and not is_plain(texts):
         pass
 {escaped}
-    return f"{{begin}}{"".join(written.values())}{{end}}"
+    return f"{{begin}}{"".join(written)}{{end}}"
 """
     return compiled(source, "encode", names)
 
@@ -260,5 +243,8 @@ def _member(place: _Element, name: str, spyne_type: Any, names: dict[str, Any]) 
         names[f"elements_{name}"] = elements | {None: missing}
         return f"{{elements_{name}[_{name}]}}"
     names |= {f"missing_{name}": missing, f"content_{name}": content}
+    if kind is Kind.FLAG:
+        yes, no = (f"'{place.open}{content(flag)}{place.close}'" for flag in (True, False))
+        return f"{{{yes} if _{name} else missing_{name} if _{name} is None else {no}}}"
     shown = f"_{name}" if kind is Kind.TEXT else f"content_{name}(_{name})"
     return f"{{missing_{name} if _{name} is None else f'{place.open}{{{shown}}}{place.close}'}}"

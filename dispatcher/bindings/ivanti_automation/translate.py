@@ -34,8 +34,8 @@ from dispatcher.core.jobs import (
 from dispatcher.core.parameters import Parameter
 from dispatcher.core.states import State
 from dispatcher.wire.guids import NO_GUID, find_guid, format_guid, parse_guid
-from dispatcher.wire.once import Blanks, Filled, Once
-from dispatcher.wire.types import new
+from dispatcher.wire.once import GAP, Blanks, Filled, Once
+from dispatcher.wire.types import blank, new
 
 if TYPE_CHECKING:
     from dispatcher.services.output import OutputRange
@@ -94,25 +94,24 @@ def to_job_request(job: Any) -> JobRequest:
 
 def to_wire_job(job: Job) -> Any:
     """Return *job* as a ``Job``; StartDateTime is never null, because LUCD compares it (contract section 3.3)."""
-    return new(
-        contract.Job,
-        Description=job.description,
-        IsRecurring=job.is_recurring,
-        IsRunBookJob=job.is_runbook,
-        JobID=format_guid(job.id),
-        Options=to_wire_options(job.options),
-        OutputParameters=[to_wire_parameter_set(parameters) for parameters in job.outputs],
-        OutsideLaunchWindow=job.outside_launch_window,
-        Parameters=_all(job.parameters, to_wire_parameter_set),
-        Reason=job.reason,
-        RecurringJobID=format_guid(job.recurring_id) if job.recurring_id else None,
-        ScheduleInParallel=job.in_parallel,
-        Status=to_wire_status(job),
-        Tags=job.tags,
-        What=_all(job.what, to_wire_what),
-        When=to_wire_when(job),
-        Who=_all(job.who, to_wire_who),
-    )
+    wire = blank(contract.Job)
+    wire.Description = job.description
+    wire.IsRecurring = job.is_recurring
+    wire.IsRunBookJob = job.is_runbook
+    wire.JobID = format_guid(job.id)
+    wire.Options = to_wire_options(job.options)
+    wire.OutputParameters = [to_wire_parameter_set(parameters) for parameters in job.outputs]
+    wire.OutsideLaunchWindow = job.outside_launch_window
+    wire.Parameters = _all(job.parameters, to_wire_parameter_set)
+    wire.Reason = job.reason
+    wire.RecurringJobID = format_guid(job.recurring_id) if job.recurring_id else None
+    wire.ScheduleInParallel = job.in_parallel
+    wire.Status = to_wire_status(job)
+    wire.Tags = job.tags
+    wire.What = _all(job.what, to_wire_what)
+    wire.When = to_wire_when(job)
+    wire.Who = _all(job.who, to_wire_who)
+    return wire
 
 
 def to_kept_job(job: Job) -> Any:
@@ -150,14 +149,13 @@ def to_wanted_state(status: Any) -> State:
 
 def to_wire_status(job: Job) -> Any:
     """Return where *job* stands as a ``JobStatus``."""
-    return new(
-        contract.JobStatus,
-        JobInvoker=int(job.invoker),
-        JobInvokerInfo=job.invoker_info,
-        StartDateTime=job.started_at,
-        StopDateTime=job.stopped_at,
-        Type=int(job.state),
-    )
+    wire = blank(contract.JobStatus)
+    wire.JobInvoker = job.invoker
+    wire.JobInvokerInfo = job.invoker_info
+    wire.StartDateTime = job.started_at
+    wire.StopDateTime = job.stopped_at
+    wire.Type = job.state
+    return wire
 
 
 def to_when(when: Any) -> When:
@@ -180,18 +178,18 @@ def to_when(when: Any) -> When:
 
 def to_wire_when(job: Job) -> Any:
     """Return when *job* starts as a ``JobWhen``; an immediate job shows its actual start."""
-    recurrence, options = job.when.recurrence, job.options or {}
-    return new(
-        contract.JobWhen,
-        Immediate=job.when.immediate,
-        IsLocalTime=job.when.is_local_time,
-        NextBoot=options.get("boot") == "next",
-        OfflineAgentsNextBoot=bool(options.get("offline_agents_next_boot")),
-        Recurrence=None if recurrence is None else to_wire_recurrence(recurrence),
-        RecurringSchedule=None if recurrence is None else recurrence.rule,
-        ScheduledDateTime=job.when.starts_at or job.started_at,
-        UseWakeOnLAN=job.when.use_wake_on_lan,
-    )
+    when, options = job.when, job.options or {}
+    recurrence = when.recurrence
+    wire = blank(contract.JobWhen)
+    wire.Immediate = when.immediate
+    wire.IsLocalTime = when.is_local_time
+    wire.NextBoot = options.get("boot") == "next"
+    wire.OfflineAgentsNextBoot = bool(options.get("offline_agents_next_boot"))
+    wire.Recurrence = None if recurrence is None else to_wire_recurrence(recurrence)
+    wire.RecurringSchedule = None if recurrence is None else recurrence.rule
+    wire.ScheduledDateTime = when.starts_at or job.started_at
+    wire.UseWakeOnLAN = when.use_wake_on_lan
+    return wire
 
 
 def to_what_choice(what: Any, member: str) -> WhatChoice:
@@ -263,13 +261,27 @@ def to_given_set(container: Any) -> GivenSet:
 
 
 def to_wire_parameter_set(parameters: ParameterSet) -> Any:
-    """Return *parameters* as a ``ParameterContainer``; JobGuid is all zeros before scheduling (contract 3.6)."""
+    """Return *parameters* as a ``ParameterContainer``; if jobs share all but the values, that is written once."""
+    declared = parameters.declared
+    if not isinstance(declared, Shared):
+        return _parameter_set(parameters, [to_wire_parameter(one) for one in parameters.parameters])
+    blanks: Any = declared.views.get(to_wire_parameter_set)
+    if blanks is None:
+        around = [to_wire_parameter(one) for one in declared]
+        for one in around:
+            one.Value1 = GAP
+        blanks = declared.views[to_wire_parameter_set] = Blanks(_parameter_set(parameters, around))
+    return Filled(blanks, parameters.values)
+
+
+def _parameter_set(parameters: ParameterSet, wire_parameters: list[Any]) -> Any:
+    """Return a ``ParameterContainer``; JobGuid is all zeros before scheduling (contract 3.6)."""
     return new(
         contract.ParameterContainer,
         Identifier=format_guid(parameters.identifier) if parameters.identifier else "",
         JobGuid=format_guid(parameters.job_id) if parameters.job_id else NO_GUID,
         JobName=parameters.job_name,
-        JobParameters=_parameters(parameters),
+        JobParameters=wire_parameters,
         TaskContainerGuid=format_guid(parameters.what.id),
         TaskContainerName=parameters.what.name,
         Type=int(parameters.what.kind),
@@ -343,18 +355,6 @@ def _all(items: list[_Item], to_wire: Callable[[_Item], Any]) -> Any:
     if kept is None:
         kept = items.views[to_wire] = Once([to_wire(item) for item in items])
     return kept
-
-
-def _parameters(parameters: ParameterSet) -> Any:
-    """Return *parameters* as a list of ``JobParameter``; if jobs share the declared ones, all but the values once."""
-    declared = parameters.declared
-    if not isinstance(declared, Shared):
-        return [to_wire_parameter(parameter) for parameter in parameters.parameters]
-    blanks: Any = declared.views.get(to_wire_parameter)
-    if blanks is None:
-        blanks = Blanks([to_wire_parameter(parameter) for parameter in declared], "Value1")
-        declared.views[to_wire_parameter] = blanks
-    return Filled(blanks, parameters.values)
 
 
 def _items(wire_list: Iterable[Any] | None) -> list[Any]:

@@ -23,7 +23,7 @@ from dispatcher.bindings.ivanti_automation.contract import (
 )
 from dispatcher.wire import once
 from dispatcher.wire.json_codec import encode_json
-from dispatcher.wire.once import Blanks, Filled, Once
+from dispatcher.wire.once import GAP, Blanks, Filled, Once
 from dispatcher.wire.types import DataContract, new
 from dispatcher.wire.xml_codec import encode_xml, result_encoder
 
@@ -115,33 +115,36 @@ def test_a_long_text_is_not_kept(encode: Callable[[Any, Any], bytes], monkeypatc
 @pytest.mark.parametrize("member", ["Description", "Value1", "Value3"])  # the first one, one in between, the last one
 @given(data=st.data())
 @quick
-def test_a_list_is_written_around_texts_as_with_them(member: str, data: st.DataObject) -> None:
-    container = data.draw(values(ParameterContainer, XML_CHARACTERS, MOMENTS))
+def test_a_record_is_written_around_texts_as_with_them(member: str, data: st.DataObject) -> None:
+    given_one = vars(data.draw(values(ParameterContainer, XML_CHARACTERS, MOMENTS)))
     records = data.draw(st.lists(values(JobParameter, ANY_CHARACTERS, MOMENTS), max_size=3))
-    blanks, in_soap = Blanks(records, member), result_encoder(ParameterContainer, "Result")
 
+    def container(texts: list[str]) -> Any:
+        written = [new(JobParameter, **{**vars(one), member: text}) for one, text in zip(records, texts, strict=False)]
+        return new(ParameterContainer, **{**given_one, "JobParameters": written, "TaskContainerName": texts[-1]})
+
+    blanks, in_soap = Blanks(container([GAP] * (len(records) + 1))), result_encoder(ParameterContainer, "Result")
     for _ in range(2):
-        texts = data.draw(st.lists(st.text(), min_size=len(records), max_size=len(records)))
-        written = [new(JobParameter, **{**vars(one), member: text}) for one, text in zip(records, texts, strict=True)]
-        plain = new(ParameterContainer, **{**vars(container), "JobParameters": written})
-        filled = new(ParameterContainer, **{**vars(container), "JobParameters": Filled(blanks, texts)})
-        for one in (filled, Once(filled)):
+        texts = data.draw(st.lists(st.text(), min_size=len(records) + 1, max_size=len(records) + 1))
+        plain = container(texts)
+        for one in (Filled(blanks, texts), Once(Filled(blanks, texts))):
             assert encode_xml(ParameterContainer, one) == encode_xml(ParameterContainer, plain)
             assert in_soap(one) == in_soap(plain)
             assert encode_json(ParameterContainer, one, BERLIN) == encode_json(ParameterContainer, plain, BERLIN)
+            for list_of, list_plain in (([one, plain], [plain, plain]), (Once([one]), [plain])):
+                job, plain_job = new(Job, Parameters=list_of), new(Job, Parameters=list_plain)
+                assert encode_xml(Job, job) == encode_xml(Job, plain_job)
+                assert encode_json(Job, job) == encode_json(Job, plain_job)
 
 
 @pytest.mark.parametrize("encode", [encode_xml, encode_json])
-def test_a_list_is_written_once_around_its_texts(
+def test_a_record_is_written_once_around_its_texts(
     encode: Callable[[Any, Any], bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def written(texts: list[str]) -> bytes:
-        return encode(ParameterContainer, new(ParameterContainer, JobParameters=Filled(blanks, texts)))
-
     for longest, is_kept in ((1_000, True), (10, False)):
         monkeypatch.setattr(once, "LONGEST", longest)
-        blanks = Blanks([new(JobParameter, Name="first", Value1="never shown")], "Value1")
-        assert b"value" in written(["value"])
-        blanks.records[0].Name = "second"
-        assert (b"first" in written([""])) is is_kept
-        assert not re.search(b"value|never", written([""]))
+        blanks = Blanks(new(JobParameter, Name="first", Value1=GAP))
+        assert b"value" in encode(JobParameter, Filled(blanks, ["value"]))
+        blanks.record.Name = "second"
+        assert (b"first" in encode(JobParameter, Filled(blanks, [""]))) is is_kept
+        assert not re.search(f"value|{GAP}".encode(), encode(JobParameter, Filled(blanks, [""])))
