@@ -159,7 +159,10 @@ class WebApp:
         return self._upload_binding(request, self._find(request))
 
     def _upload_binding(self, request: Request, binding: Binding | None) -> UploadBinding | None:
-        return next((one for one in self._uploading if one is binding and one.is_upload(request)), None)
+        for one in self._uploading:
+            if one is binding and one.is_upload(request):
+                return one
+        return None
 
     def respond(self, request: Request, address: str) -> Response:
         """Answer *request* from *address*, in the calling thread. Never raises."""
@@ -296,16 +299,14 @@ class WebApp:
 
 
 def _to_request(scope: Scope, new_id: NewId, ports: frozenset[int] | None) -> Request:
-    raw = scope.get("raw_path") or scope["path"].encode()
-    return Request(
-        method=scope["method"],
-        path=unquote_to_bytes(raw.partition(b"?")[0]).decode("utf-8", "replace"),
-        query=scope["query_string"].decode("latin-1"),
-        scheme=scope.get("scheme", "http"),
-        port=(scope.get("server") or ("", 0))[1] or 0,
-        ports=ports,
-        new_id=new_id,
-    )
+    raw = (scope.get("raw_path") or scope["path"].encode()).partition(b"?")[0]
+    path = (unquote_to_bytes(raw) if b"%" in raw else raw).decode("utf-8", "replace")
+    request = Request(scope["method"], path, scope["query_string"].decode("latin-1"))
+    request.scheme = scope.get("scheme", "http")
+    request.port = (scope.get("server") or ("", 0))[1] or 0
+    request.ports = ports
+    request.new_id = new_id
+    return request
 
 
 def _live() -> Response:

@@ -9,39 +9,17 @@ import asyncio
 from collections import deque
 from functools import lru_cache
 from typing import Any
+from urllib.parse import unquote
 
 import httptools
-from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from dispatcher.web.cycle import Cycle, Event
 from dispatcher.web.receiving import HANG_UP, MAX_HEADER_BYTES, WHOLE
 
 #: How long the head of a request may take, in seconds.
 HEAD_DEADLINE_S = 30.0
-
-
-class _Event:
-    """What ``asyncio.Event`` is, for one that waits: without a queue of those that do, which takes 700 bytes."""
-
-    __slots__ = ("_is_set", "_waiter")
-
-    def __init__(self) -> None:
-        self._is_set = False
-        self._waiter: asyncio.Future[None] | None = None
-
-    def set(self) -> None:
-        self._is_set = True
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    def clear(self) -> None:
-        self._is_set = False
-
-    async def wait(self) -> None:
-        while not self._is_set:
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
-        self._waiter = None
 
 
 class _Flow(FlowControl):
@@ -51,7 +29,7 @@ class _Flow(FlowControl):
         self._transport = transport
         self.read_paused = False
         self.write_paused = False
-        self._is_writable_event: Any = _Event()
+        self._is_writable_event: Any = Event()
         self._is_writable_event.set()
 
 
@@ -92,6 +70,8 @@ class BoundedProtocol(HttpToolsProtocol):
     # In slots: with more attributes in their dictionaries than now, Python would not let all connections share the keys
     # of these, and each would take two kilobytes more.
     __slots__ = ("_deadline", "_extensions", "_gone", "_in_head", "_in_message", "_unread")
+    cycle: Any  # a ``Cycle``
+    scope: Any
     deadline_s = HEAD_DEADLINE_S
     #: Of a listener that is no more, while the server goes on: each connection may ask once more.
     is_retired = False
@@ -124,16 +104,20 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser, never with more than may still come."""
-        rest = memoryview(data)
         if self.parser is None:
             self.parser = _new_parser(self)
         self._in_head = self._in_head or not self._in_message
+        rest: bytes | memoryview = data
         while rest and not self.transport.is_closing():
-            part, rest = rest[: MAX_HEADER_BYTES - self._unread], rest[MAX_HEADER_BYTES - self._unread :]
+            most = MAX_HEADER_BYTES - self._unread
+            if len(rest) <= most:
+                part, rest = bytes(rest), b""
+            else:
+                rest = memoryview(rest)
+                part, rest = bytes(rest[:most]), rest[most:]
             self._unread += len(part)
-            unfed = bytes(part)
-            while unfed:
-                unfed = self._feed(unfed)
+            while part:
+                part = self._feed(part)
             if self._unread >= MAX_HEADER_BYTES and not self.transport.is_closing():
                 self._refuse()
         self._set_deadline(wanted=self._in_head and not self.transport.is_closing())
@@ -156,25 +140,42 @@ class BoundedProtocol(HttpToolsProtocol):
                 raise ValueError("no tunnels here")
             return  # it is read again
         self._unread, self._in_head, self._in_message = 0, False, True
-        if self._is_answering() and self.pipeline is _NONE_WAIT:
+        version, url, scope = self.parser.get_http_version(), httptools.parse_url(self.url), self.scope
+        if version != "1.1":
+            scope["http_version"] = version
+        scope["method"] = self.parser.get_method().decode("ascii")
+        scope["raw_path"] = url.path
+        path = url.path.decode("ascii")
+        scope["path"] = unquote(path) if "%" in path else path
+        scope["query_string"] = url.query or b""
+        is_waiting = self._is_answering()
+        keep_alive = version != "1.0" and self.parser.should_keep_alive() and not self.is_retired
+        self.cycle = Cycle(self, scope, keep_alive=keep_alive)
+        if not is_waiting:
+            self._start_asgi_task(self.cycle, self.app)
+            return
+        if self.pipeline is _NONE_WAIT:
             self.pipeline = deque()
-        super().on_headers_complete()
-        if self.is_retired:
-            self.cycle.keep_alive = False
-        self.cycle.message_event = _Event()  # type: ignore[assignment] # nobody waits yet: its task has just been made
+        self.flow.pause_reading()
+        self.pipeline.appendleft((self.cycle, self.app))
 
     def on_body(self, body: bytes) -> None:
         """Note that a piece of the body has come."""
         self._unread = 0
-        super().on_body(body)
+        if not self.cycle.response_complete:
+            self.cycle.take(body)
+            if self.cycle.size > HIGH_WATER_LIMIT:
+                self.flow.pause_reading()
 
     def on_message_complete(self) -> None:
         """Note that the next head may come."""
         if self.parser.should_upgrade():
             return  # of a message that has not begun
         self._unread, self._in_message = 0, False
-        self.scope[WHOLE] = True  # type: ignore[literal-required]
-        super().on_message_complete()
+        self.scope[WHOLE] = self.cycle.whole
+        if not self.cycle.response_complete:
+            self.cycle.more_body = False
+            self.cycle.set()
         if not self.pipeline:
             self.flow.resume_reading()  # nobody may ask for more of it: only so is the end of the connection seen
 

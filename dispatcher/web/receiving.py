@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any
 
 from dispatcher.core.errors import DispatcherError
@@ -14,11 +14,15 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 #: The extension of a scope that is a future, done when the client has gone: waiting for it takes no task.
 HANG_UP = "dispatcher.hang_up"
-#: What a scope has once its message has come whole: then nobody waits for the body, which takes a deadline.
+#: What a scope has once its message has come whole: gives the body, once, without waiting for it, which takes a
+#: deadline; None if the client has gone.
 WHOLE = "dispatcher.whole"
 MAX_HEADERS = 100
 MAX_HEADER_BYTES = 16 * 1024
 _MOST_DIGITS = 18
+#: Headers that most clients send.
+_USUAL = ("accept", "accept-encoding", "authorization", "connection", "content-length", "content-type", "host")
+_NAMES = {name.encode(): name for name in (*_USUAL, "soapaction", "user-agent")}
 
 
 class Refused(DispatcherError):
@@ -40,19 +44,17 @@ class HungUp(DispatcherError):
         super().__init__("the client has gone")
 
 
-def read_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+def read_headers(raw: Collection[tuple[bytes, bytes]]) -> dict[str, str]:
     """Return the headers by lower-case name; repeated ones are joined by a comma, as HTTP says.
 
     :raises Refused: 431 if there are more than the quotas allow.
     """
     headers: dict[str, str] = {}
-    size = 0
-    for count, (name, value) in enumerate(raw, 1):
-        size += len(name) + len(value)
-        if size > MAX_HEADER_BYTES or count > MAX_HEADERS:
-            raise Refused(431, f"more than {MAX_HEADERS} headers or {MAX_HEADER_BYTES} bytes of them")
-        text = name.decode("latin-1").lower()
-        headers[text] = f"{headers[text]}, {value.decode('latin-1')}" if text in headers else value.decode("latin-1")
+    if len(raw) > MAX_HEADERS or sum([len(name) + len(value) for name, value in raw]) > MAX_HEADER_BYTES:
+        raise Refused(431, f"more than {MAX_HEADERS} headers or {MAX_HEADER_BYTES} bytes of them")
+    for name, value in raw:
+        key, text = _NAMES.get(name) or name.decode("latin-1").lower(), value.decode("latin-1")
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
     return headers
 
 
@@ -84,19 +86,21 @@ async def read_body(
     :raises HungUp: if the client goes away before.
     """
     read_length(headers.get("content-length", "0"), max_bytes)
-    message = _part(await receive()) if WHOLE in scope else await next_part(receive, deadline_s)
-    if not message.get("more_body"):
-        body: bytes = message.get("body", b"")
-        if len(body) > max_bytes:
-            raise too_large(max_bytes)
-        return body
-    return await _rest(receive, message.get("body", b""), max_bytes, deadline_s)
+    if WHOLE not in scope:
+        return await _in_pieces(receive, max_bytes, deadline_s)
+    body: bytes | None = scope[WHOLE]()
+    if body is None:
+        raise HungUp
+    if len(body) > max_bytes:
+        raise too_large(max_bytes)
+    return body
 
 
-async def _rest(receive: Receive, first: bytes, max_bytes: int, deadline_s: float) -> bytes:
+async def _in_pieces(receive: Receive, max_bytes: int, deadline_s: float) -> bytes:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + deadline_s
-    parts, size, more = [first], len(first), True
+    parts: list[bytes] = []
+    size, more = 0, True
     while more:
         message = await next_part(receive, deadline - loop.time())
         part = message.get("body", b"")
@@ -119,10 +123,6 @@ async def next_part(receive: Receive, left_s: float) -> MutableMapping[str, Any]
             message = await receive()
     except TimeoutError:
         raise Refused(408, "the message was not received in time") from None
-    return _part(message)
-
-
-def _part(message: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     if message["type"] == "http.disconnect":
         raise HungUp
     return message
