@@ -51,7 +51,7 @@ def format_xml(moment: datetime) -> str:
     if moment.tzinfo is not UTC:
         moment = moment.astimezone(UTC)
     text = orjson.dumps(moment)[1:-7].decode()  # a quarter of what isoformat takes
-    return text.rstrip("0") if "." in text else text
+    return text.rstrip("0") if moment.microsecond else text
 
 
 def format_json(moment: datetime, site_zone: tzinfo) -> str:

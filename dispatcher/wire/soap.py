@@ -45,9 +45,10 @@ class Version:
     #: The attribute of a header that says whom it is for.
     receiver_attribute: str
 
-    def envelope(self, body: str) -> bytes:
-        """Return *body* in an envelope, in UTF-8."""
-        return f'<s:Envelope xmlns:s="{self.namespace}"><s:Body>{body}</s:Body></s:Envelope>'.encode()
+    def envelope(self, *body: str) -> bytes:
+        """Return *body*, given in pieces, in an envelope, in UTF-8."""
+        begin = f'<s:Envelope xmlns:s="{self.namespace}"><s:Body>'
+        return "".join([begin, *body, "</s:Body></s:Envelope>"]).encode()
 
 
 SOAP_11 = Version(
@@ -160,7 +161,7 @@ class SoapEndpoint:
 
     def envelope(self, operation: Operation, value: Any) -> bytes:
         """Return *value*, a result of *operation*, as its SOAP 1.2 response."""
-        return SOAP_12.envelope(self._calls[operation.name].response(value))
+        return SOAP_12.envelope(*self._calls[operation.name].response(value))
 
     def _call_for(self, element: Any) -> _Call:
         name = element.tag.rpartition("}")[2]
@@ -197,10 +198,11 @@ class _Call:
 
     def __call__(self, arguments: Sequence[Any], version: Version, context: Any) -> Response:
         value = self._operation(context, *arguments)
-        return Response(200, version.envelope(self.response(value)), version.content_type)
+        return Response(200, version.envelope(*self.response(value)), version.content_type)
 
-    def response(self, value: Any) -> str:
-        return self._open + self._encode(value) + self._close
+    def response(self, value: Any) -> tuple[str, str, str]:
+        """Return what stands in the body, in pieces."""
+        return self._open, self._encode(value), self._close
 
 
 _Shapes = Shapes[tuple[_Call, Version]]

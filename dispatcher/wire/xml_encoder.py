@@ -197,14 +197,19 @@ def _array_encoder(place: _Element, spyne_type: Any) -> Encode:
             return nil
         if type(values) is Once:
             return _written(values, encode)
-        return begin + "".join([item(value) for value in values if value is not None]) + end
+        pieces = [begin]  # in place of a comprehension: most lists have one item or none
+        for value in values:
+            if value is not None:
+                pieces.append(item(value))
+        pieces.append(end)
+        return "".join(pieces)
 
     return encode
 
 
 def _record_encoder(place: _Element, model: Any) -> Encode:
     """Return the encoder of records of *model*."""
-    names: dict[str, Any] = {"Once": Once, "written": _written, "Filled": Filled, "filled": _filled}
+    names: dict[str, Any] = {"model": model, "Once": Once, "written": _written, "Filled": Filled, "filled": _filled}
     names |= {"is_plain": _is_plain, "escape": escape, "begin": place.open, "end": place.close, "nil": place.nil}
     members = members_of(model)
     texts = [name for name, spyne_type in members.items() if kind_of(spyne_type) is Kind.TEXT]
@@ -214,12 +219,13 @@ def _record_encoder(place: _Element, model: Any) -> Encode:
     written = [_member(place.child(name), name, spyne_type, names) for name, spyne_type in members.items()]
     source = f"""
 def encode(value):
-    if value is None:
-        return nil
-    if type(value) is Once:
-        return written(value, encode)
-    if type(value) is Filled:
-        return filled(value, encode)
+    if type(value) is not model:
+        if value is None:
+            return nil
+        if type(value) is Once:
+            return written(value, encode)
+        if type(value) is Filled:
+            return filled(value, encode)
 {read}
     texts = f"{"".join([f"{{_{name} or ''}}" for name in texts])}"
     if texts and not is_plain(texts):
@@ -234,8 +240,8 @@ def _member(place: _Element, name: str, spyne_type: Any, names: dict[str, Any]) 
     """Return what writes the member *name*, as a replacement field of an f-string; *names* gets what it needs."""
     kind = kind_of(spyne_type)
     if kind in (Kind.RECORD, Kind.ARRAY):
-        names[f"write_{name}"] = _inner_encoder(place, spyne_type)
-        return f"{{write_{name}(_{name})}}"
+        names |= {f"write_{name}": _inner_encoder(place, spyne_type), f"missing_{name}": place.nil}
+        return f"{{missing_{name} if _{name} is None else write_{name}(_{name})}}"
     missing = place.nil if spyne_type.Attributes.nillable else ""
     content = _content(spyne_type)
     if kind is Kind.ENUM:

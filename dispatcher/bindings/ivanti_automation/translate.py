@@ -100,7 +100,7 @@ def to_wire_job(job: Job) -> Any:
     wire.IsRunBookJob = job.is_runbook
     wire.JobID = format_guid(job.id)
     wire.Options = to_wire_options(job.options)
-    wire.OutputParameters = [to_wire_parameter_set(parameters) for parameters in job.outputs]
+    wire.OutputParameters = _all(job.outputs, to_wire_parameter_set)
     wire.OutsideLaunchWindow = job.outside_launch_window
     wire.Parameters = _all(job.parameters, to_wire_parameter_set)
     wire.Reason = job.reason
@@ -350,7 +350,7 @@ def to_who_query(
 def _all(items: list[_Item], to_wire: Callable[[_Item], Any]) -> Any:
     """Return all *items* as *to_wire* has them: if jobs share them, made and written once for all of these."""
     if not isinstance(items, Shared):
-        return [to_wire(item) for item in items]
+        return [*map(to_wire, items)]
     kept = items.views.get(to_wire)
     if kept is None:
         kept = items.views[to_wire] = Once([to_wire(item) for item in items])
