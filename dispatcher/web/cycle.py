@@ -117,9 +117,7 @@ class Cycle(Event):
 
     async def receive(self) -> MutableMapping[str, Any]:
         """Return what has come of the body, as soon as something has; or that the client has gone."""
-        if self._waits_to_be_asked and not self._protocol.transport.is_closing():
-            self._protocol.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            self._waits_to_be_asked = False
+        self._ask()
         if not (self.disconnected or self.response_complete):
             self._protocol.flow.resume_reading()
             await self.wait()
@@ -130,9 +128,14 @@ class Cycle(Event):
 
     def whole(self) -> bytes | None:
         """Return the body, all of which has come; None if the client has gone. As ``receive``, without waiting."""
-        self._waits_to_be_asked = False
+        self._ask()
         self.clear()
         return None if self.disconnected else self._taken()
+
+    def _ask(self) -> None:
+        if self._waits_to_be_asked and not self._protocol.transport.is_closing():
+            self._protocol.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self._waits_to_be_asked = False
 
     def _taken(self) -> bytes:
         body = b"".join(self._pieces)

@@ -12,6 +12,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from dispatcher.web.connections import BoundedProtocol
+from dispatcher.web.receiving import read_body
 
 START = "http.response.start"
 BODY = "http.response.body"
@@ -45,6 +46,7 @@ REQUESTS = {
     "HEAD": b"HEAD / HTTP/1.1\r\nhost: x\r\n\r\n",
     "POST": b"POST / HTTP/1.1\r\ncontent-length: 4\r\n\r\nbody",
     "POST that waits to be asked": b"POST / HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\n",
+    "POST that has come": b"POST /whole HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\nbody",
     "two": 2 * b"POST / HTTP/1.1\r\ncontent-length: 4\r\n\r\nbody",
 }
 
@@ -79,7 +81,9 @@ def spoken(kind: type[HttpToolsProtocol], request: bytes, answer: list[Any]) -> 
     seen: list[Any] = []
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
-        if scope["method"] == "POST":
+        if scope["path"] == "/whole":
+            seen.append(await read_body(scope, receive, {}, 100, 10))
+        elif scope["method"] == "POST":
             seen.append(await receive())
         seen.append([scope[name] for name in ("method", "path", "raw_path", "query_string", "http_version", "headers")])
         for message in answer:
@@ -92,7 +96,7 @@ def spoken(kind: type[HttpToolsProtocol], request: bytes, answer: list[Any]) -> 
         protocol, line = kind(config, ServerState(), {}), Line()
         protocol.connection_made(line)
         protocol.data_received(request)
-        if b"100-continue" in request:
+        if not request.endswith(b"body") and b"content-length" in request:
             await asyncio.sleep(0.01)
             protocol.data_received(b"body")
         while protocol.tasks:
