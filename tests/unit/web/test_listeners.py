@@ -239,13 +239,12 @@ def test_what_is_no_tls_is_hung_up_on_without_a_word(tmp_path: Path, caplog: Any
 
 
 def test_a_connection_that_waits_for_its_answer_holds_little() -> None:
-    """Ten thousand agents wait: 5,200 bytes each, with all that uvicorn keeps 6,900."""
+    """Ten thousand agents wait: 6,400 bytes each, 200 less than with the cycles of uvicorn."""
     request = b"GET /until-gone HTTP/1.1\r\n" + b"header: value\r\n" * 5 + b"\r\n"
     waiting = 100
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         address = writer.get_extra_info("peername")
-        before_s = len(asyncio.all_tasks())
 
         def connect(count: int) -> list[socket.socket]:
             made = [socket.create_connection(address) for _ in range(count)]
@@ -254,7 +253,8 @@ def test_a_connection_that_waits_for_its_answer_holds_little() -> None:
             return made
 
         async def until_all_wait(count: int) -> None:
-            while len(asyncio.all_tasks()) < before_s + count:
+            # Not those that accept connections, whose requests have yet to come.
+            while sum("run_asgi" in repr(task.get_coro()) for task in asyncio.all_tasks()) < count:
                 await asyncio.sleep(0.001)
 
         clients = connect(10)
@@ -268,7 +268,7 @@ def test_a_connection_that_waits_for_its_answer_holds_little() -> None:
             tracemalloc.stop()
         for one in clients:
             one.close()
-        assert each < 6_000
+        assert each < 7_200
 
     with_server(talk)
 
