@@ -152,7 +152,9 @@ class BoundedProtocol(HttpToolsProtocol):
         keep_alive = version != "1.0" and self.parser.should_keep_alive() and not self.is_retired
         self.cycle = Cycle(self, scope, keep_alive=keep_alive)
         if not is_waiting:
-            self._start_asgi_task(self.cycle, self.app)
+            task = self.loop.create_task(self.cycle.run_asgi(self.app))
+            task.add_done_callback(self.tasks.discard)
+            self.tasks.add(task)
             return
         if self.pipeline is _NONE_WAIT:
             self.pipeline = deque()
