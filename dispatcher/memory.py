@@ -31,9 +31,4 @@ def keep() -> None:
     """Leave what was made so far out of collections: it stays anyway, and going through it halves the throughput."""
     gc.collect()
     gc.freeze()
-    collect_rarely()
-
-
-def collect_rarely() -> None:
-    """Let collections wait for more garbage: while modules are imported, say, there is hardly any."""
     gc.set_threshold(20_000, 50, 100)

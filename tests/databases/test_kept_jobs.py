@@ -152,7 +152,7 @@ def test_rows_are_decoded_as_the_types_of_their_columns_do(
     with datastore.read() as session:
         stored = session.execute(select(*STORED)).one()
         expected = session.connection().execute(select(JOBS)).mappings().one()
-    decoded = rows.decode(tuple(stored))._asdict()
+    decoded = dict(rows.decode(tuple(stored)))
     for name in ("what", "parameters", "who"):
         decoded[name] = json.loads(decoded[name])
 

@@ -9,6 +9,7 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -189,7 +190,7 @@ class AnyRequests(RuleBasedStateMachine):
         for place in data.draw(st.lists(st.integers(0, len(places) - 1), max_size=2)):
             found = [*leaves(changed)]
             path, key, _ = found[place % len(found)]
-            path[key] = data.draw(LEAVES)
+            path[key] = deepcopy(data.draw(LEAVES))  # some are lists, and those drawn are all the same one
         changed["wait_s"] = 0
         name = data.draw(st.sampled_from(["poll", "report", "resource", "enrol"]))
         status, _, body = self.loop.ask(
