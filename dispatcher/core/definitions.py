@@ -10,7 +10,6 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from sys import intern
 from typing import Any, NotRequired, TypedDict, cast
 
 from dispatcher.core.conditions import ConditionDocument
@@ -179,7 +178,7 @@ def to_parameters(documents: Iterable[ParameterDocument], unseal: Callable[[str]
 
 def _to_parameter(document: ParameterDocument, unseal: Callable[[str], str]) -> Parameter:
     parameter = Parameter(
-        name=intern(document["name"]),  # compared for each job, most of them with themselves
+        name=document["name"],
         type=ParameterType(document["type"]),
         value1=document["value1"],
         value2=document["value2"],

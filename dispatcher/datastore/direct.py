@@ -101,7 +101,7 @@ def _given(column: Column[Any], value: str, space: dict[str, Any], dialect: Dial
     if isinstance(column.type, Key):
         return f"bytearray({value}.int.to_bytes(16))"
     if isinstance(column.type, JSON):
-        return f"to_json({value})"
+        return f"None if {value} is None else to_json({value})"
     bind = column.type.dialect_impl(dialect).bind_processor(dialect)
     if bind is None:
         return value

@@ -6,14 +6,19 @@ It takes the place of uvicorn's own, which is general: that one writes heads apa
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import MutableMapping
 from functools import lru_cache
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HEADER_RE, HEADER_VALUE_RE, STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HEADER_VALUE_RE, STATUS_LINE, HttpToolsProtocol
 
 from dispatcher.web.receiving import Scope
 
+#: Up to how many bytes of a body go out in one piece with the head: more are not copied for that.
+_TOGETHER = 1 << 16
+#: What can be no name of a header (RFC 9110, 5.6.2).
+_NO_NAME = re.compile(rb"[^!#$%&'*+.^_`|~0-9A-Za-z-]|^$")
 #: Lines of these come again and again.
 _USUAL = frozenset({b"content-type", b"date"})
 _FAILED = {
@@ -59,7 +64,7 @@ class Cycle(Event):
     __slots__ = (
         "_head",
         "_left",
-        "_pieces",
+        "_piece",
         "_protocol",
         "_waits_to_be_asked",
         "disconnected",
@@ -81,7 +86,7 @@ class Cycle(Event):
         self.is_head_sent = False
         self.response_complete = False
         self.size = 0  #: bytes of the body that have come and not been asked for
-        self._pieces: list[bytes] = _NOTHING
+        self._piece: bytes | bytearray = b""
         self._waits_to_be_asked = protocol.expect_100_continue
         self._protocol = protocol
         self._head: MutableMapping[str, Any] | None = None
@@ -94,10 +99,12 @@ class Cycle(Event):
 
     def take(self, piece: bytes) -> None:
         """Note that a *piece* of the body has come."""
-        if self._pieces is _NOTHING:
-            self._pieces = [piece]
+        if self._piece:  # together: of many small ones a list would take twenty times as much
+            if isinstance(self._piece, bytes):
+                self._piece = bytearray(self._piece)
+            self._piece += piece
         else:
-            self._pieces.append(piece)
+            self._piece = piece
         self.size += len(piece)
         self.set()
 
@@ -113,7 +120,7 @@ class Cycle(Event):
                 self._protocol.logger.error("ASGI callable returned without completing response.")
                 await self._fail()
         finally:
-            del self._protocol  # which has this one
+            del self._protocol, self.scope  # both have this one: nobody is to wait for the garbage collector
 
     async def receive(self) -> MutableMapping[str, Any]:
         """Return what has come of the body, as soon as something has; or that the client has gone."""
@@ -138,8 +145,8 @@ class Cycle(Event):
             self._waits_to_be_asked = False
 
     def _taken(self) -> bytes:
-        body = b"".join(self._pieces)
-        self._pieces, self.size = _NOTHING, 0
+        body = bytes(self._piece)
+        self._piece, self.size = b"", 0
         return body
 
     async def send(self, message: MutableMapping[str, Any]) -> None:
@@ -164,7 +171,11 @@ class Cycle(Event):
         self._left -= len(body)
         if self._left < 0 or (is_last and self._left):
             raise RuntimeError("the answer is not as long as it says")
-        protocol.transport.write(head + body)
+        if len(body) <= _TOGETHER:
+            protocol.transport.write(head + body)
+        else:
+            protocol.transport.write(head)
+            protocol.transport.write(body)
         self.is_head_sent = True
         if is_last:
             self.response_complete = True
@@ -203,16 +214,12 @@ class Cycle(Event):
         await self.send({"type": "http.response.body", "body": b"Internal Server Error"})
 
 
-#: The pieces of a body that has not come.
-_NOTHING: list[bytes] = []
-
-
 def _line(name: bytes, value: bytes) -> bytes:
     """Return a line of a head.
 
     :raises RuntimeError: if it would be another one, or several.
     """
-    if HEADER_RE.search(name) or HEADER_VALUE_RE.search(value):
+    if _NO_NAME.search(name) or HEADER_VALUE_RE.search(value):
         raise RuntimeError(f"no header: {name!r}")
     return b"%b: %b\r\n" % (name.lower(), value)
 

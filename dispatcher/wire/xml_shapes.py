@@ -36,7 +36,7 @@ OFTEN = 20
 #: How many tags a message with a shape has; how many all shapes that are known have together; how many are counted.
 _MOST_TAGS, _MOST_KNOWN_TAGS, _MOST_COUNTED = 600, 20_000, 1_000
 #: How many shapes are known that have the same number of tags: a message is compared with one after another.
-_MOST_ALIKE = 8
+_MOST_ALIKE = 32
 
 #: The white space of XML, but for the carriage return, which a parser changes.
 _BLANK = " \t\n"

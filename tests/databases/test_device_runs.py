@@ -283,7 +283,7 @@ def test_a_team_has_its_devices_done_by_its_own(hall: Hall, gateway: UUID) -> No
     assert sorted(names(lease(hall, gateway, 5))) == ["", "sw-1", "sw-2"]
 
 
-#: How many statements of SQLAlchemy an ordinary job took before there were devices: to be submitted, lent, and reported.
+#: How many statements of SQLAlchemy an ordinary job took before there were devices, to be submitted, lent and reported.
 #: In SQLite transactions begin by its driver.
 BEFORE = {"sqlite": (1, 5, 13), "postgresql": (3, 6, 16), "mariadb": (3, 6, 16)}
 
