@@ -6,12 +6,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, Select, String, bindparam, false, update
+from sqlalchemy import ForeignKey, Index, Select, String, bindparam, false, text, update
 from sqlalchemy.orm import Mapped, mapped_column
 
+from dispatcher.core.states import State
 from dispatcher.datastore.base import Base, Id, Name, Number, Small, partial_index
 
 _LISTED = "ix_job_sorted_at_id_parent_id_recurring_id"
+_WAKES = "use_wake_on_lan"
+_WAKES_IN_SQLITE = text(f"{_WAKES} = 1")
 
 
 class Job(Base):
@@ -37,6 +40,8 @@ class Job(Base):
         partial_index("ix_job_parent_id_step", "parent_id", "step"),
         partial_index("ix_job_recurring_id", "recurring_id", "number"),
         partial_index("ix_job_ends_by", "ends_by"),
+        partial_index("ix_job_fetch_by", "fetch_by"),
+        Index(f"ix_job_{_WAKES}_state", _WAKES, "state", sqlite_where=_WAKES_IN_SQLITE, postgresql_where=text(_WAKES)),
         partial_index("ix_job_stopped_at_sorted_at", "stopped_at", "sorted_at"),
     )
 
@@ -68,13 +73,20 @@ class Job(Base):
     is_recurring: Mapped[bool] = mapped_column(default=False, server_default=false())
     recurring_id: Mapped[UUID | None]  #: the recurring job it occurred of
     ends_by: Mapped[datetime | None]  #: when the active job has used up its time
+    #: Before that no run has waited too long for its agent, if the active job has a launch timeout of its own.
+    fetch_by: Mapped[datetime | None]
     options: Mapped[dict[str, Any] | None]
     outputs: Mapped[list[Any] | None]
 
 
 JOBS: Any = Job.__table__
+#: Active jobs, where another condition finds them: SQLite, which knows not how many are active, is not to go through
+#: all of these by the index of states.
+FOUND_ACTIVE = (JOBS.c.state + 0) == State.ACTIVE
 #: Sets the columns that are named beside ``key``, the job's id.
 SET_JOB = update(JOBS).where(JOBS.c.id == bindparam("key"))
+#: What has ended has no time that may be up.
+UNTIMED = {"ends_by": None, "fetch_by": None}
 #: Takes ``ended`` from ``open_runs`` of the job ``key``.
 COUNT_DOWN = SET_JOB.values(open_runs=JOBS.c.open_runs - bindparam("ended"))
 

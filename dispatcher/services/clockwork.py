@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 
 import structlog
-from sqlalchemy import exists, false, func, select, update
+from sqlalchemy import ColumnElement, exists, false, func, select, update
 from sqlalchemy.orm import Session
 
 from dispatcher.core.durations import in_words
@@ -17,7 +18,7 @@ from dispatcher.core.options import REQUIRED
 from dispatcher.core.ports import Ports
 from dispatcher.core.states import State
 from dispatcher.datastore.base import Row
-from dispatcher.datastore.jobs import JOBS
+from dispatcher.datastore.jobs import FOUND_ACTIVE, JOBS
 from dispatcher.datastore.runs import RUNS
 from dispatcher.datastore.transactions import OUT_OF_ORDER, Datastore
 from dispatcher.services.aborting import Aborting
@@ -81,27 +82,32 @@ class Clockwork:
 
     def cancel_overdue(self) -> int:
         """Cancel the runs that no agent fetched within the launch timeout; return how many jobs that concerned."""
-        count, number = 0, 0
-        while jobs := self._waiting(number):
+        now, count = self._ports.now(), 0
+        waiting = (JOBS.c.state == State.ACTIVE) & (JOBS.c.is_recurring == false())
+        of_all = self._batches(waiting, JOBS.c.starts_at, now - self._launch_timeout(None))
+        for jobs in chain(of_all, self._batches(FOUND_ACTIVE, JOBS.c.fetch_by, now)):
             count += self._cancel([job for job in jobs if self._is_overdue(job)])
-            number = jobs[-1]["number"]
         return count
 
-    def _waiting(self, number: int) -> Sequence[Row]:
-        """Return active jobs of which runs wait, perhaps too long: the next after *number*, at most ``BATCH``."""
-        now = self._ports.now()
-        long_ago = JOBS.c.starts_at <= now - self._launch_timeout(None)
-        # What has options may have a launch timeout of its own: that is for ``_is_overdue`` to see.
+    def _batches(
+        self, which: ColumnElement[bool], moment: ColumnElement[datetime], until: datetime
+    ) -> Iterator[Sequence[Row]]:
+        """Yield jobs of which runs wait, perhaps too long, by this *moment* of theirs, ``BATCH`` at a time."""
         query = (
-            select(JOBS.c.number, JOBS.c.id, JOBS.c.started_at, JOBS.c.starts_at, JOBS.c.options)
-            .where(JOBS.c.state == State.ACTIVE, JOBS.c.is_recurring == false(), JOBS.c.number > number)
-            .where(long_ago | (JOBS.c.options.is_not(None) & (JOBS.c.starts_at <= now)))
-            .where(exists().where(RUNS.c.job_id == JOBS.c.id, _WAITING))
-            .order_by(JOBS.c.number)
+            select(JOBS.c.number, JOBS.c.id, JOBS.c.started_at, JOBS.c.starts_at, JOBS.c.options, moment.label("at"))
+            .where(which, moment <= until, exists().where(RUNS.c.job_id == JOBS.c.id, _WAITING))
+            .order_by(moment, JOBS.c.number)
             .limit(BATCH)
         )
-        with self._datastore.read() as session:
-            return session.connection().execute(query).mappings().all()
+        rest = query
+        while True:
+            with self._datastore.read() as session:
+                jobs = session.connection().execute(rest).mappings().all()
+            if not jobs:
+                return
+            yield jobs
+            last = jobs[-1]
+            rest = query.where(moment >= last["at"], (moment > last["at"]) | (JOBS.c.number > last["number"]))
 
     def _is_overdue(self, job: Row) -> bool:
         options: Options = job["options"] or {}
@@ -138,7 +144,7 @@ class Clockwork:
 
     def time_out(self) -> int:
         """Abort the jobs that have used up their time, at most ``BATCH``; return how many. They end timed out."""
-        over = (JOBS.c.state == State.ACTIVE) & (JOBS.c.ends_by <= self._ports.now())
+        over = FOUND_ACTIVE & (JOBS.c.ends_by <= self._ports.now())
         with self._datastore.read() as session:
             jobs = session.execute(
                 select(JOBS.c.id, JOBS.c.options).where(over).order_by(JOBS.c.ends_by).limit(BATCH)
@@ -165,6 +171,4 @@ class Clockwork:
     def next_end(self) -> datetime | None:
         """Return when the next active job has used up its time; None if none has a limit."""
         with self._datastore.read() as session:
-            return session.scalar(
-                select(func.min(JOBS.c.ends_by)).where(JOBS.c.state == State.ACTIVE, JOBS.c.ends_by.is_not(None))
-            )
+            return session.scalar(select(func.min(JOBS.c.ends_by)).where(FOUND_ACTIVE, JOBS.c.ends_by.is_not(None)))

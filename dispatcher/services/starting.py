@@ -150,6 +150,8 @@ class Starting:
         if "timeout_s" in options and options.get("approval") != REQUIRED:
             begins_at = self._placing.begins_at(options, targets, [run["due_at"] for run in runs])
             changes["ends_by"] = begins_at + timedelta(seconds=options["timeout_s"])
+        if "launch_timeout_s" in options:
+            changes["fetch_by"] = now + timedelta(seconds=options["launch_timeout_s"])
         return changes
 
     def begin(self, session: Session, job: Row) -> tuple[list[dict[str, Any]], dict[str, Any]]:

@@ -24,7 +24,7 @@ from dispatcher.core.ports import Ports
 from dispatcher.core.states import FINISHED, State, outcome
 from dispatcher.core.steps import group_at, stopping
 from dispatcher.datastore.base import Row
-from dispatcher.datastore.jobs import COUNT_DOWN, JOBS, SET_JOB
+from dispatcher.datastore.jobs import COUNT_DOWN, JOBS, SET_JOB, UNTIMED
 from dispatcher.services.job_inputs import JobInputs
 from dispatcher.services.plans import Plans
 from dispatcher.services.runbook_who import RunBookWho
@@ -203,7 +203,7 @@ class Steps:
 
     def _end(self, session: Session, job: Row, state: State, reason: str = "") -> State:
         """Store the outcome of *job* and return it."""
-        changes: dict[str, Any] = {"state": state, "stopped_at": self._ports.now(), "open_runs": 0, "ends_by": None}
+        changes: dict[str, Any] = {"state": state, "stopped_at": self._ports.now(), "open_runs": 0, **UNTIMED}
         if job["is_runbook"] and job["started_at"] is not None:
             changes["outputs"] = self._outputs(session, job)
         self._set(session, job["id"], **changes, reason=reason or job["reason"])

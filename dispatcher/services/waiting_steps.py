@@ -17,7 +17,7 @@ from dispatcher.core.ports import Ports
 from dispatcher.core.states import FINISHED, Event, State, move
 from dispatcher.core.steps import failing
 from dispatcher.datastore.base import Row
-from dispatcher.datastore.jobs import JOBS, SET_JOB
+from dispatcher.datastore.jobs import JOBS, SET_JOB, UNTIMED
 from dispatcher.datastore.runs import RUNS
 
 
@@ -65,7 +65,7 @@ class WaitingSteps:
             held = (RUNS.c.job_id == job["id"]) & (RUNS.c.state == State.PENDING)
             connection.execute(update(RUNS).where(held).values(**end))
         state = move(State(job["state"]), Event.CANCEL)
-        changes: dict[str, Any] = {"state": state, "stopped_at": now, "open_runs": 0, "ends_by": None, "reason": reason}
+        changes: dict[str, Any] = {"state": state, "stopped_at": now, "open_runs": 0, "reason": reason, **UNTIMED}
         connection.execute(SET_JOB, {"key": job["id"], **changes})
 
 

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Barrier
 from typing import Any
 from uuid import UUID
@@ -16,6 +16,7 @@ from alembic.script import ScriptDirectory
 from database_servers import Server
 from sqlalchemy import text
 
+from dispatcher.core.states import State
 from dispatcher.datastore import schema
 from dispatcher.datastore.base import Key, Moment
 from dispatcher.datastore.engines import open_engine, parse_url
@@ -191,6 +192,24 @@ def test_orders_are_found_and_agents_go_that_were_noted_before(database_url: str
             agent_id,
             True,
         )
+    engine.dispose()
+
+
+def test_jobs_that_waited_before_wait_no_longer_than_they_may(database_url: str) -> None:
+    engine = open_engine(parse_url(database_url))
+    jobs, begun = Base.metadata.tables["job"], datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
+    with engine.connect() as connection:
+        alembic.command.upgrade(schema._config(connection), "0017")
+        connection.commit()
+        fill(connection)
+        change = sa.update(jobs).values(state=State.ACTIVE, started_at=begun, options={"launch_timeout_s": 90})
+        connection.execute(change)
+        connection.commit()
+
+    schema.upgrade(engine)
+
+    with engine.connect() as connection:
+        assert connection.scalars(sa.select(jobs.c.fetch_by)).all() == [begun + timedelta(seconds=90)]
     engine.dispose()
 
 

@@ -9,11 +9,16 @@ from uuid import UUID
 
 import pytest
 from job_world import GREET, LIBRARY, RINGS, a_request, lease, on, report, standing, work_off
+from sqlalchemy import select
+from statements import statements
 
 from dispatcher.core.jobs import GivenSet, Job, WhatKind, When
+from dispatcher.core.options import REQUIRED
 from dispatcher.core.parameters import GivenValue
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.core.states import Event, State
+from dispatcher.datastore.jobs import JOBS
+from dispatcher.datastore.transactions import Datastore
 from dispatcher.services import clockwork
 from dispatcher.services.hall import Hall
 from dispatcher.services.reporting import RunFinished, RunStarted
@@ -182,3 +187,48 @@ def test_one_call_cancels_all_that_are_overdue(
     assert hall.clockwork.cancel_overdue() == 4
 
     assert {show(hall, job).state for job in jobs} == {State.CANCELLED}
+
+
+def test_jobs_that_wait_for_an_approval_are_passed_over_however_many_they_are(
+    hall: Hall, clock: Any, agent: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clockwork, "BATCH", 2)
+    for _ in range(5):
+        submit(hall, agent, launch_timeout_s=60, approval=REQUIRED)
+    last = submit(hall, agent, launch_timeout_s=60)
+
+    clock.turn(timedelta(seconds=60))
+    assert hall.clockwork.cancel_overdue() == 1
+    assert show(hall, last).state is State.CANCELLED
+
+
+def test_what_has_ended_is_not_looked_at_again(hall: Hall, clock: Any, agent: UUID, datastore: Datastore) -> None:
+    done = submit(hall, agent, launch_timeout_s=60, timeout_s=90.0)
+    work_off(hall, agent, NOON)
+    late = submit(hall, agent, launch_timeout_s=60)
+    clock.turn(timedelta(seconds=60))
+    assert hall.clockwork.cancel_overdue() == 1
+
+    assert (show(hall, done).state, show(hall, late).state) == (State.COMPLETED, State.CANCELLED)
+    with datastore.read() as session:
+        assert session.execute(select(JOBS.c.ends_by, JOBS.c.fetch_by).distinct()).all() == [(None, None)]
+
+
+def test_no_duty_goes_through_all_jobs_that_wait(hall: Hall, datastore: Datastore) -> None:
+    duties = {
+        hall.clockwork.time_out: ["ix_job_ends_by"],
+        hall.clockwork.next_end: ["ix_job_ends_by"],
+        hall.clockwork.cancel_overdue: ["ix_job_state_is_recurring_starts_at", "ix_job_fetch_by"],
+        hall.waking.look: ["ix_job_use_wake_on_lan_state"],
+    }
+    for duty, indexes in duties.items():
+        with statements(datastore) as sent:
+            duty()
+        queries = [statement for statement in sent if "FROM job" in statement or "JOIN job" in statement]
+        for query, index in zip(queries, indexes, strict=True):
+            with datastore.read() as session:
+                explain = f"EXPLAIN QUERY PLAN {query}"
+                steps = session.connection().exec_driver_sql(explain, (0,) * query.count("?")).all()
+            (of_jobs,) = [step[3] for step in steps if " job " in step[3]]
+            assert index in of_jobs, duty
+            assert "starts_at<" in of_jobs or not index.endswith("starts_at"), duty
