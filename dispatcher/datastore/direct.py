@@ -12,9 +12,10 @@ from sqlalchemy import JSON, Boolean, Column, Dialect, Integer, Table
 from sqlalchemy.exc import DBAPIError
 
 from dispatcher.datastore.base import Key, to_json
+from dispatcher.datastore.groupcommit import GroupCommit
 
-#: Where a session has the cursor of the driver by which rows may be inserted; others have none.
-CURSOR = "cursor"
+#: Where a session has the writer by which rows may be inserted; others have none.
+WRITER = "writer"
 #: How many statements for one table are kept.
 MOST = 500
 
@@ -34,24 +35,24 @@ class DirectInserting:
         self._read = _reader(self._required, self._optional, dialect)
         self._statements: dict[int, str] = {}
 
-    def one(self, cursor: Any, row: Mapping[str, Any]) -> int:
-        """Insert *row* by *cursor*, one of the driver; return its number."""
+    def one(self, writer: GroupCommit, row: Mapping[str, Any]) -> int:
+        """Insert *row* by *writer*; return its number."""
         present, values = self._read(row)
         sql = self._statements.get(present) or self._statement(present)
         try:
-            return int(cursor.execute(sql, values).lastrowid)
+            return writer.insert(self._table.name, sql, values)
         except sqlite3.Error as error:
             raise _as_usual(error, sql) from error
 
-    def all(self, cursor: Any, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Insert *rows*, all of which name the same columns, by *cursor*, in order."""
+    def all(self, writer: GroupCommit, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert *rows*, all of which name the same columns, by *writer*, in order."""
         if len(rows) == 1:
-            self.one(cursor, rows[0])
+            self.one(writer, rows[0])
             return
         for present, alike in groupby(map(self._read, rows), itemgetter(0)):
             sql = self._statements.get(present) or self._statement(present)
             try:
-                cursor.executemany(sql, map(itemgetter(1), alike))
+                writer.insert_all(sql, map(itemgetter(1), alike))
             except sqlite3.Error as error:
                 raise _as_usual(error, sql) from error
 

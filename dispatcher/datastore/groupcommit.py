@@ -1,15 +1,17 @@
 """Group commit: many transactions on SQLite's one writing connection share one fsync.
 
-A transaction's body runs in its own thread inside a SAVEPOINT, one body at a time. When it is done the thread lets
-the next body in and waits; the committer thread commits all that are done. A failed body rolls back only its own
-savepoint; a failed commit fails every transaction of its batch. A thread that defers does not wait: it goes on with the
-next transaction, and commits for all of them (see ``Deferral``).
+A transaction's body runs in its own thread, one body at a time. When it is done the thread lets the next body in and
+waits; the committer thread commits all that are done. A failed body undoes only what it has done itself: by a
+SAVEPOINT, but for single rows that were inserted before that, which are taken out again. A failed commit fails every
+transaction of its batch. A thread that defers does not wait: it goes on with the next transaction, and commits for all
+of them (see ``Deferral``).
 """
 
 from __future__ import annotations
 
+import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,7 +20,7 @@ from sqlalchemy import Connection, Engine
 
 from dispatcher.core.errors import Unavailable
 from dispatcher.datastore.checkpoints import MOST_PAGES, Checkpoints
-from dispatcher.datastore.revisions import Marks
+from dispatcher.datastore.revisions import CURRENT, Marks
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +32,7 @@ class _Batch:
 
     def __init__(self) -> None:
         self.done = threading.Event()
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         self.size = 0
         self.is_due = False  #: somebody waits for it: the committer has been told
 
@@ -108,9 +110,14 @@ class GroupCommit:
         self._driver: Any = None
         #: The driver's cursor on the connection, for statements that SQLAlchemy's way would make ten times as dear.
         self.cursor: Any = None
+        #: Of the open transaction: whether the database can undo it from some moment on, and what rows it inserted
+        #: before that.
+        self._is_saved = False
+        self._inserted: list[tuple[str, int]] = []
         self._batch = _Batch()
         #: As the open transaction sees them; nobody else can change them while it is open.
-        self.marks = Marks()
+        self.marks = Marks(self._read_marks)
+        self._marks_sql = str(CURRENT.compile(engine))
         self._filled = threading.Semaphore(0)
         self._closed = False
         self._local = _Local()
@@ -128,7 +135,8 @@ class GroupCommit:
             if self._closed:
                 raise Unavailable("the datastore is closed")
             connection = self._open()
-            self.cursor.execute("SAVEPOINT body")
+            self._is_saved = False
+            self._inserted.clear()
         except BaseException:
             self._turn.release()
             raise
@@ -138,12 +146,12 @@ class GroupCommit:
         """End it: undo what has failed, else see to it that it is stored."""
         try:
             if error is not None:
-                self._undo()
+                self._undo(error)
                 return
             try:
-                self.cursor.execute("RELEASE body")
-            except BaseException:
-                self._undo()
+                self._keep()
+            except BaseException as failed:
+                self._undo(failed)
                 raise
             batch = self._batch
             batch.size += 1
@@ -159,6 +167,30 @@ class GroupCommit:
         batch.done.wait()
         if batch.error is not None:
             raise Unavailable("the datastore could not store this") from batch.error
+
+    def save(self) -> None:
+        """See to it that the database can undo what the open transaction does from here on, whatever that is.
+
+        SQLite keeps a copy of each page that is changed after that. For little it takes longer than the change itself.
+        """
+        if not self._is_saved:
+            self.cursor.execute("SAVEPOINT body")
+            self._is_saved = True
+
+    def insert(self, table: str, sql: str, values: Sequence[Any]) -> int:
+        """Insert one row into *table*, in the open transaction, by *sql*, in the driver's own words; return its number.
+
+        It needs no ``save``: a row is taken out again by its number.
+        """
+        number: int = self.cursor.execute(sql, values).lastrowid
+        if not self._is_saved:
+            self._inserted.append((table, number))
+        return number
+
+    def insert_all(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Insert *rows*, in the open transaction, by *sql*, in the driver's own words."""
+        self.save()
+        self.cursor.executemany(sql, rows)
 
     def deferral(self) -> Deferral | None:
         """Return how the transactions of this thread are deferred; None if each waits for the disk."""
@@ -187,6 +219,9 @@ class GroupCommit:
         self._committer.join()
         self._checkpoints.close()
 
+    def _read_marks(self) -> Mapping[str, int]:
+        return dict(self.cursor.execute(self._marks_sql).fetchall())
+
     def _open(self) -> Connection:
         """Return the connection, on which a transaction is open."""
         connection = self._connection or self._connect()
@@ -211,15 +246,33 @@ class GroupCommit:
         self._connection = connection
         return connection
 
-    def _undo(self) -> None:
-        self.marks.forget()
-        try:
-            self.cursor.execute("ROLLBACK TO body")
+    def _keep(self) -> None:
+        """Keep what the body has done.
+
+        :raises sqlite3.Error: if there is no transaction any more, whether the body has noticed that or not.
+        """
+        if self._is_saved:
             self.cursor.execute("RELEASE body")
+        elif not self._driver.in_transaction:
+            raise sqlite3.OperationalError("the transaction has been ended")
+
+    def _undo(self, error: BaseException) -> None:
+        """Undo what the body has done that ended in *error*, and nothing else."""
+        self.marks.forget()
+        if not self._driver.in_transaction:  # it is lost as a whole (disk full, say), and with it the batch
+            self._fail(error)
+            return
+        try:
             if self._batch.size == 0:
                 self.cursor.execute("ROLLBACK")
-        except Exception as error:  # the whole transaction is lost (disk full, say), and with it the batch
-            self._fail(error)
+                return
+            if self._is_saved:
+                self.cursor.execute("ROLLBACK TO body")
+                self.cursor.execute("RELEASE body")
+            for table, number in reversed(self._inserted):
+                self.cursor.execute(f'DELETE FROM "{table}" WHERE rowid = ?', (number,))  # noqa: S608 - a table of ours
+        except Exception as failed:
+            self._fail(failed)
 
     def _commit_batches(self) -> None:
         while True:
@@ -247,7 +300,7 @@ class GroupCommit:
     def _store(self) -> None:
         self.cursor.execute("COMMIT")
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: BaseException) -> None:
         """Give *error* to all that wait for the commit, and start anew on a fresh connection."""
         batch, self._batch = self._batch, _Batch()
         batch.error = error

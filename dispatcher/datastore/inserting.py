@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Dialect, Insert, Table, insert
+from sqlalchemy import Insert, Table, insert
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from dispatcher.datastore.direct import CURSOR, DirectInserting
+from dispatcher.datastore.direct import WRITER, DirectInserting
 
 
 class Inserting:
@@ -30,26 +30,26 @@ class Inserting:
 
     def one(self, session: Session, row: Mapping[str, Any]) -> int:
         """Insert *row* into a table whose rows the database numbers; return its number."""
-        connection = session.connection()
-        if (cursor := session.info.get(CURSOR)) is not None:
-            return self._directly(connection.dialect).one(cursor, row)
-        key = connection.execute(self._insert, row).inserted_primary_key
+        writer = session.info.get(WRITER)
+        if writer is not None and session.is_active:
+            return self._directly(session).one(writer, row)
+        key = session.connection().execute(self._insert, row).inserted_primary_key
         assert key is not None  # noqa: S101 - every database gives the key of a row that was inserted alone
         return int(key[0])
 
     def all(self, session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert *rows*, all of which name the same columns, in order."""
-        connection = session.connection()
         if not rows:
             return
-        if (cursor := session.info.get(CURSOR)) is not None:
-            self._directly(connection.dialect).all(cursor, rows)
+        writer = session.info.get(WRITER)
+        if writer is not None and session.is_active:
+            self._directly(session).all(writer, rows)
         else:
-            connection.execute(self._insert, rows)
+            session.connection().execute(self._insert, rows)
 
-    def _directly(self, dialect: Dialect) -> DirectInserting:
+    def _directly(self, session: Session) -> DirectInserting:
         if self._direct is None:  # alike for every datastore: whoever is second makes the same
-            self._direct = DirectInserting(self._table, dialect)
+            self._direct = DirectInserting(self._table, session.get_bind().dialect)
         return self._direct
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from secrets import randbits
 
 from sqlalchemy import BigInteger, String, select, update
@@ -30,12 +30,13 @@ class Revision(Base):
 
 
 class Marks:
-    """The marks as a transaction sees them, once it has read them. Sessions that share a transaction share them."""
+    """The marks as a transaction sees them, once it has read them, by *read*. Sessions that share it share them."""
 
-    __slots__ = ("known",)
+    __slots__ = ("known", "read")
 
-    def __init__(self) -> None:
+    def __init__(self, read: Callable[[], Mapping[str, int]]) -> None:
         self.known: Mapping[str, int] | None = None
+        self.read = read
 
     def forget(self) -> None:
         """Have them read again: they were changed, or the transaction has ended."""
@@ -54,14 +55,14 @@ def current(session: Session) -> Mapping[str, int]:
     marks = _marks(session)
     known = marks.known
     if known is None:
-        known = marks.known = dict(session.connection().execute(CURRENT).tuples().all())
+        known = marks.known = marks.read()
     return known
 
 
 def _marks(session: Session) -> Marks:
     marks: Marks | None = session.info.get(MARKS)
     if marks is None:
-        marks = session.info[MARKS] = Marks()
+        marks = session.info[MARKS] = Marks(lambda: dict(session.connection().execute(CURRENT).tuples().all()))
     return marks
 
 

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any
 
 import structlog
-from sqlalchemy import URL, Connection, PoolProxiedConnection
+from sqlalchemy import URL, Connection, PoolProxiedConnection, event
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from dispatcher.core.errors import Busy, Deadlock, Unavailable
 from dispatcher.core.patience import USUAL_S, patience_s
 from dispatcher.datastore import revisions
-from dispatcher.datastore.direct import CURSOR
+from dispatcher.datastore.direct import WRITER
 from dispatcher.datastore.engines import is_busy, is_deadlock, limit_lock_wait, open_engine, traits_of
 from dispatcher.datastore.groupcommit import Deferral, GroupCommit
 
@@ -156,10 +156,16 @@ class Datastore:
 
 
 class _Session(Session):
-    """A session on a connection whose transaction others begin and end."""
+    """A session on a connection whose transaction others begin and end: *writer*, if that writes one at a time.
 
-    def __init__(self, connection: Connection) -> None:
+    What SQLAlchemy does in it can be undone by the database alone.
+    """
+
+    def __init__(self, connection: Connection, writer: GroupCommit | None) -> None:
         super().__init__(connection, autoflush=True, expire_on_commit=False, join_transaction_mode="rollback_only")
+        self._writer = writer
+        if writer is not None:
+            event.listen(self, "after_begin", lambda *_: writer.save())
 
     def connection(self, *_: Any, **__: Any) -> Connection:
         """Return the connection. A session's own way is to begin a transaction of its own, which takes far longer.
@@ -168,6 +174,8 @@ class _Session(Session):
         """
         if not self.is_active:
             return super().connection()
+        if self._writer is not None:
+            self._writer.save()
         assert isinstance(self.bind, Connection)  # noqa: S101 - it is never on anything else
         return self.bind
 
@@ -203,14 +211,14 @@ class _Writing:
             raise _as_told(error) from error
         session = local.unused
         if session is None:
-            session = _Session(connection)
+            session = _Session(connection, writer)
         else:
             local.unused = None
             session.bind = connection
         session.info[_AFTER_COMMIT] = []
         if writer is not None:
             session.info[revisions.MARKS] = writer.marks
-            session.info[CURSOR] = writer.cursor
+            session.info[WRITER] = writer
         self._session = local.session = session
         return session
 

@@ -19,7 +19,7 @@ from dispatcher.core.jobs import WhatKind, When
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.core.schedules import BOOT, Outcome, RecurrenceRequest
 from dispatcher.core.states import State
-from dispatcher.datastore.direct import DirectInserting
+from dispatcher.datastore.groupcommit import GroupCommit
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.enrolment import Facts
 from dispatcher.services.hall import Hall
@@ -35,26 +35,6 @@ def agent(enrol: Callable[..., UUID], load_library: Callable[[str], None]) -> UU
     return enrol("one", boot_id="a")
 
 
-class FullDisk:
-    """A cursor of the driver whose statements with this *beginning* fail, as on a disk that is full."""
-
-    def __init__(self, driver: Any, beginning: str) -> None:
-        self.driver = driver
-        self.beginning = beginning
-
-    def execute(self, statement: str, *values: Any) -> Any:
-        self.fail(statement)
-        return self.driver.execute(statement, *values)
-
-    def executemany(self, statement: str, *values: Any) -> Any:
-        self.fail(statement)
-        return self.driver.executemany(statement, *values)
-
-    def fail(self, statement: str) -> None:
-        if statement.startswith(self.beginning):
-            raise sqlite3.OperationalError("database or disk is full")
-
-
 @contextmanager
 def failing(datastore: Datastore, beginning: str) -> Iterator[None]:
     """Let every statement with this *beginning* fail, whether SQLAlchemy sends it or the driver is given it."""
@@ -64,11 +44,16 @@ def failing(datastore: Datastore, beginning: str) -> Iterator[None]:
             raise OperationalError(statement, None, Exception("database or disk is full"))
 
     event.listen(datastore.engine, "before_cursor_execute", fail)
-    one, many = DirectInserting.one, DirectInserting.all
+    insert = GroupCommit.insert
+
+    def fail_too(writer: GroupCommit, table: str, sql: str, values: Any) -> int:
+        if sql.startswith(beginning):
+            raise sqlite3.OperationalError("database or disk is full")
+        return insert(writer, table, sql, values)
+
     try:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(DirectInserting, "one", lambda to, cursor, row: one(to, FullDisk(cursor, beginning), row))
-            patch.setattr(DirectInserting, "all", lambda to, cursor, rows: many(to, FullDisk(cursor, beginning), rows))
+            patch.setattr(GroupCommit, "insert", fail_too)
             yield
     finally:
         event.remove(datastore.engine, "before_cursor_execute", fail)
