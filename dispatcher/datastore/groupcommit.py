@@ -11,69 +11,19 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, event
 
 from dispatcher.core.errors import Unavailable
 from dispatcher.datastore.checkpoints import MOST_PAGES, Checkpoints
+from dispatcher.datastore.owed import Batch, Owed
 from dispatcher.datastore.revisions import CURRENT, Marks
 
 log = structlog.get_logger(__name__)
-
-
-class _Batch:
-    """The transactions that share the next commit."""
-
-    __slots__ = ("done", "error", "is_due", "size")
-
-    def __init__(self) -> None:
-        self.done = threading.Event()
-        self.error: BaseException | None = None
-        self.size = 0
-        self.is_due = False  #: somebody waits for it: the committer has been told
-
-
-Callback = Callable[[], None]
-"""What is to be called when a transaction is on the disk."""
-
-
-class Owed:
-    """What transactions that did not wait still owe: the disk, and what follows."""
-
-    __slots__ = ("_batches", "_callbacks")
-
-    def __init__(self) -> None:
-        self._batches: list[_Batch] = []
-        self._callbacks: list[Callback] = []
-
-    def add(self, batch: _Batch) -> None:
-        """Owe the commit of *batch*, too."""
-        if batch not in self._batches:
-            self._batches.append(batch)
-
-    def then(self, callbacks: Iterable[Callback]) -> None:
-        """Call these, too, when all is on the disk."""
-        self._callbacks.extend(callbacks)
-
-    def __bool__(self) -> bool:
-        return bool(self._batches)
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether a commit has failed that was owed. Only after ``Deferral.settle``."""
-        return any(batch.error is not None for batch in self._batches)
-
-    def pay(self) -> bool:
-        """Call what is to follow if everything is on the disk; return whether it is. Only after ``Deferral.settle``."""
-        if self.is_lost:
-            return False
-        for callback in self._callbacks:
-            callback()
-        return True
 
 
 class Deferral:
@@ -114,7 +64,7 @@ class GroupCommit:
         #: before that.
         self._is_saved = False
         self._inserted: list[tuple[str, int]] = []
-        self._batch = _Batch()
+        self._batch = Batch()
         #: As the open transaction sees them; nobody else can change them while it is open.
         self.marks = Marks(self._read_marks)
         self._marks_sql = str(CURRENT.compile(engine))
@@ -240,11 +190,17 @@ class GroupCommit:
             self.cursor = self._driver.cursor()
             self.cursor.execute(f"PRAGMA wal_autocheckpoint={MOST_PAGES}")
             connection.begin()
+            event.listen(connection, "before_cursor_execute", self._before)
         except BaseException:
             connection.close()
             raise
         self._connection = connection
         return connection
+
+    def _before(self, _connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
+        """Be ready for what SQLAlchemy sends to the connection."""
+        if not statement.startswith("SELECT "):
+            self.save()
 
     def _keep(self) -> None:
         """Keep what the body has done.
@@ -293,7 +249,7 @@ class GroupCommit:
         except Exception as error:  # every kind of failure must reach the waiters
             self._fail(error)
         else:
-            self._batch = _Batch()
+            self._batch = Batch()
             batch.done.set()
             self._checkpoints.note()
 
@@ -302,7 +258,7 @@ class GroupCommit:
 
     def _fail(self, error: BaseException) -> None:
         """Give *error* to all that wait for the commit, and start anew on a fresh connection."""
-        batch, self._batch = self._batch, _Batch()
+        batch, self._batch = self._batch, Batch()
         batch.error = error
         batch.done.set()
         self._drop()

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any
 
 import structlog
-from sqlalchemy import URL, Connection, PoolProxiedConnection, event
+from sqlalchemy import URL, Connection, PoolProxiedConnection
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
@@ -156,16 +156,10 @@ class Datastore:
 
 
 class _Session(Session):
-    """A session on a connection whose transaction others begin and end: *writer*, if that writes one at a time.
+    """A session on a connection whose transaction others begin and end."""
 
-    What SQLAlchemy does in it can be undone by the database alone.
-    """
-
-    def __init__(self, connection: Connection, writer: GroupCommit | None) -> None:
+    def __init__(self, connection: Connection) -> None:
         super().__init__(connection, autoflush=True, expire_on_commit=False, join_transaction_mode="rollback_only")
-        self._writer = writer
-        if writer is not None:
-            event.listen(self, "after_begin", lambda *_: writer.save())
 
     def connection(self, *_: Any, **__: Any) -> Connection:
         """Return the connection. A session's own way is to begin a transaction of its own, which takes far longer.
@@ -174,8 +168,6 @@ class _Session(Session):
         """
         if not self.is_active:
             return super().connection()
-        if self._writer is not None:
-            self._writer.save()
         assert isinstance(self.bind, Connection)  # noqa: S101 - it is never on anything else
         return self.bind
 
@@ -211,7 +203,7 @@ class _Writing:
             raise _as_told(error) from error
         session = local.unused
         if session is None:
-            session = _Session(connection, writer)
+            session = _Session(connection)
         else:
             local.unused = None
             session.bind = connection

@@ -11,14 +11,15 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Thread
+from typing import NamedTuple
 
 import structlog
 
 from dispatcher.core.errors import Unavailable
-from dispatcher.datastore.groupcommit import Deferral, Owed
+from dispatcher.datastore.groupcommit import Deferral
+from dispatcher.datastore.owed import Owed
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.wire.http import Request, Response
 
@@ -30,15 +31,13 @@ MOST = 16
 LONGEST_S = 0.025
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
+class _Asked(NamedTuple):
     request: Request
     address: str
     future: asyncio.Future[Response]
 
 
-@dataclass(frozen=True, slots=True)
-class _Written:
+class _Written(NamedTuple):
     """What *asked* is answered, or why it cannot be, once *owed* is paid."""
 
     asked: _Asked
