@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -252,12 +253,16 @@ def step(session: Session, kind: str, name: str) -> None:
         session.add(Setting(**rows[0]))
     elif kind == "flush":
         session.flush()
+    elif kind == "nested":
+        with suppress(LookupError), session.begin_nested():
+            SETTINGS.one(session, rows[0])
+            raise LookupError
     else:
         session.scalars(select(Setting.name)).all()
 
 
 @pytest.mark.parametrize("is_first", [True, False])
-@given(kinds=st.lists(st.sampled_from(["one", "all", "connection", "object", "flush", "read"]), max_size=6))
+@given(kinds=st.lists(st.sampled_from(["one", "all", "connection", "object", "flush", "nested", "read"]), max_size=6))
 @hypothesis_settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_a_failed_body_did_is_undone_and_nothing_else(
     datastore: Datastore, kinds: list[str], is_first: bool
