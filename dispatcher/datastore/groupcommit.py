@@ -60,10 +60,11 @@ class GroupCommit:
         self._driver: Any = None
         #: The driver's cursor on the connection, for statements that SQLAlchemy's way would make ten times as dear.
         self.cursor: Any = None
-        #: Of the open transaction: whether the database can undo it from some moment on, and what rows it inserted
-        #: before that.
+        #: Of the open body: whether the database can undo it from some moment on, what rows it inserted before that,
+        #: and up to which change of the connection that is all it did.
         self._is_saved = False
         self._inserted: list[tuple[str, int]] = []
+        self._changes_before = self._changes_saved = 0
         self._batch = Batch()
         #: As the open transaction sees them; nobody else can change them while it is open.
         self.marks = Marks(self._read_marks)
@@ -87,6 +88,7 @@ class GroupCommit:
             connection = self._open()
             self._is_saved = False
             self._inserted.clear()
+            self._changes_before = self._driver.total_changes
         except BaseException:
             self._turn.release()
             raise
@@ -122,16 +124,23 @@ class GroupCommit:
         """See to it that the database can undo what the open transaction does from here on, whatever that is.
 
         SQLite keeps a copy of each page that is changed after that. For little it takes longer than the change itself.
+
+        :raises sqlite3.Error: if there is no transaction any more.
         """
+        self._require()
         if not self._is_saved:
             self.cursor.execute("SAVEPOINT body")
+            self._changes_saved = self._driver.total_changes
             self._is_saved = True
 
     def insert(self, table: str, sql: str, values: Sequence[Any]) -> int:
         """Insert one row into *table*, in the open transaction, by *sql*, in the driver's own words; return its number.
 
         It needs no ``save``: a row is taken out again by its number.
+
+        :raises sqlite3.Error: if that fails, or there is no transaction any more.
         """
+        self._require()
         number: int = self.cursor.execute(sql, values).lastrowid
         if not self._is_saved:
             self._inserted.append((table, number))
@@ -199,18 +208,27 @@ class GroupCommit:
 
     def _before(self, _connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
         """Be ready for what SQLAlchemy sends to the connection."""
-        if not statement.startswith("SELECT "):
+        if statement.startswith("SELECT "):
+            self._require()
+        else:
             self.save()
+
+    def _require(self) -> None:
+        """See to it that a body goes no further whose transaction SQLite has given up (disk full, say).
+
+        What it did then would be stored by itself, and those that share the commit would not hear of the loss.
+        """
+        if not self._driver.in_transaction:
+            raise sqlite3.OperationalError("the transaction has been ended")
 
     def _keep(self) -> None:
         """Keep what the body has done.
 
         :raises sqlite3.Error: if there is no transaction any more, whether the body has noticed that or not.
         """
+        self._require()
         if self._is_saved:
             self.cursor.execute("RELEASE body")
-        elif not self._driver.in_transaction:
-            raise sqlite3.OperationalError("the transaction has been ended")
 
     def _undo(self, error: BaseException) -> None:
         """Undo what the body has done that ended in *error*, and nothing else."""
@@ -222,13 +240,19 @@ class GroupCommit:
             if self._batch.size == 0:
                 self.cursor.execute("ROLLBACK")
                 return
+            changes = self._changes_saved if self._is_saved else self._driver.total_changes
+            if changes - self._changes_before != len(self._inserted):  # interrupted before it was noted
+                self._fail(error)
+                return
             if self._is_saved:
                 self.cursor.execute("ROLLBACK TO body")
                 self.cursor.execute("RELEASE body")
             for table, number in reversed(self._inserted):
                 self.cursor.execute(f'DELETE FROM "{table}" WHERE rowid = ?', (number,))  # noqa: S608 - a table of ours
-        except Exception as failed:
+        except BaseException as failed:
             self._fail(failed)
+            if not isinstance(failed, Exception):
+                raise
 
     def _commit_batches(self) -> None:
         while True:

@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import URL, Connection, PoolProxiedConnection
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, SessionTransaction
 
 from dispatcher.core.errors import Busy, Deadlock, Unavailable
 from dispatcher.core.patience import USUAL_S, patience_s
@@ -170,6 +170,10 @@ class _Session(Session):
             return super().connection()
         assert isinstance(self.bind, Connection)  # noqa: S101 - it is never on anything else
         return self.bind
+
+    def begin_nested(self) -> SessionTransaction:
+        """Refused: what goes by ``connection`` would not be in it. That has a ``begin_nested`` of its own."""
+        raise NotImplementedError("connection().begin_nested() is meant")
 
 
 class _Local(threading.local):

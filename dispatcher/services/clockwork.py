@@ -83,7 +83,7 @@ class Clockwork:
     def cancel_overdue(self) -> int:
         """Cancel the runs that no agent fetched within the launch timeout; return how many jobs that concerned."""
         now, count = self._ports.now(), 0
-        waiting = (JOBS.c.state == State.ACTIVE) & (JOBS.c.is_recurring == false())
+        waiting = (JOBS.c.state == State.ACTIVE) & (JOBS.c.is_recurring == false()) & JOBS.c.fetch_by.is_(None)
         of_all = self._batches(waiting, JOBS.c.starts_at, now - self._launch_timeout(None))
         for jobs in chain(of_all, self._batches(FOUND_ACTIVE, JOBS.c.fetch_by, now)):
             count += self._cancel([job for job in jobs if self._is_overdue(job)])

@@ -18,7 +18,7 @@ from dispatcher.core.states import Event, State, move, outcome
 from dispatcher.datastore import revisions
 from dispatcher.datastore.base import Row
 from dispatcher.datastore.inserting import Inserting
-from dispatcher.datastore.jobs import JOBS
+from dispatcher.datastore.jobs import JOBS, UNTIMED
 from dispatcher.datastore.queues import QUEUED
 from dispatcher.datastore.runs import RUNS
 from dispatcher.datastore.transactions import after_commit
@@ -173,7 +173,7 @@ class Starting:
             named = f": {', '.join(who['name'] for who in job['who'])} has no members" if job["who"] else ""
             reason = "" if reach.targets else f"no agent{named}"
             ended = outcome(run["state"] for run in runs)
-            changes |= {"state": ended, "stopped_at": changes["started_at"], "reason": reason}
+            changes |= {"state": ended, "stopped_at": changes["started_at"], "reason": reason, **UNTIMED}
         self._tell(session, job, changes)
         return runs, changes
 

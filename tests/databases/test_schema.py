@@ -195,21 +195,24 @@ def test_orders_are_found_and_agents_go_that_were_noted_before(database_url: str
     engine.dispose()
 
 
-def test_jobs_that_waited_before_wait_no_longer_than_they_may(database_url: str) -> None:
+@pytest.mark.parametrize("state", [State.ACTIVE, State.SKIPPED])
+def test_of_jobs_of_before_those_that_wait_have_times_that_may_be_up(database_url: str, state: State) -> None:
     engine = open_engine(parse_url(database_url))
     jobs, begun = Base.metadata.tables["job"], datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
     with engine.connect() as connection:
         alembic.command.upgrade(schema._config(connection), "0017")
         connection.commit()
         fill(connection)
-        change = sa.update(jobs).values(state=State.ACTIVE, started_at=begun, options={"launch_timeout_s": 90})
-        connection.execute(change)
+        change = sa.update(jobs).values(started_at=begun, ends_by=begun, options={"launch_timeout_s": 90})
+        connection.execute(change.values(state=state))
         connection.commit()
 
     schema.upgrade(engine)
 
     with engine.connect() as connection:
-        assert connection.scalars(sa.select(jobs.c.fetch_by)).all() == [begun + timedelta(seconds=90)]
+        times = connection.execute(sa.select(jobs.c.ends_by, jobs.c.fetch_by)).one()
+    waits = state is State.ACTIVE
+    assert tuple(times) == ((begun, begun + timedelta(seconds=90)) if waits else (None, None))
     engine.dispose()
 
 

@@ -254,7 +254,7 @@ def step(session: Session, kind: str, name: str) -> None:
     elif kind == "flush":
         session.flush()
     elif kind == "nested":
-        with suppress(LookupError), session.begin_nested():
+        with suppress(LookupError), session.connection().begin_nested():
             SETTINGS.one(session, rows[0])
             raise LookupError
     else:
@@ -286,7 +286,8 @@ def test_whatever_a_failed_body_did_is_undone_and_nothing_else(
         session.execute(delete(Setting))
 
 
-def test_rows_that_an_ended_transaction_had_are_kept_by_nobody(datastore: Datastore) -> None:
+@pytest.mark.parametrize("then", ["", "one", "all", "connection", "object", "nested", "read"])
+def test_rows_that_an_ended_transaction_had_are_kept_by_nobody(datastore: Datastore, then: str) -> None:
     with datastore.deferring() as deferral:
         put(datastore, "a")
         first = deferral.take()
@@ -294,8 +295,45 @@ def test_rows_that_an_ended_transaction_had_are_kept_by_nobody(datastore: Datast
             SETTINGS.one(session, {"name": "b", "dispatcher": "", "value": "x"})
             assert datastore._writer is not None
             datastore._writer.cursor.execute("ROLLBACK")  # as SQLite does by itself when the disk is full
+            if then:
+                with suppress(Exception):  # a body that would go on all the same
+                    step(session, then, "c")
+        put(datastore, "d")
         deferral.settle()
         assert not first.pay()
+    assert names(datastore) == {"d"}
+
+
+@pytest.mark.parametrize("is_saved", [True, False])
+def test_a_row_that_was_not_noted_before_the_interrupt_is_kept_by_nobody(datastore: Datastore, is_saved: bool) -> None:
+    with datastore.deferring() as deferral:
+        put(datastore, "a")
+        with pytest.raises(KeyboardInterrupt), datastore.begin() as session:
+            assert datastore._writer is not None
+            SETTINGS.one(session, {"name": "b", "dispatcher": "", "value": "x"})
+            datastore._writer._inserted.clear()  # as it is while SQLite has just returned
+            if is_saved:
+                datastore._writer.save()
+            raise KeyboardInterrupt
+        deferral.settle()
+        assert not deferral.take().pay()
+    assert names(datastore) == set()
+
+
+def test_what_was_to_be_undone_when_that_was_interrupted_is_kept_by_nobody(datastore: Datastore) -> None:
+    class Interrupted:
+        def execute(self, *_: object) -> None:
+            raise KeyboardInterrupt
+
+    with datastore.deferring() as deferral:
+        put(datastore, "a")
+        with pytest.raises(KeyboardInterrupt), datastore.begin() as session:
+            SETTINGS.one(session, {"name": "b", "dispatcher": "", "value": "x"})
+            assert datastore._writer is not None
+            datastore._writer.cursor = Interrupted()
+            raise ZeroDivisionError
+        deferral.settle()
+        assert not deferral.take().pay()
     assert names(datastore) == set()
 
 

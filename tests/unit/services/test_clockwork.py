@@ -8,11 +8,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from job_world import GREET, LIBRARY, RINGS, a_request, lease, on, report, standing, work_off
+from job_world import GREET, LIBRARY, NOBODY, RINGS, a_request, lease, on, report, standing, work_off
 from sqlalchemy import select
 from statements import statements
 
-from dispatcher.core.jobs import GivenSet, Job, WhatKind, When
+from dispatcher.core.jobs import GivenSet, Job, WhatKind, When, WhoKind
 from dispatcher.core.options import REQUIRED
 from dispatcher.core.parameters import GivenValue
 from dispatcher.core.permissions import SYSTEM
@@ -167,8 +167,11 @@ def test_launch_timeout_is_the_setting_or_the_job_s_own(hall: Hall, clock: Any, 
     assert lease(hall, agent, 9) == []
 
 
-def test_longer_launch_timeout_of_a_job_outlives_the_setting(hall: Hall, clock: Any, agent: UUID) -> None:
+def test_longer_launch_timeout_of_a_job_outlives_the_setting_and_it_is_not_looked_at(
+    hall: Hall, clock: Any, agent: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job = submit(hall, agent, launch_timeout_s=1_000_000)
+    monkeypatch.setattr(hall.clockwork, "_is_overdue", lambda _: pytest.fail("it has time"))
 
     clock.turn(timedelta(days=8))
     assert hall.clockwork.cancel_overdue() == 0
@@ -210,6 +213,9 @@ def test_what_has_ended_is_not_looked_at_again(hall: Hall, clock: Any, agent: UU
     assert hall.clockwork.cancel_overdue() == 1
 
     assert (show(hall, done).state, show(hall, late).state) == (State.COMPLETED, State.CANCELLED)
+    options = {"launch_timeout_s": 60, "timeout_s": 90.0}
+    over = hall.scheduling.submit(a_request(who=on(NOBODY, kind=WhoKind.TEAM), options=options), SYSTEM)
+    assert show(hall, over).state is State.SKIPPED
     with datastore.read() as session:
         assert session.execute(select(JOBS.c.ends_by, JOBS.c.fetch_by).distinct()).all() == [(None, None)]
 
