@@ -50,9 +50,9 @@ class DirectoryConnection:
             self._socket = self._connection.socket = BoundedSocket(self._connection.socket, timeout_s, MOST_BYTES)
             if place.port in TLS_PORTS:
                 self._encrypt()
-            extensions = self._read_root()
-            if has_password and place.port not in TLS_PORTS:
-                self._start_tls(extensions)
+            elif has_password:
+                self._start_tls()
+            self._read_root()
         except BaseException:
             self.close()
             raise
@@ -139,12 +139,11 @@ class DirectoryConnection:
         said = ": ".join(filter(None, (result["description"], str(result.get("message") or "")[:200])))
         raise TaskFailed(f"Access Denied: {said}" if result["result"] in _DENIED else f"the directory says {said}")
 
-    def _read_root(self) -> list[str]:
-        """Learn what the server says of itself; return the extensions that it knows."""
+    def _read_root(self) -> None:
+        """Learn what the server is the directory of."""
         import ldap3
 
-        wanted = ["defaultNamingContext", "namingContexts", "supportedExtension"]
-        self._search("", _ANYTHING, ldap3.BASE, wanted)
+        self._search("", _ANYTHING, ldap3.BASE, ["defaultNamingContext", "namingContexts"])
         self._check()
         told: dict[str, list[str]] = {}
         for entry in self._connection.response or []:
@@ -152,16 +151,19 @@ class DirectoryConnection:
                 told[name.casefold()] = [bytes(one).decode("utf-8", "replace") for one in values]
         bases = told.get("defaultnamingcontext") or told.get("namingcontexts") or [""]
         self.base = bases[0]
-        return told.get("supportedextension", [])
 
-    def _start_tls(self, extensions: list[str]) -> None:
-        if _START_TLS in extensions:
-            self._ask(self._connection.extended, _START_TLS)
-            self._check()
+    def _start_tls(self) -> None:
+        """Ask for TLS before anything else: OpenLDAP refuses it while it clears away a question that it has answered.
+
+        A server that has none says so (RFC 4511, 4.14.2); then the password stays on this computer.
+        """
+        self._ask(self._connection.extended, _START_TLS)
+        if self._connection.result["result"] == _SUCCESS:
             self._encrypt()
         elif not self._place.is_loopback:
+            where, said = f"{self._place.host:.255}", self._connection.result["description"]
             raise TaskFailed(
-                f"{self._place.host:.255} offers no TLS at port {self._place.port}: the password is not sent in clear"
+                f"{where} offers no TLS at port {self._place.port} ({said}): the password is not sent in clear"
             )
 
     def _encrypt(self) -> None:
