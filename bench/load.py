@@ -34,6 +34,7 @@ class Spec:
     connections: int = 16
     collect: str = ""
     first_number: int = 0
+    last_number: int = 0  #: after this one comes number 1 again; 0 is never
     most: int = 0  #: send no more than so many, even if there is time; 0 is no limit
 
 
@@ -85,7 +86,7 @@ class _Run:
         self._parts = (before, after) if found else None
         self._request = before
         self._collect = re.compile(spec.collect.encode()) if spec.collect else None
-        self._number = spec.first_number
+        self._number, self._last = spec.first_number, spec.last_number
         self._left = spec.most or sys.maxsize
         self.latencies: list[float] = []
         self.report = Report()
@@ -97,7 +98,7 @@ class _Run:
         self._left -= 1
         if self._parts is None:
             return 0, self._request
-        self._number += 1
+        self._number = 1 if self._number == self._last > 0 else self._number + 1
         return self._number, b"%s%08d%s" % (self._parts[0], self._number, self._parts[1])
 
     def answered(self, number: int, latency: float, head: bytes, body: bytes) -> None:

@@ -45,7 +45,7 @@ def run(directory: Path, pairs: int, seconds: float, cores: tuple[int, int]) -> 
         peers += [Series(f"{soap.PEERS[key].name}, one row read", key=key) for key in others]
         for turn in range(pairs + 1):
             rounds = [measure(house, request, seconds, cores[1])[0] for request in requests]
-            rounds += [measure(house, request, seconds, cores[1], most=_JOBS // _PAGE)[0] for request in every_page]
+            rounds += [measure(house, request, seconds, cores[1], last_number=_JOBS // _PAGE)[0] for request in every_page]
             rounds += [measure(peer, call, seconds, cores[1])[0] for peer, call in calls]
             if turn:  # the first one only warms up
                 for series, one in zip([*ours, *pages, *unread, *peers], rounds, strict=True):
