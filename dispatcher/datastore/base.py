@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Annotated, Any
-from uuid import UUID
+from uuid import UUID, SafeUUID
 
 import orjson
 from sqlalchemy import (
@@ -26,6 +26,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator, TypeEngine
+
+_SET = object.__setattr__
 
 
 class Key(TypeDecorator[UUID]):
@@ -112,7 +114,12 @@ def _to_bytes(value: UUID | None) -> bytes | None:
 
 
 def _from_bytes(value: bytes | None) -> UUID | None:
-    return None if value is None else UUID(int=int.from_bytes(value))
+    if value is None:
+        return None
+    key = object.__new__(UUID)  # its constructor tries five ways to write one: twice the time
+    _SET(key, "int", int.from_bytes(value))
+    _SET(key, "is_safe", SafeUUID.unknown)
+    return key
 
 
 def to_json(value: Any) -> str:

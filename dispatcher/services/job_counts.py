@@ -12,13 +12,16 @@ from sqlalchemy.orm import Session
 from dispatcher.core.jobs import STAGES, Stage
 from dispatcher.datastore import revisions
 from dispatcher.datastore.jobs import JOBS
+from dispatcher.datastore.revisions import Revision
 from dispatcher.datastore.transactions import Datastore, is_writing
 
 #: How many jobs may be counted anew each time before their count is kept, too.
 MOST_NEW = 1_000
 _IS_STEP, _IS_OCCURRENCE = JOBS.c.parent_id.is_not(None), JOBS.c.recurring_id.is_not(None)
 _GROUPS = select(_IS_STEP, _IS_OCCURRENCE, func.count(), func.max(JOBS.c.number)).group_by(_IS_STEP, _IS_OCCURRENCE)
-_NEWER = _GROUPS.where(JOBS.c.number > bindparam("newest"))
+_NEW = _GROUPS.where(JOBS.c.number > bindparam("newest")).subquery()
+#: With the mark of the jobs before each group; that alone if there are none.
+_NEWER = select(Revision.value, _NEW).outerjoin(_NEW, true()).where(Revision.name == revisions.JOBS)
 _IN_STATES = _GROUPS.where(JOBS.c.state.in_(bindparam("states", expanding=True)))
 _UNFINISHED = frozenset().union(*STAGES.values())
 
@@ -67,13 +70,16 @@ class JobCounts:
 
     def _all(self, session: Session) -> Counter[tuple[bool, bool]]:
         may_keep = not is_writing(session)
-        revision = revisions.current(session)[revisions.JOBS]
-        kept = self._kept if may_keep and self._kept.revision == revision else _Kept(revision)
+        kept = self._kept if may_keep else _Kept(-1)
         rows = session.connection().execute(_NEWER, {"newest": kept.newest}).all()
-        newer = Counter({(bool(row[0]), bool(row[1])): row[2] for row in rows})
+        revision = rows[0][0]
+        if revision != kept.revision and kept.newest:
+            rows = session.connection().execute(_NEWER, {"newest": 0}).all()
+            kept = self._kept = _Kept(revision)
+        newer = Counter({(bool(row[1]), bool(row[2])): row[3] for row in rows if row[3] is not None})
         counts = kept.counts + newer
         if may_keep and newer.total() > MOST_NEW:
-            self._kept = _Kept(revision, max(row[3] for row in rows), counts)
+            self._kept = _Kept(revision, max(row[4] for row in rows), counts)
         return counts
 
 

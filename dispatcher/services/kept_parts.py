@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from dispatcher.core.jobs import ParameterSet, Shared
-from dispatcher.services.kept_jobs import weight
 
 #: How many parts are kept; when there are more, all are forgotten.
 KEPT = 1_000
-#: What is made of longer texts is not kept. Parameters count as in ``KeptJobs``.
+#: What is made of longer texts is not kept. Each parameter counts as so much more: what is made of it takes 500 bytes,
+#: however short it is.
 LONGEST = 4_096
+PER_PARAMETER = 100
 
 _Lists = Sequence[list[Any]]
 
@@ -37,6 +38,11 @@ class KeptParts:
                     self._kept.clear()
                 self._kept[texts] = part
         return part
+
+
+def weight(sets: Iterable[ParameterSet]) -> int:
+    """Return how much more than its text the parameters in *sets* count."""
+    return PER_PARAMETER * sum([len(one.declared) for one in sets])
 
 
 def _parameter_sets(part: _Lists) -> list[ParameterSet]:

@@ -174,8 +174,7 @@ class Cycle(Event):
         if len(body) <= _TOGETHER:
             protocol.transport.write(head + body)
         else:
-            protocol.transport.write(head)
-            protocol.transport.write(body)
+            protocol.transport.writelines([head, body])
         self.is_head_sent = True
         if is_last:
             self.response_complete = True

@@ -44,7 +44,7 @@ from dispatcher.core.states import State
 from dispatcher.datastore import jobs as stored
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.transactions import Datastore
-from dispatcher.services import kept_jobs, kept_parts
+from dispatcher.services import kept_parts
 from dispatcher.services.hall import Hall, build_hall
 from dispatcher.services.plans import Plans
 from dispatcher.services.recurring import read_schedules
@@ -381,7 +381,7 @@ def test_parts_with_many_parameters_are_not_kept(
 
     load_library("modules:\n  - name: Greet\n    parameters:\n" + "      - {name: P0}\n      - {name: P1}\n")
     stored_text = 500  # more than there is of these jobs
-    monkeypatch.setattr(kept_parts, "LONGEST", stored_text + 2 * kept_jobs.PER_PARAMETER)
+    monkeypatch.setattr(kept_parts, "LONGEST", stored_text + 2 * kept_parts.PER_PARAMETER)
     one, two = two_alike()
     assert all(mine is yours for mine, yours in zip(_parts(one), _parts(two), strict=True))
 

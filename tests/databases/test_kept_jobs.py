@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -11,6 +10,7 @@ from uuid import UUID
 import pytest
 from job_world import LIBRARY, RINGS, a_request, lease, on, report, work_off
 from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 from statements import statements
 
 from dispatcher.core.errors import JobNotFound
@@ -19,11 +19,12 @@ from dispatcher.core.parameters import Parameter
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.core.schedules import RecurrenceRequest
 from dispatcher.core.states import Event, State
+from dispatcher.datastore.base import Row
 from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.transactions import Datastore
-from dispatcher.services import kept_jobs
+from dispatcher.services import job_rows, kept_jobs, kept_parts
 from dispatcher.services.hall import Hall, build_hall
-from dispatcher.services.kept_jobs import STORED
+from dispatcher.services.job_rows import STORED, JobRows
 from dispatcher.services.reporting import RunFinished, RunStarted
 
 
@@ -97,8 +98,8 @@ def test_every_change_is_seen_at_once(
 
 
 def test_every_column_that_is_shown_tells(hall: Hall, datastore: Datastore, agent: UUID) -> None:
-    job = hall.scheduling.submit(a_request(who=on(agent)), SYSTEM)
-    shown = hall.jobs.get(job.id, SYSTEM)
+    job, alike = (hall.scheduling.submit(a_request(who=on(agent)), SYSTEM) for _ in range(2))
+    shown, other = (hall.jobs.get(one.id, SYSTEM) for one in (job, alike))
     changes: dict[str, Any] = {
         "description": "another",
         "state": State.PENDING,
@@ -117,6 +118,9 @@ def test_every_column_that_is_shown_tells(hall: Hall, datastore: Datastore, agen
             session.execute(update(JOBS).where(JOBS.c.id == job.id).values({name: value}))
         before, shown = shown, hall.jobs.get(job.id, SYSTEM)
         assert shown != before, name
+        with datastore.read() as session:
+            assert shown == hall.jobs.to_job(session, _typed(session, job.id), None), name
+    assert hall.jobs.get(alike.id, SYSTEM) == other
 
 
 def test_what_stays_is_made_once(hall: Hall, other: Hall, agent: UUID) -> None:
@@ -142,22 +146,44 @@ def test_what_is_rolled_back_is_seen_only_inside(hall: Hall, datastore: Datastor
     assert hall.jobs.get(job.id, SYSTEM) == kept
 
 
-def test_rows_are_decoded_as_the_types_of_their_columns_do(
-    hall: Hall, datastore: Datastore, agent: UUID, clock: Any
+@pytest.mark.parametrize("options", [None, {"timeout_s": 1.5}])
+def test_a_job_that_is_read_is_as_the_types_of_its_columns_have_it(
+    hall: Hall, datastore: Datastore, agent: UUID, clock: Any, options: Any
 ) -> None:
     when = When(immediate=False, starts_at=clock() + timedelta(days=1))
-    hall.scheduling.submit(a_request(who=on(agent), when=when, tags="a", options={"timeout_s": 1.5}), SYSTEM)
-    rows = kept_jobs.KeptJobs(datastore)
+    hall.scheduling.submit(a_request(who=on(agent), when=when, tags="a", options=options), SYSTEM)
 
     with datastore.read() as session:
-        stored = session.execute(select(*STORED)).one()
-        expected = session.connection().execute(select(JOBS)).mappings().one()
-    decoded = dict(rows.decode(tuple(stored)))
-    for name in ("what", "parameters", "who"):
-        decoded[name] = json.loads(decoded[name])
+        stored = tuple(session.execute(select(*STORED)).one())
+        read = hall.jobs._rows.read(session, stored, None)
+        made = hall.jobs.to_job(session, _typed(session, read.id), None)
 
-    assert decoded == {name: expected[name] for name in decoded}
-    assert [type(value) for value in decoded.values()] == [type(expected[name]) for name in decoded]
+    assert read == made
+    assert repr(read) == repr(made)  # which tells 1 from True
+
+
+def _typed(session: Session, job_id: UUID) -> Row:
+    return session.connection().execute(select(JOBS).where(JOBS.c.id == job_id)).mappings().one()
+
+
+def test_what_jobs_have_in_common_is_made_once_unless_it_is_long(
+    hall: Hall, agent: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made(*tags: str) -> int:
+        """Submit a job for each of *tags*, read them all, and return how often something in common was made."""
+        jobs = [hall.scheduling.submit(a_request(who=on(agent), tags=one), SYSTEM) for one in tags]
+        times: list[object] = []
+        make = JobRows._make_common
+        noted = lambda self, stored: (times.append(stored), make(self, stored))[1]  # noqa: E731
+        with monkeypatch.context() as patch:
+            patch.setattr(JobRows, "_make_common", noted)
+            assert [hall.jobs.get(job.id, SYSTEM).tags for job in jobs] == [*tags]
+        return len(times)
+
+    assert made("red", "red", "blue", "red") == 2
+    assert made(*["x" * kept_parts.LONGEST] * 2) == 2
+    monkeypatch.setattr(job_rows, "KEPT", 1)
+    assert made("white", "green", "white", "white") == 3
 
 
 def test_only_so_many_are_kept(hall: Hall, agent: UUID, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,7 +212,7 @@ def test_a_job_with_many_parameters_is_not_kept(
     job = hall.scheduling.submit(a_request(who=on(agent)), SYSTEM)
     assert hall.jobs.get(job.id, SYSTEM) is hall.jobs.get(job.id, SYSTEM)
 
-    monkeypatch.setattr(kept_jobs, "PER_PARAMETER", kept_jobs.LONGEST // 5)
+    monkeypatch.setattr(kept_parts, "PER_PARAMETER", kept_jobs.LONGEST // 5)
     hall.scheduling.submit(a_request(who=on(agent)), SYSTEM)
     (new,) = (one for one in page(hall) if one.id != job.id)
     assert hall.jobs.get(new.id, SYSTEM) is not new

@@ -67,6 +67,10 @@ class Line(asyncio.Transport):
         if not self.is_closed:
             self.written.append(bytes(data))
 
+    def writelines(self, pieces: Any) -> None:
+        for piece in pieces:
+            self.write(piece)
+
     def is_closing(self) -> bool:
         return self.is_closed
 
