@@ -37,7 +37,7 @@ def run(directory: Path, pairs: int, seconds: float, cores: tuple[int, int]) -> 
         _fill(house)
         job_id = next(iter(house.all_jobs()))
         requests = _requests(house.target, job_id)
-        below = f"jobs?pagesize={_PAGE}&page={NUMBER.decode()}"
+        below, last = f"jobs?pagesize={_PAGE}&page={NUMBER.decode()}", _JOBS // _PAGE
         every_page = [house.target.get(below, accept) for accept in (_XML, _JSON)]
         calls = [(echo, get_job(echo.target, job_id))]
         calls += [(peer, get_job(peer.target, _one_job(peer))) for peer in others.values()]
@@ -45,7 +45,7 @@ def run(directory: Path, pairs: int, seconds: float, cores: tuple[int, int]) -> 
         peers += [Series(f"{soap.PEERS[key].name}, one row read", key=key) for key in others]
         for turn in range(pairs + 1):
             rounds = [measure(house, request, seconds, cores[1])[0] for request in requests]
-            rounds += [measure(house, request, seconds, cores[1], last_number=_JOBS // _PAGE)[0] for request in every_page]
+            rounds += [measure(house, request, seconds, cores[1], last_number=last)[0] for request in every_page]
             rounds += [measure(peer, call, seconds, cores[1])[0] for peer, call in calls]
             if turn:  # the first one only warms up
                 for series, one in zip([*ours, *pages, *unread, *peers], rounds, strict=True):
