@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -59,6 +60,7 @@ _COMMON = (
     "what",
     "who",
 )
+_COLUMNS = _OWN + _COMMON
 #: Documents that stay text: what is made of them is found again by it.
 _TEXTS = ("outputs", "options", "what", "parameters", "who")
 #: A row as the driver gives it.
@@ -66,12 +68,13 @@ Stored = tuple[Any, ...]
 #: The columns of it: those of what is shown of a job. What is not is not read: it changes for nothing.
 STORED = [
     type_coerce(cast(JOBS.c[name], Text) if name in _TEXTS else JOBS.c[name], NullType()).label(name)
-    for name in _OWN + _COMMON
+    for name in _COLUMNS
 ]
-_OWNED = len(_OWN)
-_WHAT = (_OWN + _COMMON).index("what")
-#: Whether the job is the pattern of its occurrences.
-IS_RECURRING = (_OWN + _COMMON).index("is_recurring")
+_OWNED, _WHAT = len(_OWN), _COLUMNS.index("what")
+#: Where a ``Stored`` says whether the job is the pattern of its occurrences.
+IS_RECURRING = _COLUMNS.index("is_recurring")
+#: What may be long in a ``Stored``: texts, or None.
+LONG: Callable[[Stored], Stored] = itemgetter(*map(_COLUMNS.index, ("description", "reason", "tags", *_TEXTS)))
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from threading import Lock
 from typing import Any
 
 from dispatcher.core.jobs import Job
-from dispatcher.services.job_rows import Stored
+from dispatcher.services.job_rows import LONG, Stored
 from dispatcher.services.kept_parts import weight
 
 #: How many jobs are kept: as many as the longest page has.
@@ -53,4 +53,4 @@ class KeptJobs:
 
 
 def _size(row: Stored, job: Job) -> int:
-    return sum([len(value) for value in row if type(value) is str]) + weight((*job.parameters, *job.outputs))
+    return sum(map(len, filter(None, LONG(row)))) + weight(job.parameters) + weight(job.outputs)
