@@ -128,7 +128,9 @@ def _data(name: str, source: etree._Element, numbers: Mapping[str, Mapping[str, 
             target = etree.SubElement(root, f"{{{XS}}}complexType", name=type_name)
             _copy_particles(declared, etree.SubElement(target, f"{{{XS}}}sequence"))
         elif declared.tag == f"{{{XS}}}simpleType":
+            # Without an element of its name, as no message has one: TclWS would take that for the type.
             root.append(_enumeration(type_name, numbers[type_name]))
+            continue
         else:
             continue
         etree.SubElement(root, f"{{{XS}}}element", name=type_name, nillable="true", type=f"tns:{type_name}")
