@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from dispatcher.core import local_time, options
 from dispatcher.core.errors import InvalidMove, InvalidValue, JobNotFound
+from dispatcher.core.given_sets import matched
 from dispatcher.core.jobs import (
     GivenSet,
     Job,
@@ -23,7 +24,7 @@ from dispatcher.core.jobs import (
     WhoChoice,
     WhoKind,
 )
-from dispatcher.core.parameters import Given, GivenValue, ParameterType, Values
+from dispatcher.core.parameters import GivenValue, ParameterType, Values
 from dispatcher.core.permissions import Caller, Node, Right
 from dispatcher.core.ports import Ports
 from dispatcher.core.schedules import NEVER, RecurrenceRequest
@@ -44,6 +45,8 @@ from dispatcher.services.selections import Selection, Selections
 from dispatcher.services.settings import Settings
 from dispatcher.services.topology import Topology
 
+#: How many things a job may run: all of them are shown wherever it is.
+MOST_WHAT = 1_000
 #: What ``change`` gives a recurring job anew, whatever becomes of its due times.
 _CHANGEABLE = (
     "description",
@@ -200,12 +203,8 @@ class Scheduling:
         if not (selection.who or selection.is_runbook or request.may_name_nobody):
             raise InvalidValue("Who", "names no agent or team")
         entries = selection.entries
-        values, stored = [], []
-        for place, entry in enumerate(entries):
-            given = _given(request.parameters, entry, place, len(entries))
-            its = entry.form.filled(given) if entry.alias is None else late.values(entry.parameters, given)
-            values.append(its)
-            stored.append(self._plans.seal(entry.form.secrets, its))
+        values = _values(request.parameters, entries)
+        stored = [self._plans.seal(entry.form.secrets, its) for entry, its in zip(entries, values, strict=True)]
         row = self._row(request, selection, stored, caller)
         if selection.is_runbook:
             (book,) = entries  # it is alone
@@ -251,6 +250,20 @@ class Scheduling:
         return {"created_at": now, "starts_at": starts_at, "sorted_at": shown_at}
 
 
+def _values(sets: Sequence[GivenSet], entries: Sequence[LibraryEntry]) -> list[Values]:
+    """Return the values of all *entries*, with those of *sets* in place."""
+    # Something that is run again with the same values is filled once: there may be many of both.
+    filled: dict[tuple[Any, ...], Values] = {}
+    values = []
+    for entry, given in zip(entries, matched(sets, [entry.id for entry in entries]), strict=True):
+        key = (entry.kind, entry.id, entry.alias, id(given))
+        if key not in filled:
+            is_known = entry.alias is None
+            filled[key] = entry.form.filled(given) if is_known else late.values(entry.parameters, given)
+        values.append(filled[key])
+    return values
+
+
 def _is_due(request: JobRequest, row: Mapping[str, Any]) -> bool:
     """Whether the new job *row* starts at once."""
     return request.when.recurrence is None and row["starts_at"] <= row["created_at"]
@@ -259,6 +272,8 @@ def _is_due(request: JobRequest, row: Mapping[str, Any]) -> bool:
 def _check_shape(request: JobRequest) -> None:
     if not request.what:
         raise InvalidValue("What", "names nothing to run")
+    if len(request.what) > MOST_WHAT:
+        raise InvalidValue("What", f"names more than {MOST_WHAT} things to run")
     if request.options:
         options.check(request.options)
     if request.when.recurrence is not None:
@@ -299,13 +314,3 @@ def _refuse_over(request: RecurrenceRequest, row: Mapping[str, Any]) -> None:
 def _to_choice(item: Mapping[str, Any]) -> WhatChoice:
     """Return the choice by which a job has got *item* of its ``what``."""
     return WhatChoice(UUID(item["id"]), WhatKind(item["kind"]), tuple(item["alias"]) if "alias" in item else None)
-
-
-def _given(sets: Sequence[GivenSet], entry: LibraryEntry, place: int, count: int) -> Sequence[Given]:
-    """Return the values sent for *entry*: of the set with its id, else the one at its place, else the only one."""
-    for given in sets:
-        if given.what_id == entry.id:
-            return given.values
-    if count == 1 and len(sets) == 1:
-        return sets[0].values
-    return sets[place].values if place < len(sets) and sets[place].what_id is None else ()

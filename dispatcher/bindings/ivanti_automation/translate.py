@@ -84,7 +84,7 @@ def to_job_request(job: Any) -> JobRequest:
         [to_who_choice(item, f"Who[{position}]") for position, item in enumerate(_items(job.Who))],
         to_when(job.When),
         job.Description or "",
-        [to_given_set(container) for container in _items(job.Parameters)],
+        [to_given_set(container) for container in job.Parameters or ()],
         bool(job.ScheduleInParallel),
         job.OutsideLaunchWindow,
         job.Tags,
@@ -252,7 +252,12 @@ def to_wire_who(who: Who) -> Any:
 
 
 def to_given_set(container: Any) -> GivenSet:
-    """Return the values in a ``ParameterContainer``; one without a usable GUID is matched by its position."""
+    """Return the values in a ``ParameterContainer``; one without a usable GUID is matched by its position.
+
+    None keeps its place: ITM sends ``[null]`` for nothing (contract section 2.1).
+    """
+    if container is None:
+        return GivenSet(None, ())
     what_id = find_guid(container.TaskContainerGuid or "")
     # Only their names and values count (contract section 3.7).
     sent = container.JobParameters or ()

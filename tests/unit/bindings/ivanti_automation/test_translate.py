@@ -107,14 +107,14 @@ def test_when(members: dict[str, Any], when: When) -> None:
     assert translate.to_when(new(contract.JobWhen, **members)) == when
 
 
-def test_null_containers_and_nameless_parameters_count_for_nothing() -> None:
+def test_null_containers_keep_their_place_and_nameless_parameters_count_for_nothing() -> None:
     parameters = [new(contract.JobParameter, Name="Ring", Value1="1"), None, new(contract.JobParameter, Value1="2")]
     container = new(contract.ParameterContainer, TaskContainerGuid="", JobParameters=parameters)
 
     request = translate.to_job_request(a_wire_job(Parameters=[None, container]))
 
-    assert [one.what_id for one in request.parameters] == [None]
-    assert request.parameters[0].values == [GivenValue("Ring", "1", None)]
+    assert [one.what_id for one in request.parameters] == [None, None]
+    assert [[*one.values] for one in request.parameters] == [[], [GivenValue("Ring", "1", None)]]
 
 
 def test_container_is_matched_by_its_guid() -> None:
