@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from work import assert_linear
 
 from dispatcher.bindings.ivanti_automation.resource_headers import decode, to_resource_id, to_upload
 from dispatcher.core.errors import InvalidValue
@@ -214,11 +215,33 @@ def test_any_encoded_words_are_understood_or_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["=?utf-8?Q?" + "a" * 15_000 + "?=", "=?utf-8?Q?a?= " * 1_100, "=?punycode?Q?" + "a9" * 7_000 + "?=", "=?" * 8_000],
+    ("before", "repeated", "after"),
+    [
+        ("=?utf-8?Q?", "a", "?="),
+        ("", "=?utf-8?Q?a?= ", ""),
+        ("", "=?", ""),
+        ("=?utf-8?q?a?=", "=?a?b?x", ""),
+        ("=?utf-8?q?a?=", " ", "=?"),
+        ("=?punycode?Q?", "a9", "?="),
+        ("=?idna?Q?xn--", "a9", "?="),
+    ],
 )
-def test_long_words_are_decoded(text: str) -> None:
-    assert isinstance(decode(text), str)
+def test_words_cost_linear_time(before: str, repeated: str, after: str) -> None:
+    assert_linear(lambda size: decode(before + repeated * (size // len(repeated)) + after), 100_000)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("=?utf-8?q?a?= =?utf-8?q?b?=", "ab"),
+        ("=?utf-8?q?Gr=C3?= =?utf-8?q?=BC=C3=9Fe?=", "Gr\xfc\xdfe"),
+        ("see =?utf-8?q?a?= and =?utf-8?b?Yg==?=", "see a and b"),
+        ("=?utf-8?q?a?=.txt", "a.txt"),
+        ("=?utf-8?q?a?= =?utf-8?q?b", "a =?utf-8?q?b"),
+    ],
+)
+def test_blanks_count_but_between_words(text: str, said: str) -> None:
+    assert decode(text) == said
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30))
