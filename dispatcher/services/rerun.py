@@ -19,6 +19,7 @@ from dispatcher.datastore.jobs import JOBS
 from dispatcher.datastore.runs import RUNS
 from dispatcher.datastore.targets import target, with_targets
 from dispatcher.datastore.transactions import Datastore
+from dispatcher.services.access import require_who
 from dispatcher.services.activation import Activation
 from dispatcher.services.job_inputs import JobInputs
 from dispatcher.services.jobs import Jobs
@@ -78,12 +79,15 @@ class Rerun:
             old = session.execute(select(JOBS).where(JOBS.c.id == job_id)).mappings().first()
             if old is None:
                 raise JobNotFound(job_id)
-            _check(old, failed_only)
-            row = self._row(old, caller)
-            if failed_only:
-                row["who"] = [to_entry(who) for who in self._failed(session, job_id)]
+            # Rights first: whoever may not read what it runs is not told how it stands.
+            row = self._row(old, caller) | ({"who": []} if failed_only else {})
             self._runbook_who.require_job(session, row, caller)
             self._job_inputs.require(session, row["options"], caller)
+            _check(old, failed_only)
+            if failed_only:
+                failed = self._failed(session, job_id)
+                require_who(session, Right.READ, failed, caller)
+                row["who"] = [to_entry(who) for who in failed]
             self._check_what(session, old)
             self._activation.insert_and_activate(session, row)
             return self._jobs.get_in(session, row["id"])

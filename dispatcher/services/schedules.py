@@ -103,9 +103,10 @@ class Schedules:
         caller.require(Right.MODIFY, Node.SCHEDULING)
         with self._datastore.begin() as session:
             lock_jobs(session, [job_id])
-            row = self._row(session, job_id)
+            row = self._job(session, job_id)
             is_resumed = event is Event.ENABLE and until is None
             self._runbook_who.require_job(session, row, caller, at_once=not is_resumed)
+            _check_recurs(row)
             state = State(row["state"])
             if state in FINISHED:
                 raise InvalidMove(f"{event.value}: not possible for something {state.text}")
@@ -126,12 +127,16 @@ class Schedules:
             return self._to_schedule(changed)
 
     def _row(self, session: Session, job_id: UUID) -> Row:
+        row = self._job(session, job_id)
+        _check_recurs(row)
+        return row
+
+    def _job(self, session: Session, job_id: UUID) -> Row:
+        """Return the job, with how it recurs if it does."""
         query = select(JOBS, SCHEDULES).join(SCHEDULES, SCHEDULES.c.job_id == JOBS.c.id, isouter=True)
         row = session.execute(query.where(JOBS.c.id == job_id)).mappings().first()
         if row is None:
             raise JobNotFound(job_id)
-        if row["job_id"] is None:
-            raise NotRecurring(job_id)
         return row
 
     def _to_schedule(self, row: Row) -> Schedule:
@@ -144,6 +149,15 @@ class Schedules:
             row["last_due_at"],
             state is State.DISABLED or (paused_until is not None and paused_until > self._ports.now()),
         )
+
+
+def _check_recurs(row: Row) -> None:
+    """Check that the job recurs.
+
+    :raises NotRecurring: if it does not.
+    """
+    if row["job_id"] is None:
+        raise NotRecurring(row["id"])
 
 
 def _standing(row: Row) -> audit.Values:

@@ -14,7 +14,7 @@ from runbook_world import BOOK, World, a_book, a_library, a_step
 from dispatcher.core.errors import Forbidden, JobNotFound
 from dispatcher.core.jobs import GivenSet, WhatKind, When, WhoKind
 from dispatcher.core.parameters import GivenValue
-from dispatcher.core.permissions import SYSTEM, Caller
+from dispatcher.core.permissions import SYSTEM, Caller, Node, Right
 from dispatcher.core.schedules import BOOT, RecurrenceRequest
 from dispatcher.core.states import Event, State
 from dispatcher.services.hall import Hall
@@ -180,3 +180,24 @@ def test_what_cannot_be_run_again_is_refused(
     load_library(LIBRARY.replace("name: Greet\n", "name: Greet\n    enabled: false\n"))
     with pytest.raises(NotRepeatable, match="module Greet is disabled"):
         hall.rerun.rerun(active.id, False, SYSTEM)
+
+
+@pytest.mark.parametrize("failed_only", [False, True])
+def test_who_may_not_read_what_it_runs_is_not_told_how_it_stands(
+    hall: Hall, enrol: Callable[..., UUID], failed_only: bool
+) -> None:
+    when = When(immediate=False, recurrence=RecurrenceRequest(BOOT))
+    agent = enrol("one")
+    jobs = [hall.scheduling.submit(a_request(who=on(agent), when=one), SYSTEM) for one in (When(), when)]
+    blind = Caller("blind", {Node.SCHEDULING: Right.MODIFY, Node.AGENTS: Right.READ})
+    for job in jobs:
+        with pytest.raises(Forbidden):
+            hall.rerun.rerun(job.id, failed_only, blind)
+
+
+def test_only_agents_that_the_caller_may_read_run_it_again(hall: Hall, enrol: Callable[..., UUID], clock: Any) -> None:
+    agent = enrol("one")
+    old = hall.scheduling.submit(a_request(who=on(agent)), SYSTEM)
+    work_off(hall, agent, clock(), Event.FAIL)
+    with pytest.raises(Forbidden, match="Agents"):
+        hall.rerun.rerun(old.id, True, Caller("blind", {Node.SCHEDULING: Right.MODIFY, Node.MODULES: Right.READ}))

@@ -12,10 +12,10 @@ from job_world import LIBRARY, NOBODY, RINGS, a_request, lease, on, work_off
 from schedule_world import MINUTES, NOON, QUARTER, QUARTERS, World
 from sqlalchemy import func, select
 
-from dispatcher.core.errors import InvalidMove, InvalidValue, JobNotFound
+from dispatcher.core.errors import Forbidden, InvalidMove, InvalidValue, JobNotFound
 from dispatcher.core.jobs import GivenSet, Invoker, Stage, WhatKind, When, WhoKind
 from dispatcher.core.parameters import GivenValue
-from dispatcher.core.permissions import SYSTEM
+from dispatcher.core.permissions import SYSTEM, Caller, Node, Right
 from dispatcher.core.schedules import BOOT, Misfire, Outcome, Overlap, RecurrenceRequest
 from dispatcher.core.states import State
 from dispatcher.datastore.jobs import JOBS
@@ -388,6 +388,18 @@ def test_what_is_no_recurring_job_is_refused(world: World) -> None:
         world.hall.schedules.resume(ended.id, SYSTEM)
     with pytest.raises(InvalidValue, match="until"):
         world.hall.schedules.pause(ended.id, NOON, SYSTEM)
+
+
+def test_who_may_not_read_what_a_job_runs_is_not_told_whether_it_recurs(world: World) -> None:
+    plain = world.hall.scheduling.submit(a_request(who=on(world.agent)), SYSTEM)
+    blind = Caller("blind", {Node.SCHEDULING: Right.MODIFY, Node.AGENTS: Right.READ})
+
+    with pytest.raises(Forbidden):
+        world.hall.schedules.pause(plain.id, None, blind)
+    with pytest.raises(Forbidden):
+        world.hall.schedules.resume(plain.id, blind)
+    with pytest.raises(NotRecurring):
+        world.hall.schedules.pause(plain.id, None, SYSTEM)
 
 
 @pytest.mark.parametrize(
