@@ -13,7 +13,7 @@ from email.header import decode_header, make_header
 from urllib.parse import unquote_to_bytes
 from uuid import UUID
 
-from dispatcher.core.errors import InvalidValue
+from dispatcher.core.errors import BadRequest, InvalidValue
 from dispatcher.core.file_names import is_file_name
 from dispatcher.services.uploads import Upload
 from dispatcher.wire.guids import NO_GUID, format_guid, parse_guid
@@ -65,11 +65,24 @@ _NO_FOLDER = re.compile(r'[:*?"<>|\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]'
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
+class ContentEncoded(BadRequest):
+    """The content comes in an encoding, which would be stored instead of it."""
+
+    code = "request.content_encoded"
+
+    def __init__(self, encoding: str) -> None:
+        super().__init__(f"Content-Encoding: {encoding[:100]!r} is not identity")
+
+
 def to_upload(headers: Mapping[str, str]) -> Upload:
     """Return what the *headers* (names in lower case, values as Latin-1) of an upload ask for.
 
     :raises InvalidValue: if one of them cannot be understood.
+    :raises ContentEncoded: if one says that the body is compressed.
     """
+    encoding = headers.get("content-encoding", "").strip()
+    if encoding.lower() not in ("", "identity"):
+        raise ContentEncoded(encoding)
     texts = _Texts(headers)
     file_name = texts.find(_FILE_NAME)
     folder = texts.find(_FOLDER, is_empty_told=True)

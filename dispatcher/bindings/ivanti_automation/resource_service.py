@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dispatcher.bindings.ivanti_automation.door import Door
 from dispatcher.bindings.ivanti_automation.faults import STATUSES
-from dispatcher.bindings.ivanti_automation.resource_headers import EXAMPLES, to_upload
+from dispatcher.bindings.ivanti_automation.resource_headers import EXAMPLES, ContentEncoded, to_upload
 from dispatcher.bindings.ivanti_automation.resource_operations import Delivery, ResourceService
 from dispatcher.bindings.ivanti_automation.soap import NAMES
 from dispatcher.core.errors import DispatcherError
@@ -27,8 +27,8 @@ from dispatcher.wire.xsd import SERIALIZATION
 if TYPE_CHECKING:
     from dispatcher.services.hall import Hall
 
-#: How much may be uploaded decides what 413 says; the rest is as for all operations.
-_STATUSES = {**STATUSES, QuotaReached: 413}
+#: What an upload alone may have too much of, or in another form; the rest is as for all operations.
+_STATUSES = {**STATUSES, QuotaReached: 413, ContentEncoded: 415}
 
 
 class ResourceDoor(Door):

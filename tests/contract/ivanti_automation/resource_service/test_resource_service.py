@@ -171,6 +171,24 @@ def test_refusals_before_the_body_comes(door: ResourceDoor, hall: Hall) -> None:
     assert send(door, post("UploadResource", b"x" * 12, api, filename="new.exe")).status == 413
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "GZip", "identity, br", "x-unknown"])
+def test_encoded_content_is_refused_and_not_stored(door: ResourceDoor, encoding: str) -> None:
+    for request in (
+        post("UploadResource", b"x", filename="new.exe", **{"content-encoding": encoding}),
+        post("UploadResource", b"x", id=KEY, filename="setup.exe", **{"content-encoding": encoding}),
+    ):
+        for answer in (send(door, request), door(request)):
+            assert (answer.status, b"Request Error" in answer.body) == (415, True)
+            assert f"Content-Encoding: '{encoding}' is not identity" in unescape(answer.body.decode())
+    assert send(door, post("UploadResource", b"x", filename="new.exe")).status == 200  # it is not there yet
+
+
+@pytest.mark.parametrize("encoding", ["", "identity", " Identity "])
+def test_content_that_is_as_it_is_is_stored(door: ResourceDoor, encoding: str) -> None:
+    request = post("UploadResource", b"x", filename="new.exe", **{"content-encoding": encoding})
+    assert send(door, request).status == 200
+
+
 @pytest.mark.parametrize("path", ["UploadResource", "DeleteResource", "help", ""])
 def test_switched_off_there_is_nothing(door: ResourceDoor, hall: Hall, path: str) -> None:
     assert not door.is_public(get(path))
