@@ -7,13 +7,15 @@ from typing import Any
 from dispatcher.bindings.ivanti_automation import contract
 from dispatcher.core.errors import InvalidValue
 from dispatcher.core.jobs import Options
+from dispatcher.core.options import MAX_BATCH, MAX_TIME_S
 from dispatcher.wire.types import new
 
 
 def to_options(job: Any) -> Options | None:
     """Return the options of a ``Job``, those of its ``When`` included; None if it has none.
 
-    :raises InvalidValue: if a number is out of its range.
+    :raises InvalidValue: if a number is out of its range, or members do not go together. The core would refuse them as
+        well, but by its own names.
     """
     options: Options = {}
     if job.When is not None and job.When.NextBoot:
@@ -27,19 +29,22 @@ def to_options(job: Any) -> Options | None:
 
 def _limits(given: Any) -> Options:
     options: Options = {}
-    if (size := _positive(given, "BatchSize")) is not None:
+    if (size := _positive(given, "BatchSize", MAX_BATCH)) is not None:
         options["batch_size"] = size
     elif (percent := _positive(given, "BatchPercent", 100)) is not None:
         options["batch_share"] = percent / 100
     if (percent := _positive(given, "StopAtFailedPercent", 100)) is not None:
         options["stop_at_share"] = percent / 100
-    if (seconds := _positive(given, "LaunchTimeoutSeconds")) is not None:
+    if (seconds := _positive(given, "LaunchTimeoutSeconds", MAX_TIME_S)) is not None:
         options["launch_timeout_s"] = seconds
-    if (seconds := _positive(given, "TimeoutSeconds")) is not None:
+    if (seconds := _positive(given, "TimeoutSeconds", MAX_TIME_S)) is not None:
         options["timeout_s"] = seconds
     if given.SelectOneAgent:
         options["select_one"] = True
-    if "stop_at_share" in options and not options.keys() & {"batch_size", "batch_share"}:
+    has_batches = not options.keys().isdisjoint({"batch_size", "batch_share"})
+    if has_batches and given.SelectOneAgent:
+        raise InvalidValue("Options/SelectOneAgent", "does not go with a BatchSize or a BatchPercent")
+    if "stop_at_share" in options and not has_batches:
         raise InvalidValue("Options/StopAtFailedPercent", "needs a BatchSize or a BatchPercent")
     return options
 
@@ -59,7 +64,7 @@ def to_wire_options(options: Options | None) -> Any:
     return new(contract.JobOptions, **members) if any(members.values()) else None
 
 
-def _positive(given: Any, member: str, highest: int = 2**31 - 1) -> int | None:
+def _positive(given: Any, member: str, highest: int) -> int | None:
     number: int | None = getattr(given, member)
     # Clients that always write their members send 0 for what they do not mean.
     if not number:

@@ -8,7 +8,14 @@ from typing import Any, TypeVar
 
 from dispatcher.bindings.ivanti_automation import contract
 from dispatcher.core.errors import InvalidValue
-from dispatcher.core.schedules import LedgerEntry, LedgerPage, Misfire, Overlap, RecurrenceRequest
+from dispatcher.core.schedules import (
+    LONGEST_MISFIRE_WINDOW,
+    LedgerEntry,
+    LedgerPage,
+    Misfire,
+    Overlap,
+    RecurrenceRequest,
+)
 from dispatcher.core.wallclock import Fold, Gap
 from dispatcher.wire.guids import format_guid
 from dispatcher.wire.types import new
@@ -20,22 +27,23 @@ _DEFAULTS = RecurrenceRequest("")
 def to_recurrence(when: Any) -> RecurrenceRequest | None:
     """Return how a ``JobWhen`` recurs: ``RecurringSchedule`` is RFC 5545 text (contract section 12); None if once.
 
-    :raises InvalidValue: if a member of its ``Recurrence`` is none of the words or numbers it may be.
+    :raises InvalidValue: if that is none, or a member of its ``Recurrence`` none of the words or numbers it may be.
     """
     if not (when.RecurringSchedule or "").strip():
         return None
     more = when.Recurrence
     if more is None:
-        return RecurrenceRequest(when.RecurringSchedule)
-    window = _DEFAULTS.misfire_window
-    return RecurrenceRequest(
-        when.RecurringSchedule,
-        gap=_choice(Gap, more.DaylightGap, "DaylightGap", _DEFAULTS.gap),
-        fold=_choice(Fold, more.DaylightRepeat, "DaylightRepeat", _DEFAULTS.fold),
-        misfire=_choice(Misfire, more.MisfireRule, "MisfireRule", _DEFAULTS.misfire),
-        misfire_window=window if more.MisfireWindowSeconds is None else timedelta(seconds=more.MisfireWindowSeconds),
-        overlap=_choice(Overlap, more.OverlapRule, "OverlapRule", _DEFAULTS.overlap),
-        paused_until=more.PausedUntil,
+        return _possible(RecurrenceRequest(when.RecurringSchedule))
+    return _possible(
+        RecurrenceRequest(
+            when.RecurringSchedule,
+            gap=_choice(Gap, more.DaylightGap, "DaylightGap", _DEFAULTS.gap),
+            fold=_choice(Fold, more.DaylightRepeat, "DaylightRepeat", _DEFAULTS.fold),
+            misfire=_choice(Misfire, more.MisfireRule, "MisfireRule", _DEFAULTS.misfire),
+            misfire_window=_window(more.MisfireWindowSeconds),
+            overlap=_choice(Overlap, more.OverlapRule, "OverlapRule", _DEFAULTS.overlap),
+            paused_until=more.PausedUntil,
+        )
     )
 
 
@@ -73,6 +81,24 @@ def _to_wire_occurrence(entry: LedgerEntry) -> Any:
         Outcome=entry.outcome.name.capitalize(),
         Reason=entry.reason,
     )
+
+
+def _possible(request: RecurrenceRequest) -> RecurrenceRequest:
+    """Return *request* if its rule can be read: the core names the part of it that cannot, but not the member."""
+    try:
+        request.read()
+    except InvalidValue as error:
+        raise InvalidValue("When/RecurringSchedule", error.message.removeprefix("recurrence: ")) from None
+    return request
+
+
+def _window(seconds: int | None) -> timedelta:
+    if seconds is None:
+        return _DEFAULTS.misfire_window
+    longest = int(LONGEST_MISFIRE_WINDOW.total_seconds())
+    if not 0 <= seconds <= longest:
+        raise InvalidValue("When/Recurrence/MisfireWindowSeconds", f"{seconds} is not from 0 to {longest}")
+    return timedelta(seconds=seconds)
 
 
 def _choice(choices: type[_Choice], text: str | None, member: str, default: _Choice) -> _Choice:

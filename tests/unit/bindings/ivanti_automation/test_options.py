@@ -12,9 +12,10 @@ from dispatcher.bindings.ivanti_automation import contract
 from dispatcher.bindings.ivanti_automation.options import to_options, to_wire_options
 from dispatcher.core.errors import InvalidValue
 from dispatcher.core.jobs import Options
+from dispatcher.core.options import MAX_BATCH, MAX_TIME_S, check
 from dispatcher.wire.types import new
 
-NUMBERS = st.integers(1, 2**31 - 1)
+SECONDS = st.integers(1, MAX_TIME_S)
 SHARES = st.integers(1, 100).map(lambda percent: percent / 100)
 
 
@@ -43,12 +44,28 @@ def test_boots_stand_with_the_other_members_of_when() -> None:
 
 
 @pytest.mark.parametrize(
-    ("member", "number"),
-    [("BatchSize", -1), ("BatchPercent", 101), ("StopAtFailedPercent", -5), ("LaunchTimeoutSeconds", -1)],
+    ("member", "highest"),
+    [
+        ("BatchSize", 1_000_000),
+        ("BatchPercent", 100),
+        ("LaunchTimeoutSeconds", 31_536_000),
+        ("TimeoutSeconds", 31_536_000),
+    ],
 )
-def test_numbers_out_of_range_are_refused(member: str, number: int) -> None:
-    with pytest.raises(InvalidValue, match=f"Options/{member}: {number} is not from 1 to"):
-        to_options(a_job(**{member: number}))
+def test_each_number_has_one_range_and_the_core_takes_all_of_it(member: str, highest: int) -> None:
+    for number in (-1, highest + 1, 2**31 - 1):
+        with pytest.raises(InvalidValue, match=f"Options/{member}: {number} is not from 1 to {highest}$"):
+            to_options(a_job(**{member: number}))
+    for number in (1, highest):
+        options = to_options(a_job(**{member: number}))
+        assert options is not None
+        check(options)
+
+
+@pytest.mark.parametrize("member", ["BatchSize", "BatchPercent"])
+def test_one_agent_makes_no_batches(member: str) -> None:
+    with pytest.raises(InvalidValue, match="Options/SelectOneAgent: does not go with a BatchSize or a BatchPercent"):
+        to_options(a_job(SelectOneAgent=True, **{member: 5}))
 
 
 def test_a_share_of_failures_stops_nothing_without_batches() -> None:
@@ -57,19 +74,16 @@ def test_a_share_of_failures_stops_nothing_without_batches() -> None:
     assert to_options(a_job(StopAtFailedPercent=50, BatchPercent=20)) == {"batch_share": 0.2, "stop_at_share": 0.5}
 
 
-BATCHES = st.fixed_dictionaries({"batch_size": NUMBERS}, optional={"stop_at_share": SHARES}) | st.just({})
+BATCHES = (
+    st.fixed_dictionaries({"batch_size": st.integers(1, MAX_BATCH)}, optional={"stop_at_share": SHARES})
+    | st.just({"select_one": True})
+    | st.just({})
+)
 
 
 @given(
     BATCHES,
-    st.fixed_dictionaries(
-        {},
-        optional={
-            "launch_timeout_s": NUMBERS,
-            "timeout_s": NUMBERS,
-            "select_one": st.just(True),
-        },
-    ),
+    st.fixed_dictionaries({}, optional={"launch_timeout_s": SECONDS, "timeout_s": SECONDS}),
 )
 def test_any_options_come_back(batches: Options, others: Options) -> None:
     options: Options = {**batches, **others}

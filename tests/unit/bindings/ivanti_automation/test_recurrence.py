@@ -47,6 +47,33 @@ def test_other_words_are_refused(member: str) -> None:
         to_recurrence(a_when(**{member: "perhaps"}))
 
 
+@pytest.mark.parametrize("seconds", [-1, 2_678_401, 2**31 - 1])
+def test_windows_out_of_range_are_refused(seconds: int) -> None:
+    told = f"When/Recurrence/MisfireWindowSeconds: {seconds} is not from 0 to 2678400$"
+    with pytest.raises(InvalidValue, match=told):
+        to_recurrence(a_when(MisfireWindowSeconds=seconds))
+    assert to_recurrence(a_when(MisfireWindowSeconds=2_678_400)) is not None
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ("RRULE:FREQ=DAILY", "must have one DTSTART and at most one RRULE"),
+        ("soon", "'soon' is none of DTSTART, RRULE, EXDATE, RDATE"),
+        ("DTSTART:20260101T060000Z\nRRULE:FREQ=SOMETIMES", "RRULE/FREQ: "),
+        ("DTSTART;TZID=Mars:20260101T060000\nRRULE:FREQ=DAILY", "DTSTART/TZID: "),
+    ],
+)
+@pytest.mark.parametrize("more", [None, new(contract.JobRecurrence)])
+def test_a_rule_that_is_none_is_told_by_its_member(rule: str, told: str, more: Any) -> None:
+    with pytest.raises(InvalidValue, match=f"^When/RecurringSchedule: {told}"):
+        to_recurrence(new(contract.JobWhen, RecurringSchedule=rule, Recurrence=more))
+
+
+def test_a_job_for_every_boot_needs_no_rule() -> None:
+    assert to_recurrence(new(contract.JobWhen, RecurringSchedule="BOOT")) == RecurrenceRequest("BOOT")
+
+
 @given(
     st.builds(
         RecurrenceRequest,
