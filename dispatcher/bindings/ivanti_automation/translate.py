@@ -7,6 +7,7 @@ contract sections 1 and 2 give it; what makes no sense raises ``InvalidValue`` n
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from dispatcher.bindings.ivanti_automation import contract
@@ -17,6 +18,7 @@ from dispatcher.core.jobs import (
     WHAT_KINDS,
     WHO_KINDS,
     GivenSet,
+    Invoker,
     Job,
     JobPage,
     JobRequest,
@@ -102,7 +104,7 @@ def to_wire_job(job: Job) -> Any:
     wire.Options = to_wire_options(job.options)
     wire.OutputParameters = _all(job.outputs, to_wire_parameter_set)
     wire.OutsideLaunchWindow = job.outside_launch_window
-    wire.Parameters = _all(job.parameters, to_wire_parameter_set)
+    wire.Parameters = _parameter_sets(job)
     wire.Reason = job.reason
     wire.RecurringJobID = format_guid(job.recurring_id) if job.recurring_id else None
     wire.ScheduleInParallel = job.in_parallel
@@ -266,25 +268,35 @@ def to_given_set(container: Any) -> GivenSet:
 
 
 def to_wire_parameter_set(parameters: ParameterSet) -> Any:
-    """Return *parameters* as a ``ParameterContainer``; if jobs share all but the values, that is written once."""
+    """Return *parameters* as a ``ParameterContainer``; JobGuid is all zeros before scheduling (contract 3.6).
+
+    If jobs share all but the values, that is written once.
+    """
     declared = parameters.declared
+    job_guid = format_guid(parameters.job_id) if parameters.job_id else NO_GUID
     if not isinstance(declared, Shared):
-        return _parameter_set(parameters, [to_wire_parameter(one) for one in parameters.parameters])
+        return _parameter_set(parameters, [to_wire_parameter(one) for one in parameters.parameters], job_guid)
     blanks: Any = declared.views.get(to_wire_parameter_set)
     if blanks is None:
         around = [to_wire_parameter(one) for one in declared]
         for one in around:
             one.Value1 = GAP
-        blanks = declared.views[to_wire_parameter_set] = Blanks(_parameter_set(parameters, around))
-    return Filled(blanks, parameters.values)
+        blanks = declared.views[to_wire_parameter_set] = Blanks(_parameter_set(parameters, around, GAP))
+    return Filled(blanks, [job_guid, *parameters.values])
 
 
-def _parameter_set(parameters: ParameterSet, wire_parameters: list[Any]) -> Any:
-    """Return a ``ParameterContainer``; JobGuid is all zeros before scheduling (contract 3.6)."""
+def _parameter_sets(job: Job) -> Any:
+    """Return the parameters of *job*; those of a run book's step name it (contract section 3.6)."""
+    if job.invoker is not Invoker.RUNBOOK:
+        return _all(job.parameters, to_wire_parameter_set)
+    return [to_wire_parameter_set(replace(one, job_id=job.id)) for one in job.parameters]
+
+
+def _parameter_set(parameters: ParameterSet, wire_parameters: list[Any], job_guid: str) -> Any:
     return new(
         contract.ParameterContainer,
         Identifier=format_guid(parameters.identifier) if parameters.identifier else "",
-        JobGuid=format_guid(parameters.job_id) if parameters.job_id else NO_GUID,
+        JobGuid=job_guid,
         JobName=parameters.job_name,
         JobParameters=wire_parameters,
         TaskContainerGuid=format_guid(parameters.what.id),

@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -12,9 +13,11 @@ from dispatcher.bindings.ivanti_automation import contract, translate
 from dispatcher.core.errors import InvalidValue
 from dispatcher.core.jobs import (
     GivenSet,
+    Invoker,
     Job,
     JobPage,
     ParameterSet,
+    Shared,
     Stage,
     What,
     WhatChoice,
@@ -26,8 +29,10 @@ from dispatcher.core.jobs import (
 )
 from dispatcher.core.parameters import GivenValue, Parameter, ParameterType
 from dispatcher.core.states import State
+from dispatcher.wire.guids import NO_GUID, format_guid
 from dispatcher.wire.json_codec import encode_json, json_decoder
 from dispatcher.wire.types import new
+from dispatcher.wire.xml_codec import encode_xml
 
 PATCH = UUID("5cf59e5a-343c-4d85-a83c-8b18e4731040")
 PC_042 = UUID("6ae2e5b5-d5c8-4728-a10a-12e25bd5f995")
@@ -213,6 +218,23 @@ def test_parameters_before_scheduling_belong_to_no_job() -> None:
     assert (shown.Identifier, shown.JobName) == ("", "")
     assert shown.JobGuid == "{00000000-0000-0000-0000-000000000000}"
     assert (shown.TaskContainerGuid, shown.TaskContainerName) == (f"{{{str(PATCH).upper()}}}", "Patch")
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+@pytest.mark.parametrize("turns", [(Invoker.USER, Invoker.RUNBOOK), (Invoker.RUNBOOK, Invoker.USER)])
+def test_parameters_of_a_step_name_its_job_and_those_of_others_none(
+    a_job: Callable[..., Job], is_shared: bool, turns: tuple[Invoker, Invoker]
+) -> None:
+    patch, ring = What(PATCH, "Patch", WhatKind.MODULE), [Parameter("Ring", value1="1")]
+    parameters = [ParameterSet(patch, Shared(ring), ["2"]) if is_shared else ParameterSet.of(patch, ring)]
+    of_all = Shared(parameters) if is_shared else parameters
+
+    for number, invoker in enumerate((*turns, *turns), start=1):
+        job = a_job(id=UUID(int=number), invoker=invoker, parameters=of_all)
+        for encode in (encode_json, encode_xml):
+            text = encode(contract.Job, translate.to_wire_job(job)).decode()
+            shown = format_guid(job.id) if invoker is Invoker.RUNBOOK else NO_GUID
+            assert re.findall(r"JobGuid\W+?([{][0-9-]+[}])", text) == [shown]
 
 
 def test_flags_of_a_team_are_false() -> None:
