@@ -99,7 +99,8 @@ def to_wire_job(job: Job) -> Any:
     wire = blank(contract.Job)
     wire.Description = job.description
     wire.IsRecurring = job.is_recurring
-    wire.IsRunBookJob = job.is_runbook
+    # Jobs of steps, too: contract sections 2.2 and 9.
+    wire.IsRunBookJob = job.is_runbook or job.invoker is Invoker.RUNBOOK
     wire.JobID = format_guid(job.id)
     wire.Options = to_wire_options(job.options)
     wire.OutputParameters = _all(job.outputs, to_wire_parameter_set)

@@ -237,6 +237,22 @@ def test_parameters_of_a_step_name_its_job_and_those_of_others_none(
             assert re.findall(r"JobGuid\W+?([{][0-9-]+[}])", text) == [shown]
 
 
+@pytest.mark.parametrize(
+    ("is_runbook", "invoker", "shown"),
+    [
+        (False, Invoker.USER, False),
+        (False, Invoker.RECURRENCE, False),
+        (True, Invoker.USER, True),
+        (False, Invoker.RUNBOOK, True),
+        (True, Invoker.RUNBOOK, True),
+    ],
+)
+def test_run_books_and_their_steps_are_run_book_jobs(
+    a_job: Callable[..., Job], is_runbook: bool, invoker: Invoker, shown: bool
+) -> None:
+    assert translate.to_wire_job(a_job(is_runbook=is_runbook, invoker=invoker)).IsRunBookJob is shown
+
+
 def test_flags_of_a_team_are_false() -> None:
     shown = translate.to_wire_who(Who(PC_042, "Ring 1", WhoKind.TEAM))
 
