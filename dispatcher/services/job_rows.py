@@ -250,6 +250,7 @@ def _job(
     common: _Common,
     recurrence: RecurrenceRequest | None,
 ) -> Job:
+    asked_for = _asked_for(starts_at, common.options)
     # By their places: by their names it would take three times as long.
     return Job(
         job_id,
@@ -260,13 +261,7 @@ def _job(
         common.invoker_info,
         sorted_at,
         stopped_at,
-        When(
-            common.immediate,
-            _asked_for(starts_at, common.options),
-            common.is_local_time,
-            common.use_wake_on_lan,
-            recurrence,
-        ),
+        When(common.immediate, asked_for, common.is_local_time, common.use_wake_on_lan, recurrence),
         common.what,
         common.who,
         parameters,
