@@ -47,7 +47,7 @@ FEW_THREADS = 2
 MAX_SUBMIT_BYTES = 64 * 1024
 #: What a scope says of the only dialect that its listener serves.
 _ONLY = "dispatcher.only"
-_SLASHES = re.compile("//+")
+_SLASHES = re.compile("/+")
 #: Where a server says that it lives.
 LIVE = "/health/live"
 
@@ -273,12 +273,20 @@ class WebApp:
             self._look_again()
 
     def _find(self, request: Request) -> Binding | None:
+        """Return whom *request* is for; up to the end of the prefix its path has no doubled slashes then.
+
+        A client has put the prefix behind an address that ends in a slash (contract section 5.4). What follows is left
+        as it is: there an empty segment may be a value that is missing.
+        """
         folded = request.path.lower()
-        if "//" in folded:
+        is_doubled = "//" in folded
+        if is_doubled:
             folded = _SLASHES.sub("/", folded)
         for binding in self._served(request):
             for prefix in binding.prefixes:
                 if folded.startswith(prefix) and (len(folded) == len(prefix) or folded[len(prefix)] == "/"):
+                    if is_doubled:
+                        request.path = _SLASHES.sub("/", request.path, count=prefix.count("/"))
                     return binding
         return None
 

@@ -8,11 +8,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from cheap_passwords import cheap_passwords
 
 from dispatcher.bootstrap import build_house
 from dispatcher.core.permissions import SYSTEM
 from dispatcher.datastore.transactions import Datastore
 from dispatcher.services.hall import Hall
+from dispatcher.services.logins import Logins
 from dispatcher.services.secrets import Secrets
 from dispatcher.web.app import Limits, WebApp
 from dispatcher.wire.quotas import Quotas
@@ -89,6 +91,45 @@ def test_a_dispatcher_that_is_switched_off_answers_404_to_everything(
     assert statuses() == [False, True]
     hall.settings.set("webapi.state", "GLOBAL", SYSTEM, "east")
     assert statuses() == [True, True]
+
+
+@pytest.mark.parametrize("doubled", ["/", "//"])
+@pytest.mark.parametrize(("service", "method", "path"), [(one, *kind) for one in KINDS for kind in KINDS[one]])
+def test_slashes_before_and_in_the_base_path_may_be_doubled(
+    dispatchers: dict[str, WebApp], service: str, method: str, path: str, doubled: str
+) -> None:
+    east = dispatchers["east"]
+    answer = ask(east, service + path, method=method)
+    assert answer != (404, b"")
+    assert ask(east, doubled + service + path, method=method) == answer
+    assert ask(east, service.replace("/", doubled + "/") + path, method=method) == answer
+
+
+@pytest.mark.parametrize("path", ["", "/soap", "/"])
+def test_slashes_may_be_doubled_for_soap_too(dispatchers: dict[str, WebApp], path: str) -> None:
+    status, answer = ask(dispatchers["east"], f"/{SCHEDULING}{path}", method="POST", body=ENVELOPE)
+    assert (status, b"GetWhoResponse" in answer) == (200, True)
+
+
+def test_doubled_slashes_lead_around_neither_a_port_nor_a_login(
+    dispatchers: dict[str, WebApp], hall: Hall, datastore: Datastore, ports: Any
+) -> None:
+    east = dispatchers["east"]
+    hall.settings.set("webapi.scheduling_port", "8443", SYSTEM, "east")
+    assert ask(east, f"/{SCHEDULING}/who") == (404, b"")
+    assert ask(east, f"/{SCHEDULING}/who", port=8443)[0] == 200
+    assert ask(east.only("symantec_ccs"), f"/{SCHEDULING}/who", port=8443)[0] == 404
+    Logins(datastore, ports, cheap_passwords()).add("ada", "s3cret", caller=SYSTEM)
+    assert ask(east, f"/{SCHEDULING}/who", port=8443)[0] == 401
+    assert ask(east, f"/{SCHEDULING}/soap", method="POST", port=8443, body=ENVELOPE)[0] == 401
+    assert ask(east, f"/{RESOURCE}/UploadResource", method="POST")[0] == 401
+    assert ask(east, f"/{SCHEDULING}?wsdl", port=8443)[0] == 200
+
+
+def test_a_value_that_is_missing_in_a_path_is_not_taken_for_a_doubled_slash(dispatchers: dict[str, WebApp]) -> None:
+    east = dispatchers["east"]
+    for path in ("/jobs//results", "/what/modules//inputparameters"):
+        assert ask(east, f"/{SCHEDULING}{path}") == ask(east, SCHEDULING + path)
 
 
 def test_soap_is_switched_off_too(dispatchers: dict[str, WebApp], hall: Hall) -> None:
