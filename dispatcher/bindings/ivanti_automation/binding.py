@@ -66,6 +66,7 @@ class IvantiAutomation(Door):
         """Return a fault to a SOAP client, and to others the Request Error page."""
         if self._is_soap(request):
             return self._soap.refused(request, status, reason)
+        self._call_by_public_address(request)  # it may have come no further than here
         return self._rest.refused(request, status, reason)
 
     def __call__(self, request: Request) -> Response:

@@ -78,9 +78,13 @@ class Door:
         """Let *request* in, or return the answer if there is nothing behind the door."""
         if not self._is_here(request):
             return Response(404)
+        self._call_by_public_address(request)
+        return None
+
+    def _call_by_public_address(self, request: Request) -> None:
+        """Have what *request* is answered show the public address, if there is one."""
         if address := self._place().public_address:
             request.come_to(address)
-        return None
 
     def _is_here(self, request: Request) -> bool:
         """Whether the service is switched on, and is where *request* looks for it; note for *request* where that is.

@@ -60,6 +60,7 @@ class ResourceDoor(Door):
 
     def refused(self, request: Request, status: int, reason: str) -> Response:
         """Return the Request Error page."""
+        self._call_by_public_address(request)  # it may have come no further than here
         return pages.request_error(status, reason, f"{self._address(request)}help")
 
     def __call__(self, request: Request) -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -40,7 +40,13 @@ def dispatchers(datastore: Datastore, secrets: Secrets) -> Iterator[dict[str, We
 
 
 def ask(
-    web: Callable[..., Any], path: str, *, method: str = "GET", port: int = 8080, body: bytes = b""
+    web: Callable[..., Any],
+    path: str,
+    *,
+    method: str = "GET",
+    port: int = 8080,
+    body: bytes = b"",
+    headers: Iterable[tuple[bytes, bytes]] = (),
 ) -> tuple[int, bytes]:
     """Send one request; return status and body of the answer."""
     sent: list[dict[str, Any]] = []
@@ -52,14 +58,14 @@ def ask(
         sent.append(message)
 
     bare, _, query = path.partition("?")
-    headers = [(b"host", b"jobs.example:%d" % port), (b"content-length", b"%d" % len(body))]
+    usual = [(b"host", b"jobs.example:%d" % port), (b"content-length", b"%d" % len(body))]
     scope = {
         "type": "http",
         "method": method,
         "path": bare,
         "raw_path": bare.encode(),
         "query_string": query.encode(),
-        "headers": [*headers, (b"content-type", b"text/xml")],
+        "headers": [*usual, (b"content-type", b"text/xml"), *headers],
         "scheme": "https",
         "client": ("10.0.0.1", 1),
         "server": ("10.0.0.2", port),
@@ -196,3 +202,24 @@ def test_address_and_realm_hold_at_the_next_request(dispatchers: dict[str, WebAp
     hall.settings.set("webapi.public_address", "http://proxy.example", SYSTEM, "east")
     assert b"http://proxy.example/Dispatcher/" in ask(east, f"{SCHEDULING}/help")[1]
     assert b"proxy.example" not in ask(west, f"{SCHEDULING}/help")[1]
+
+
+#: What is refused before anybody looks at it, with the address that is shown if none is set.
+REFUSALS: list[tuple[int, dict[str, Any], bytes]] = [
+    (403, {"headers": [(b"origin", b"http://evil.example")]}, b"https://jobs.example:8080"),
+    (413, {"body": b"x" * (Limits().max_body_bytes + 1)}, b"https://jobs.example:8080"),
+    (431, {"headers": [(b"x", b"y" * 20_000)]}, b"https://localhost"),
+]
+
+
+@pytest.mark.parametrize("path", [f"{SCHEDULING}/jobs", f"{RESOURCE}/DeleteResource"])
+@pytest.mark.parametrize(("status", "options", "otherwise"), REFUSALS, ids=["foreign", "large", "many headers"])
+def test_early_refusals_show_the_public_address_too(
+    dispatchers: dict[str, WebApp], hall: Hall, path: str, status: int, options: dict[str, Any], otherwise: bytes
+) -> None:
+    east, help_path = dispatchers["east"], f"{path.rpartition('/')[0]}/help".encode()
+    for address in (otherwise, b"http://proxy.example"):
+        answer = ask(east, path, method="POST", **options)
+        assert (answer[0], b'href="' + address + help_path + b'"' in answer[1]) == (status, True)
+        hall.settings.set("webapi.public_address", "http://proxy.example", SYSTEM, "east")
+        ask(east, f"{SCHEDULING}/help")  # early refusals go by what was known last: they do not wait for the datastore
