@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
@@ -16,7 +17,9 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from dispatcher.web.cycle import Cycle, Event
-from dispatcher.web.receiving import HANG_UP, MAX_HEADER_BYTES, WHOLE
+from dispatcher.web.receiving import HANG_UP, MAX_HEADER_BYTES, WHOLE, Receive, Scope, Send
+from dispatcher.web.sending import send_response
+from dispatcher.wire.http import Response
 
 #: How long the head of a request may take, in seconds.
 HEAD_DEADLINE_S = 30.0
@@ -33,6 +36,7 @@ class _Flow(FlowControl):
         self._is_writable_event.set()
 
 
+_TEXT = "text/plain; charset=utf-8"
 #: What waits where nothing does: a queue takes 600 bytes even then.
 _NONE_WAIT: deque[Any] = deque()
 
@@ -51,6 +55,28 @@ def _new_parser(protocol: HttpToolsProtocol) -> Any:
     return parser
 
 
+def _unserved(version: str, headers: Iterable[tuple[bytes, bytes]]) -> Response | None:
+    """Return the answer to a request of another *version*, or whose *headers* tell of a coding that nobody decodes.
+
+    The parser takes both. It refuses itself what has no certain end: a body whose last coding is not chunked.
+    """
+    if version not in ("1.1", "1.0"):
+        return Response(505, b"only HTTP/1.0 and HTTP/1.1 are understood\n", _TEXT)
+    codings = [value.strip().lower() for name, value in headers if name == b"transfer-encoding"]
+    if codings in ([], [b"chunked"]):
+        return None
+    return Response(501, b"of all transfer codings only chunked is understood\n", _TEXT)  # RFC 9112, 6.1
+
+
+def _answering(response: Response) -> Any:
+    """Return an ASGI application that answers *response*, whatever it is asked: in its turn, as all others do."""
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001
+        await send_response(send, response)
+
+    return application
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """uvicorn's protocol with bounds for what comes before it calls the application.
 
@@ -58,7 +84,8 @@ class BoundedProtocol(HttpToolsProtocol):
     connection whose first byte does not come within the keep-alive time, or whose head is not whole ``deadline_s``
     after its first byte, is closed.
 
-    No connection is upgraded: a request that offers it is served as if it did not (RFC 9110, 7.8).
+    No connection is upgraded: a request that offers it is served as if it did not (RFC 9110, 7.8). One of another
+    version than 1.0 and 1.1 is answered 505, one in a transfer coding beside chunked 501, and its connection ends.
 
     Every scope has the extension ``receiving.HANG_UP``: a future that is done when the client has gone. It has
     ``receiving.WHOLE`` once the message has come.
@@ -149,17 +176,19 @@ class BoundedProtocol(HttpToolsProtocol):
         scope["path"] = unquote(path) if "%" in path else path
         scope["query_string"] = url.query or b""
         is_waiting = self._is_answering()
-        keep_alive = version != "1.0" and self.parser.should_keep_alive() and not self.is_retired
+        application, keep_alive = self.app, version == "1.1" and self.parser.should_keep_alive() and not self.is_retired
+        if (response := _unserved(version, self.headers)) is not None:
+            application, keep_alive = _answering(response), False
         self.cycle = Cycle(self, scope, keep_alive=keep_alive)
         if not is_waiting:
-            task = self.loop.create_task(self.cycle.run_asgi(self.app))
+            task = self.loop.create_task(self.cycle.run_asgi(application))
             task.add_done_callback(self.tasks.discard)
             self.tasks.add(task)
             return
         if self.pipeline is _NONE_WAIT:
             self.pipeline = deque()
         self.flow.pause_reading()
-        self.pipeline.appendleft((self.cycle, self.app))
+        self.pipeline.appendleft((self.cycle, application))
 
     def on_body(self, body: bytes) -> None:
         """Note that a piece of the body has come."""

@@ -117,6 +117,40 @@ def test_a_head_below_the_bound_is_taken_with_a_large_body_in_one_go() -> None:
     with_server(talk)
 
 
+UNSERVED = {
+    b"GET / HTTP/2.0\r\n": b"505 ",
+    b"GET / HTTP/0.9\r\n": b"505 ",
+    b"POST / HTTP/1.1\r\ntransfer-encoding: gzip, chunked\r\n": b"501 ",
+    b"POST / HTTP/1.0\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: Chunked\r\n": b"501 ",
+    b"POST / HTTP/1.1\r\ntransfer-encoding: gzip, chunked\r\nconnection: upgrade\r\nupgrade: h2c\r\n": b"501 ",
+}
+
+
+@pytest.mark.parametrize("head", UNSERVED)
+@pytest.mark.parametrize("before", [0, 1])
+def test_other_versions_and_codings_of_bodies_are_refused_in_their_turn(head: bytes, before: int) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        follows = b"1\r\nx\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n"
+        writer.write(before * b"GET / HTTP/1.1\r\n\r\n" + head + b"\r\n" + follows)
+        await answers(reader, before)
+        refused = (await reader.read()).lower()
+        assert refused.startswith(b"http/1.1 " + UNSERVED[head])
+        assert refused.count(b"\r\ndate: ") == 1
+        assert b"\r\nconnection: close\r\n" in refused
+        assert refused.endswith(b" understood\n")
+
+    with_server(talk)
+
+
+@pytest.mark.parametrize("coding", [b"chunked", b"CHUNKED", b"\tChunked "])
+def test_a_body_in_chunks_is_read_in_any_case(coding: bytes) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"POST / HTTP/1.1\r\ntransfer-encoding: %b\r\n\r\n1\r\nx\r\n0\r\n\r\n" % coding)
+        assert await answers(reader, 1) == [b"1 bytes"]
+
+    with_server(talk)
+
+
 def test_any_number_of_pipelined_requests_in_any_pieces_is_answered() -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         chunked = b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 5_000 + b"0\r\n\r\n"
