@@ -89,11 +89,11 @@ class IvantiAutomation(Door):
         return request.method == "POST" and below in SOAP_PATHS and (below != "" or self._soap.accepts(request))
 
     def _document(self, request: Request) -> bytes | None:
-        """Return the WSDL or the schema that the query asks for, None if it asks for neither."""
+        """Return the WSDL or the schema that the first parameter asks for, None if it asks for neither."""
         if self._below(request) not in SOAP_PATHS:
             return None
         address = self._address(request)
-        name, _, value = unquote(request.query).lower().partition("=")
+        name, _, value = unquote(request.query.partition("&")[0]).lower().partition("=")
         if name == "xsd":
             return self._wsdl.xsd(value, address)
         documents = {"wsdl": self._wsdl.wsdl, "singlewsdl": self._wsdl.single_wsdl}

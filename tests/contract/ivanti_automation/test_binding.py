@@ -91,8 +91,12 @@ def test_every_operation_of_the_contract_is_there_and_what_is_ours_says_so() -> 
     ]
 
 
+#: The queries that ask for the WSDL and its schemas; more parameters may follow.
+DOCUMENTS = ["wsdl", "WSDL", "singleWsdl", "xsd=xsd0", "XSD=xsd2", "wsdl&x=1", "singleWsdl&", "xsd=xsd0&x=1"]
+
+
 @pytest.mark.parametrize("path", ["", "/", "/soap", "/basic/"])
-@pytest.mark.parametrize("query", ["wsdl", "WSDL", "singleWsdl", "xsd=xsd0", "XSD=xsd2"])
+@pytest.mark.parametrize("query", DOCUMENTS)
 def test_descriptions_are_public(binding: IvantiAutomation, path: str, query: str) -> None:
     request = get(path, query)
 
