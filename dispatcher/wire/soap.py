@@ -6,6 +6,7 @@ section 8.7).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -78,6 +79,10 @@ STATUS_NAMES: Mapping[int, str] = {
 }
 #: Fault codes of SOAP itself rather than of WCF.
 _SOAP_CODES = frozenset({"MustUnderstand", "VersionMismatch"})
+#: What may stand before the root of a message. It takes all that it can at once: linear time, whatever follows.
+_PROLOG = re.compile(rb"(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?(?:\s++|<\?.*?\?>|<!--.*?-->)*+", re.DOTALL)
+#: In how many bytes the name of the root is looked for.
+_ROOT_BYTES = 1024
 _VERSIONS = {version.namespace: version for version in (SOAP_11, SOAP_12)}
 
 
@@ -119,7 +124,7 @@ class SoapEndpoint:
         """Whether *request* looks like a SOAP message, for addresses where it might be something else."""
         if "soapaction" in request.headers or _says_soap_12(request):
             return True
-        return b"Envelope" in request.body[:1024].replace(b"\0", b"")
+        return _has_envelope(request.body)
 
     def __call__(self, request: Request) -> Response:
         """Answer the message in *request*; whatever is wrong with it becomes a fault."""
@@ -206,6 +211,14 @@ class _Call:
 
 
 _Shapes = Shapes[tuple[_Call, Version]]
+
+
+def _has_envelope(body: bytes) -> bool:
+    """Whether the root of *body* seems to be an envelope, whatever comments stand before it."""
+    if b"Envelope" in body[:_ROOT_BYTES].replace(b"\0", b""):
+        return True  # as nearly always
+    text = body.replace(b"\0", b"")  # all that is looked for is ASCII, in UTF-16 too
+    return b"Envelope" in _PROLOG.sub(b"", text, count=1)[:_ROOT_BYTES]
 
 
 def _says_soap_12(request: Request) -> bool:

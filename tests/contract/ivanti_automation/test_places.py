@@ -117,6 +117,12 @@ def test_slashes_may_be_doubled_for_soap_too(dispatchers: dict[str, WebApp], pat
     assert (status, b"GetWhoResponse" in answer) == (200, True)
 
 
+def test_an_envelope_behind_a_long_comment_is_answered_at_the_address_itself(dispatchers: dict[str, WebApp]) -> None:
+    comment = b'<?xml version="1.0" encoding="utf-8"?>\n<!-- ' + b"x" * 5000 + b" -->\n"
+    status, answer = ask(dispatchers["east"], SCHEDULING, method="POST", body=comment + ENVELOPE)
+    assert (status, b"GetWhoResponse" in answer) == (200, True)
+
+
 def test_doubled_slashes_lead_around_neither_a_port_nor_a_login(
     dispatchers: dict[str, WebApp], hall: Hall, datastore: Datastore, ports: Any
 ) -> None:

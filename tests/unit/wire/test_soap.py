@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 import pytest
@@ -308,6 +309,10 @@ def test_refusals_are_faults(soap: SoapEndpoint) -> None:
     assert fault(soap.refused(request, 503, "too busy")) == ("a:ServiceUnavailable", "too busy")
 
 
+#: More before the root than is looked at first.
+LONG = b'<?xml version="1.0"?>\n<!-- ' + b"x" * 2000 + b" -->\n<!-- <a> -->\t<?x " + b"y" * 2000 + b"?>" + b" " * 2000
+
+
 @pytest.mark.parametrize(
     ("headers", "body", "looks"),
     [
@@ -317,10 +322,23 @@ def test_refusals_are_faults(soap: SoapEndpoint) -> None:
         ({}, envelope("<Show/>").decode().encode("utf-16"), True),
         (XML_11, b"<Job/>", False),
         ({"content-type": "application/json"}, b"{}", False),
+        (XML_11, LONG + envelope("<Show/>"), True),
+        (XML_11, b"\xef\xbb\xbf" + LONG + envelope("<Show/>"), True),
+        ({}, (LONG + envelope("<Show/>")).decode().encode("utf-16"), True),
+        (XML_11, LONG + b"<Job/>" + b" " * 2000 + b"<Envelope/>", False),
+        (XML_11, LONG + b"<!-- " + b"-" * 2000 + envelope("<Show/>"), False),
     ],
 )
 def test_looks_like_soap(soap: SoapEndpoint, headers: dict[str, str], body: bytes, looks: bool) -> None:
     assert soap.accepts(Request("POST", "/Echo", headers=headers, body=body)) is looks
+
+
+@pytest.mark.parametrize("piece", [b"<!---->", b"<?x?>", b" ", b"<!--", b"<?", b"<!--->", b" <!-- -->", b"-->", b"<!"])
+def test_to_look_at_a_large_message_takes_no_long_time(soap: SoapEndpoint, piece: bytes) -> None:
+    body = piece * ((4 << 20) // len(piece))
+    begun = time.process_time()
+    assert not soap.accepts(Request("POST", "/Echo", body=body))
+    assert time.process_time() - begun < 2  # in a tenth of it
 
 
 def test_answer_declares_no_prefix_that_it_does_not_use(soap: SoapEndpoint) -> None:
