@@ -30,20 +30,33 @@ _FORMATS = {
     "text/json": Format.JSON,
     "application/soap+xml": Format.SOAP,
 }
+#: In each of them there is XML as well as JSON.
+_RANGES = frozenset({"application/*", "text/*"})
 
 
 @lru_cache(maxsize=1_000)
 def answer_format(accept: str, content_type: str) -> Format:
-    """Return the format to answer in. What is neither XML nor JSON, ``*/*`` among it, is no preference."""
+    """Return the format to answer in. What is neither XML nor JSON, ``*/*`` among it, is no preference.
+
+    A range counts for those of the two that are not named. Between both, or if all is refused, there is no preference.
+    """
     if _XML_AS_SOAP.search(accept):
         return Format.SOAP
-    refused = set()
-    for media_type, quality in parse_accept_header(accept):
-        found = _FORMATS.get(media_type.lower().partition(";")[0])
-        if found is not None and quality > 0:
-            return found
-        refused.add(found)
-    asks_for_json = body_format(content_type)[0] is Format.JSON and Format.JSON not in refused
+    named: dict[Format, float] = {}
+    in_range = 0.0
+    for media_type, quality in parse_accept_header(accept):  # the best first
+        name = media_type.lower().partition(";")[0]
+        if name in _RANGES:
+            in_range = max(in_range, quality)
+        elif name in _FORMATS:
+            named.setdefault(_FORMATS[name], quality)
+    others = [one for one in (Format.XML, Format.JSON) if one not in named]
+    best = next(iter(named), None)
+    if best is not None and named[best] > 0 and (named[best] >= in_range or not others):
+        return best
+    if in_range > 0 and len(others) == 1:
+        return others[0]
+    asks_for_json = body_format(content_type)[0] is Format.JSON and Format.JSON in others
     return Format.JSON if asks_for_json else Format.XML
 
 
