@@ -17,7 +17,7 @@ from dispatcher.services import scheduling
 from dispatcher.services.hall import Hall
 
 FOREIGN = UUID(int=99)
-GREETS, BOTHS = WhatChoice(GREET, WhatKind.MODULE), WhatChoice(BOTH, WhatKind.PROJECT)
+GREETING, EVERYTHING = WhatChoice(GREET, WhatKind.MODULE), WhatChoice(BOTH, WhatKind.PROJECT)
 
 
 @pytest.fixture(autouse=True)
@@ -43,12 +43,12 @@ def a_request_for(enrol: Callable[..., UUID]) -> Callable[..., JobRequest]:
 
 def test_values_for_things_that_are_not_run_go_by_place(hall: Hall, a_request_for: Callable[..., JobRequest]) -> None:
     sets = GivenSet(FOREIGN, [GivenValue("Who", "you")]), GivenSet(FOREIGN, [GivenValue("Name", "us")])
-    assert first_values(hall.scheduling.submit(a_request_for([GREETS, BOTHS], *sets), SYSTEM)) == ["you", "us"]
+    assert first_values(hall.scheduling.submit(a_request_for([GREETING, EVERYTHING], *sets), SYSTEM)) == ["you", "us"]
 
 
 def test_what_is_run_twice_has_values_twice(hall: Hall, a_request_for: Callable[..., JobRequest]) -> None:
     sets = [GivenSet(GREET, [GivenValue("Who", text)]) for text in ("you", "us")]
-    assert first_values(hall.scheduling.submit(a_request_for([GREETS, GREETS], *sets), SYSTEM)) == ["you", "us"]
+    assert first_values(hall.scheduling.submit(a_request_for([GREETING, GREETING], *sets), SYSTEM)) == ["you", "us"]
 
 
 def test_the_same_values_for_the_same_thing_are_gone_through_once(
@@ -59,7 +59,7 @@ def test_the_same_values_for_the_same_thing_are_gone_through_once(
     monkeypatch.setattr(Form, "filled", lambda self, given: (filled.append(given), fill(self, given))[1])
     many = [GivenValue(f"unknown {number}", "") for number in range(100)]
 
-    job = hall.scheduling.submit(a_request_for([GREETS] * 50, GivenSet(GREET, many)), SYSTEM)
+    job = hall.scheduling.submit(a_request_for([GREETING] * 50, GivenSet(GREET, many)), SYSTEM)
 
     assert first_values(job) == ["world"] * 50
     assert filled == [many]
@@ -67,6 +67,6 @@ def test_the_same_values_for_the_same_thing_are_gone_through_once(
 
 def test_a_job_runs_no_more_than_can_be_shown(hall: Hall, a_request_for: Callable[..., JobRequest]) -> None:
     with pytest.raises(InvalidValue, match="names more than 1000 things to run") as caught:
-        hall.scheduling.submit(a_request_for([GREETS] * (scheduling.MOST_WHAT + 1)), SYSTEM)
+        hall.scheduling.submit(a_request_for([GREETING] * (scheduling.MOST_WHAT + 1)), SYSTEM)
     assert caught.value.member == "What"
-    assert len(hall.scheduling.submit(a_request_for([GREETS] * scheduling.MOST_WHAT), SYSTEM).what) == 1_000
+    assert len(hall.scheduling.submit(a_request_for([GREETING] * scheduling.MOST_WHAT), SYSTEM).what) == 1_000
