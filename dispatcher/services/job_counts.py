@@ -18,10 +18,11 @@ from dispatcher.datastore.transactions import Datastore, is_writing
 #: How many jobs may be counted anew each time before their count is kept, too.
 MOST_NEW = 1_000
 _IS_STEP, _IS_OCCURRENCE = JOBS.c.parent_id.is_not(None), JOBS.c.recurring_id.is_not(None)
-_GROUPS = select(_IS_STEP, _IS_OCCURRENCE, func.count(), func.max(JOBS.c.number)).group_by(_IS_STEP, _IS_OCCURRENCE)
+_GROUPS = select(_IS_STEP, _IS_OCCURRENCE, func.count()).group_by(_IS_STEP, _IS_OCCURRENCE)
 _NEW = _GROUPS.where(JOBS.c.number > bindparam("newest")).subquery()
-#: With the mark of the jobs before each group; that alone if there are none.
-_NEWER = select(Revision.value, _NEW).outerjoin(_NEW, true()).where(Revision.name == revisions.JOBS)
+_LATEST = select(func.max(JOBS.c.number)).scalar_subquery()
+#: With the mark of the jobs, and the latest of them, before each group; these alone if there are no groups.
+_NEWER = select(Revision.value, _LATEST, _NEW).outerjoin(_NEW, true()).where(Revision.name == revisions.JOBS)
 _IN_STATES = _GROUPS.where(JOBS.c.state.in_(bindparam("states", expanding=True)))
 _UNFINISHED = frozenset().union(*STAGES.values())
 
@@ -72,14 +73,16 @@ class JobCounts:
         may_keep = not is_writing(session)
         kept = self._kept if may_keep else _Kept(-1)
         rows = session.connection().execute(_NEWER, {"newest": kept.newest}).all()
-        revision = rows[0][0]
-        if revision != kept.revision and kept.newest:
+        revision, latest = rows[0][0], rows[0][1] or 0
+        # What another thread counted may be of a transaction that began later than this one.
+        is_other = kept.newest > latest or (kept.newest > 0 and kept.revision != revision)
+        if is_other:
+            kept = _Kept(revision)
             rows = session.connection().execute(_NEWER, {"newest": 0}).all()
-            kept = self._kept = _Kept(revision)
-        newer = Counter({(bool(row[1]), bool(row[2])): row[3] for row in rows if row[3] is not None})
+        newer = Counter({(bool(row[2]), bool(row[3])): row[4] for row in rows if row[4] is not None})
         counts = kept.counts + newer
-        if may_keep and newer.total() > MOST_NEW:
-            self._kept = _Kept(revision, max(row[4] for row in rows), counts)
+        if may_keep and (is_other or newer.total() > MOST_NEW):
+            self._kept = _Kept(revision, latest, counts)
         return counts
 
 

@@ -58,7 +58,8 @@ def _new_parser(protocol: HttpToolsProtocol) -> Any:
 def _unserved(version: str, headers: Iterable[tuple[bytes, bytes]]) -> Response | None:
     """Return the answer to a request of another *version*, or whose *headers* tell of a coding that nobody decodes.
 
-    The parser takes both. It refuses itself what has no certain end: a body whose last coding is not chunked.
+    The parser takes both, of versions 0.9 and 2.0. It refuses itself what has no certain end: a body whose last coding
+    is not chunked. Whoever goes on sending a long body may find the connection closed, and not see the answer.
     """
     if version not in ("1.1", "1.0"):
         return Response(505, b"only HTTP/1.0 and HTTP/1.1 are understood\n", _TEXT)
@@ -84,8 +85,8 @@ class BoundedProtocol(HttpToolsProtocol):
     connection whose first byte does not come within the keep-alive time, or whose head is not whole ``deadline_s``
     after its first byte, is closed.
 
-    No connection is upgraded: a request that offers it is served as if it did not (RFC 9110, 7.8). One of another
-    version than 1.0 and 1.1 is answered 505, one in a transfer coding beside chunked 501, and its connection ends.
+    No connection is upgraded: a request that offers it is served as if it did not (RFC 9110, 7.8). One of HTTP/0.9
+    or 2.0 is answered 505, one in a transfer coding beside chunked 501, and its connection ends.
 
     Every scope has the extension ``receiving.HANG_UP``: a future that is done when the client has gone. It has
     ``receiving.WHOLE`` once the message has come.

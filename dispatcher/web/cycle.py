@@ -15,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HEADER_VALUE_RE, STATUS_LINE, 
 
 from dispatcher.web.receiving import Scope
 
-#: Up to how many bytes of a body go out in one piece with the head: more are not copied for that.
+#: Up to how many bytes of a body go out in one piece with the head: more are not copied for that (by uvloop).
 _TOGETHER = 1 << 16
 #: What can be no name of a header (RFC 9110, 5.6.2).
 _NO_NAME = re.compile(rb"[^!#$%&'*+.^_`|~0-9A-Za-z-]|^$")

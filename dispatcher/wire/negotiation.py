@@ -30,15 +30,16 @@ _FORMATS = {
     "text/json": Format.JSON,
     "application/soap+xml": Format.SOAP,
 }
-#: In each of them there is XML as well as JSON.
-_RANGES = frozenset({"application/*", "text/*"})
+#: Answers are of such types, in XML as well as in JSON.
+_RANGE = "application/*"
 
 
 @lru_cache(maxsize=1_000)
 def answer_format(accept: str, content_type: str) -> Format:
     """Return the format to answer in. What is neither XML nor JSON, ``*/*`` among it, is no preference.
 
-    A range counts for those of the two that are not named. Between both, or if all is refused, there is no preference.
+    ``application/*`` counts for those of the two that are not named. Between both, or if all is refused, there is no
+    preference.
     """
     if _XML_AS_SOAP.search(accept):
         return Format.SOAP
@@ -46,7 +47,7 @@ def answer_format(accept: str, content_type: str) -> Format:
     in_range = 0.0
     for media_type, quality in parse_accept_header(accept):  # the best first
         name = media_type.lower().partition(";")[0]
-        if name in _RANGES:
+        if name == _RANGE:
             in_range = max(in_range, quality)
         elif name in _FORMATS:
             named.setdefault(_FORMATS[name], quality)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 from job_world import LIBRARY, RINGS, a_request, on, work_off
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from dispatcher.core.jobs import Stage, WhatKind
 from dispatcher.core.permissions import SYSTEM
@@ -125,3 +126,24 @@ def test_what_is_rolled_back_is_not_counted(
     assert hall.jobs.page(Stage.ALL, True, True, 1, 1, SYSTEM).total == 1
     hall.scheduling.submit(a_request(who=on(agent)), SYSTEM)
     assert hall.jobs.page(Stage.ALL, True, True, 1, 1, SYSTEM).total == 2
+
+
+def test_who_began_before_others_counted_counts_what_there_was(
+    hall: Hall, datastore: Datastore, enrol: Callable[..., UUID], load_library: Callable[[str], None], monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(job_counts, "MOST_NEW", 0)
+    load_library(LIBRARY)
+    who = on(enrol("one"))
+    counts = job_counts.JobCounts(datastore)
+
+    def add_and_count() -> int:
+        hall.scheduling.submit(a_request(who=who), SYSTEM)
+        with datastore.read() as session:
+            return counts.count(session, Stage.ALL, True, True)
+
+    assert add_and_count() == 1
+    with datastore.read() as early, ThreadPoolExecutor(1) as others:
+        seen = early.scalar(select(func.count()).select_from(JOBS)) if datastore.traits.single_writer else None
+        assert others.submit(add_and_count).result() == 2
+        assert counts.count(early, Stage.ALL, True, True) == (seen or 2)
+    assert add_and_count() == 3

@@ -27,18 +27,16 @@ from dispatcher.wire.negotiation import Format, answer_format, body_format
         ("application/json;q=0, */*", "", Format.XML),
         ("application/xml;q=0.1, application/*;q=0.9", "", Format.JSON),
         ("application/json;q=0.1, application/*;q=0.9", "application/json", Format.XML),
-        ("text/*, application/json;q=0.1", "", Format.XML),
-        ("text/*, application/json;q=0.1", "application/json", Format.XML),
-        ("Text/*;q=0.9, application/xml;q=0.3", "", Format.JSON),
+        ("text/*, application/json;q=0.1", "", Format.JSON),  # no answer is of such a type
+        ("Text/*;q=0.9, application/xml;q=0.3", "application/json", Format.XML),
         ("application/json, application/*", "", Format.JSON),
         ("application/*, application/json", "", Format.JSON),
-        ("application/json;q=0.5, text/*;q=0.2", "", Format.JSON),
         ("application/xml;q=0, application/*", "", Format.JSON),
         ("application/json;q=0, application/*", "application/json", Format.XML),
-        ("application/json;q=0.2, application/xml;q=0.1, text/*", "", Format.JSON),  # there is nothing else
+        ("application/json;q=0.2, application/xml;q=0.1, application/*", "", Format.JSON),  # there is nothing else
         ("application/xml;q=0.5, application/*;q=0", "application/json", Format.XML),
         ("application/*", "", Format.XML),
-        ("application/*;q=0.5, text/*", "application/json", Format.JSON),  # both are in both
+        ("text/*", "application/json", Format.JSON),
         ("application/soap+xml;q=0.1, application/*", "application/json", Format.JSON),
         ("application/json;q=0.1, */*", "", Format.JSON),
         ("application/json;q=0.1, image/*", "", Format.JSON),
