@@ -114,7 +114,7 @@ class Schedules:
             if state is not wanted:
                 session.execute(update(JOBS).where(JOBS.c.id == job_id).values(state=move(state, event)))
             paused_until = until
-            if until is None and row["paused_until"] is not None:
+            if is_resumed and row["paused_until"] is not None:
                 # What was due in the pause and is not in the ledger yet stays skipped.
                 paused_until = min(row["paused_until"], self._ports.now())
             session.execute(update(SCHEDULES).where(SCHEDULES.c.job_id == job_id).values(paused_until=paused_until))

@@ -133,7 +133,7 @@ class Scheduling:
         _check_shape(request)
         recurrence = request.when.recurrence
         if recurrence is None:
-            raise InvalidValue("When/Recurrence", "is missing: the job recurs")
+            raise InvalidValue("When/RecurringSchedule", "is missing: the job recurs")
         with self._datastore.begin() as session:
             lock_jobs(session, [job_id])
             row = session.connection().execute(select(JOBS).where(JOBS.c.id == job_id)).mappings().first()
@@ -308,7 +308,7 @@ def _due_anew(row: Row, made: Mapping[str, Any], *, is_new: bool) -> dict[str, A
 def _refuse_over(request: RecurrenceRequest, row: Mapping[str, Any]) -> None:
     """Refuse a recurrence that has due times, but none for the new columns *row* of its job."""
     if request.has_due_times and row["starts_at"] == NEVER:
-        raise InvalidValue("When/Recurrence", "is over: it has no due time any more")
+        raise InvalidValue("When/RecurringSchedule", "is over: it has no due time any more")
 
 
 def _to_choice(item: Mapping[str, Any]) -> WhatChoice:

@@ -12,6 +12,8 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+#: What no text in UTF-8 begins with.
+_GZIP = b"\x1f\x8b"
 #: What a message may call its encoding, and the family of encodings that this agrees with.
 _FAMILIES = {
     "utf-8": "utf-8",
@@ -54,6 +56,8 @@ def to_utf_8(
     try:
         text.decode()
     except UnicodeDecodeError:
+        if body.startswith(_GZIP):
+            raise BadRequest("the message is compressed, which is not supported") from None
         if mark or claims or not latin_1:
             raise BadRequest("the message is not in UTF-8") from None
         return text.decode("latin-1").encode()

@@ -102,16 +102,16 @@ def _collisions(root: etree._Element) -> list[etree._Element]:
 
 def _messages(source: etree._Element, operations: Sequence[str], imports: tuple[str, ...]) -> Schema:
     namespace = source.get("targetNamespace", "")
-    root = _root(namespace, imports)
+    root = _root(namespace)
     for name in [name + suffix for name in operations for suffix in ("", "Response")]:
         element = etree.SubElement(root, f"{{{XS}}}element", name=name)
         sequence = etree.SubElement(etree.SubElement(element, f"{{{XS}}}complexType"), f"{{{XS}}}sequence")
-        _copy_particles(source.find(f"{{{XS}}}complexType[@name='{name}']"), sequence)
+        _copy_particles(source.find(f"{{{XS}}}complexType[@name='{name}']"), sequence, imports)
     return Schema("xsd0", namespace, imports, root)
 
 
 def _primitives() -> Schema:
-    root = _root(SERIALIZATION, (), attributeFormDefault="qualified")
+    root = _root(SERIALIZATION, attributeFormDefault="qualified")
     for name in _PRIMITIVES.split():
         etree.SubElement(root, f"{{{XS}}}element", name=name, nillable="true", type=f"xs:{name}")
     root.extend(etree.fromstring(_OWN_PRIMITIVES, etree.XMLParser(remove_blank_text=True)))
@@ -121,12 +121,12 @@ def _primitives() -> Schema:
 def _data(name: str, source: etree._Element, numbers: Mapping[str, Mapping[str, int]]) -> Schema:
     namespace = source.get("targetNamespace", "")
     imports = tuple(sorted(_namespaces_in(source) - {namespace, XS}))
-    root = _root(namespace, imports)
+    root = _root(namespace)
     for declared in sorted(source, key=lambda node: node.get("name", "")):
         type_name = declared.get("name", "")
         if declared.tag == f"{{{XS}}}complexType":
             target = etree.SubElement(root, f"{{{XS}}}complexType", name=type_name)
-            _copy_particles(declared, etree.SubElement(target, f"{{{XS}}}sequence"))
+            _copy_particles(declared, etree.SubElement(target, f"{{{XS}}}sequence"), imports)
         elif declared.tag == f"{{{XS}}}simpleType":
             # Without an element of its name, as no message has one: TclWS would take that for the type.
             root.append(_enumeration(type_name, numbers[type_name]))
@@ -152,28 +152,31 @@ def _enumeration(name: str, members: Mapping[str, int]) -> etree._Element:
         value = etree.SubElement(restriction, f"{{{XS}}}enumeration", value=member)
         if number != position:
             note = etree.SubElement(etree.SubElement(value, f"{{{XS}}}annotation"), f"{{{XS}}}appinfo")
-            etree.SubElement(note, f"{{{SERIALIZATION}}}EnumerationValue").text = str(number)
+            note.append(etree.fromstring(f'<EnumerationValue xmlns="{SERIALIZATION}">{number}</EnumerationValue>'))
     return node
 
 
-def _root(namespace: str, imports: tuple[str, ...], **attributes: str) -> etree._Element:
-    prefixes = {f"q{position}": one for position, one in enumerate(imports, start=1)}
+def _root(namespace: str, **attributes: str) -> etree._Element:
     attributes |= {"elementFormDefault": "qualified", "targetNamespace": namespace}
-    root = etree.Element(f"{{{XS}}}schema", nsmap={"xs": XS, "tns": namespace} | prefixes)
+    root = etree.Element(f"{{{XS}}}schema", nsmap={"xs": XS, "tns": namespace})
     for name, value in attributes.items():
         root.set(name, value)
     return root
 
 
-def _copy_particles(source: etree._Element | None, target: etree._Element) -> None:
-    """Copy the elements of *source*'s sequence into *target*, their types named by *target*'s prefixes."""
+def _copy_particles(source: etree._Element | None, target: etree._Element, imports: tuple[str, ...]) -> None:
+    """Copy the elements of *source*'s sequence into *target*, their types named by prefixes known there."""
     if source is None:
         return
     prefixes = {namespace: prefix for prefix, namespace in target.nsmap.items()}
+    foreign = {namespace: f"q{position}" for position, namespace in enumerate(imports, start=1)}
     for particle in source.iter(f"{{{XS}}}element"):
         prefix, _, local = particle.get("type", "").partition(":")
-        copied = etree.SubElement(target, f"{{{XS}}}element")
+        namespace = particle.nsmap[prefix]
+        # Each declares the prefix of its own type, as in WCF: node's soap sees none that the schema declares.
+        own = {foreign[namespace]: namespace} if namespace in foreign else None
+        copied = etree.SubElement(target, f"{{{XS}}}element", nsmap=own)
         for name in _PARTICLE:
             if name in particle.attrib:
                 copied.set(name, particle.get(name, ""))
-        copied.set("type", f"{prefixes[particle.nsmap[prefix]]}:{local}")
+        copied.set("type", f"{(prefixes | foreign)[namespace]}:{local}")

@@ -23,3 +23,4 @@ def test_life_of_a_job(guarded_server: Any, wsdl: str, version: str) -> None:
 
     check(story, version)
     assert story["refused"] == 401
+    assert story["types"] == ["boolean", "boolean", "Date"]

@@ -41,6 +41,8 @@ async function main() {
   tell('scheduled', counts);
   tell('listed', all((await call('GetJobs', { stage: 'All' })).Items.Job).map((job) => job.JobID));
   const job = await waitWhile(counts, 'Scheduled', 'Active');
+  // Types are known of answers only where the WSDL's prefixes can be resolved.
+  tell('types', [typeof job.When.Immediate, typeof job.IsRecurring, job.Status.StartDateTime.constructor.name]);
   tell('ended', { description: job.Description, state: job.Status.Type });
   const { Xml } = await call('ExportJobResults', { jobId: counts, includeDetailed: true });
   tell('result', Buffer.from(Xml, 'base64').toString('utf16le'));

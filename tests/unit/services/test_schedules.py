@@ -283,6 +283,16 @@ def test_resuming_ends_a_pause_early_and_makes_up_for_nothing(world: World) -> N
     assert [outcome for _, outcome in world.outcomes(job)] == ["FIRED", "SKIPPED", "FIRED"]
 
 
+def test_pause_without_end_has_none_though_there_was_one_before(world: World) -> None:
+    job = world.recur(misfire=Misfire.ALL)
+    world.hall.schedules.pause(job.id, NOON + timedelta(hours=1), SYSTEM)
+    world.hall.schedules.resume(job.id, SYSTEM)
+
+    paused = world.hall.schedules.pause(job.id, None, SYSTEM)
+
+    assert (paused.is_paused, paused.recurrence.paused_until) == (True, None)
+
+
 @pytest.mark.parametrize("way", ["resume", "enable", "pause until"])
 def test_nothing_is_made_up_for_that_was_due_while_it_was_disabled_and_nobody_was_there(world: World, way: str) -> None:
     job = world.recur(misfire=Misfire.ALL, misfire_window=timedelta(hours=2))
@@ -406,7 +416,7 @@ def test_who_may_not_read_what_a_job_runs_is_not_told_whether_it_recurs(world: W
     ("recurrence", "member"),
     [
         (RecurrenceRequest("RRULE:FREQ=DAILY"), "recurrence"),
-        (RecurrenceRequest("DTSTART:20200101T000000Z\nRRULE:FREQ=DAILY;COUNT=3"), "When/Recurrence"),
+        (RecurrenceRequest("DTSTART:20200101T000000Z\nRRULE:FREQ=DAILY;COUNT=3"), "When/RecurringSchedule"),
         (RecurrenceRequest(QUARTERS, misfire_window=timedelta(days=400)), "When/MisfireWindow"),
     ],
 )

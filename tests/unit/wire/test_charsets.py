@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import gzip
 
 import pytest
 from hypothesis import given
@@ -64,6 +65,12 @@ def test_latin_1_where_nothing_is_declared() -> None:
     assert to_utf_8(b'"\xe9"', None, latin_1=True).decode() == '"é"'
     with pytest.raises(BadRequest, match="not in UTF-8"):
         to_utf_8(b'"\xe9"', None, latin_1=False)
+
+
+@pytest.mark.parametrize("latin_1", [True, False])
+def test_compressed_body_is_told_from_a_wrong_text(latin_1: bool) -> None:
+    with pytest.raises(BadRequest, match="the message is compressed"):
+        to_utf_8(gzip.compress(b"{}"), None, latin_1=latin_1)
 
 
 def test_what_the_message_declares_must_agree_too() -> None:

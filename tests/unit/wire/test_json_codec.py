@@ -65,6 +65,13 @@ def test_shape_of_a_document() -> None:
     )
 
 
+def test_noncharacters_are_escaped_as_dotnet_reads_them_no_other_way() -> None:
+    # DataContractJsonSerializer: "Encountered unexpected character" for each of the two when it stands for itself.
+    what = new(JobWhat, ID="\ufffe/\uffff\ufffd\ufffb")
+
+    assert '"ID":"\\ufffe\\/\\uffff\ufffd\ufffb"' in encode_json(JobWhat, what).decode()
+
+
 def test_members_stand_in_declared_order_whatever_the_instance_says() -> None:
     what = new(JobWhat, Type=0, ID="i")
 

@@ -118,6 +118,17 @@ def test_messages_are_elements_with_anonymous_types_in_declared_order(single: et
     assert found(single, f"{schema}/xs:element[@name='ListAnimalsResponse']//xs:element/@type") == ["q1:ArrayOfAnimal"]
 
 
+def test_prefix_of_a_type_is_declared_where_it_is_used_as_in_wcf(single: etree._Element) -> None:
+    # Node's soap knows no prefixes of the schema around it, and would leave the members of answers texts.
+    typed = found(single, "//xs:element[starts-with(@type, 'q')]")
+
+    assert len(typed) == 4
+    for element in typed:
+        prefix, outer = element.get("type").partition(":")[0], element.getparent().nsmap
+        assert prefix in element.nsmap
+        assert prefix not in outer
+
+
 def test_enumerations_show_their_numbers_unless_they_count_from_zero(single: etree._Element) -> None:
     assert found(single, "//xs:simpleType[@name='AnimalKind']//xs:enumeration/@value") == ["Cow", "Hen"]
     assert found(single, "//xs:simpleType[@name='AnimalKind']//xs:appinfo") == []

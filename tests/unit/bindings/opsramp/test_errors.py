@@ -17,7 +17,7 @@ from dispatcher.wire.json_api.failures import Failure, Problem
         ("What[0]/ID", "script"),
         ("Who", "entities"),
         ("Who[3]/ID", "entities"),
-        ("When/Recurrence", "schedule"),
+        ("When/RecurringSchedule", "schedule"),
         ("Parameters/versionsSaved", "script.parameters"),
         ("script.customScript.id", "script.customScript.id"),
         ("name", "name"),
