@@ -44,7 +44,7 @@ def encode_json(spyne_type: Any, value: Any, site_zone: tzinfo = UTC) -> bytes:
     r"""Return *value* as JSON in UTF-8, every ``/`` written as ``\/``: old clients know dates by ``\/Date(``."""
     plain = None if value is None else _encoder(spyne_type)(value, site_zone)
     content = _to_json(plain).replace(b"/", b"\\/")
-    if b"\xef\xbf" in content:  # .NET writes the noncharacters U+FFFE and U+FFFF so, and reads them no other way.
+    if b"\xef" in content:  # .NET writes the noncharacters U+FFFE and U+FFFF so, and reads them no other way.
         content = content.replace(b"\xef\xbf\xbe", b"\\ufffe").replace(b"\xef\xbf\xbf", b"\\uffff")
     return content
 
