@@ -31,6 +31,8 @@ def yaml_problem(text: str, most_depth: int) -> str:
             if problem := _anchor_problem(event, anchors):
                 return problem + _place(event.start_mark)
     except yaml.MarkedYAMLError as error:
+        if "nesting depth" in (error.problem or ""):  # libyaml 0.2.6 and later read ahead, 1,000 deep at most
+            return f"nested deeper than {most_depth}"
         return " ".join(filter(None, (error.context, error.problem))) + _place(error.problem_mark or error.context_mark)
     except yaml.reader.ReaderError as error:
         return f"a character that YAML does not allow, at {error.position}"

@@ -32,8 +32,7 @@ def test_slot_killed_in_a_task(gateway, agent, an_order, tmp_path, read_number, 
 
 
 def test_slot_killed_while_idle_is_replaced(gateway, agent, an_order) -> None:
-    gateway.wait(lambda: gateway.polls and agent.slots())
-    slot = agent.slots()[0]
+    (slot,) = gateway.wait(lambda: gateway.polls and agent.slots())
     slot.kill()
     # A killed process needs its time to go. What it is given meanwhile nobody knows the outcome of.
     slot.wait(timeout=30)

@@ -75,8 +75,7 @@ def test_powershell_gets_a_file_with_its_mark(gateway, new_agent, an_order, tmp_
 
 
 def test_slots_do_not_inherit_what_the_agent_was_given(gateway, agent) -> None:
-    gateway.wait(lambda: gateway.polls)
-    (slot,) = agent.slots()
+    (slot,) = gateway.wait(agent.slots)
     assert "PATH" in slot.environ()
     assert [name for name in slot.environ() if name.startswith("DISPATCHER_")] == []
 
