@@ -19,11 +19,11 @@ class _Holding:
 class Holdings:
     """The runs from the moment they are taken until their end has been confirmed. For several threads."""
 
-    def __init__(self, slots: int, undelivered: Mapping[UUID, int]) -> None:
+    def __init__(self, slots: int, ended: Mapping[UUID, int]) -> None:
         self._lock = Lock()
         self._slots = slots
         self._lease_s = LEASE_S
-        self._runs = {run_id: _Holding(fence, False) for run_id, fence in undelivered.items()}
+        self._runs = {run_id: _Holding(fence, False) for run_id, fence in ended.items()}
 
     def take(self, orders: Iterable[RunOrder]) -> list[RunOrder]:
         """Hold the runs of *orders*; return those that are new. One that is held under another fence is new."""

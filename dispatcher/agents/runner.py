@@ -249,20 +249,22 @@ def _clear(home: Path, spool: Spool) -> None:
 
 
 def _recover(spool: Spool, now: Now) -> dict[UUID, int]:
-    """End the runs that an earlier agent did not finish; return run and fence of those that are to be reported."""
-    unreported = spool.undelivered_runs()
+    """End the runs that an earlier agent did not finish; return run and fence of those whose ends are to be reported.
+
+    No others: the dispatcher would wait for the end of what is named to it for ever.
+    """
+    ended = spool.unconfirmed_ends()
     for run in spool.open_runs():
         if recovery.is_harmless(run):
             # Nothing is said: the lease ends, and the dispatcher orders it again.
             spool.close_run(run.run_id)
-            unreported.pop(run.run_id, None)
             continue
         log.warning("run.cut_off run_id=%s", run.run_id)
         for event in recovery.last_words(run, "the agent stopped", now()):
             spool.add(dump(event))
-        unreported[run.run_id] = run.fence
+        ended[run.run_id] = run.fence
     spool.sync()
-    return unreported
+    return ended
 
 
 def _lock(home: Path) -> int:

@@ -77,7 +77,7 @@ class Spool:
         self._confirmed = 0
         self._size = 0
         self._allocated = 0
-        self._undelivered: dict[UUID, int] = {}
+        self._unconfirmed_ends: dict[UUID, int] = {}
         self._is_renamed = False  #: to a name that may not be on disk
         self._unwritten_mark = b""  #: the last ``A``: it goes with the line that follows it
         self._load()
@@ -97,9 +97,9 @@ class Spool:
         with self._lock:
             return self._open_runs.get(run_id)
 
-    def undelivered_runs(self) -> dict[UUID, int]:
-        """Return run and fence of the runs that have unconfirmed events. Only of use right after opening."""
-        return dict(self._undelivered)
+    def unconfirmed_ends(self) -> dict[UUID, int]:
+        """Return run and fence of the runs whose ends are to be delivered. Only of use right after opening."""
+        return dict(self._unconfirmed_ends)
 
     def take(self, run_id: UUID, fence: int, tasks: Sequence[TakenTask], *events: bytes) -> None:
         """Note that a run has been taken, and add its first *events* (see ``add``)."""
@@ -222,8 +222,8 @@ class Spool:
         self._allocated = self._size
         for _, letter, body in _lines(self._descriptor, self._confirmed, self._size):
             match = _EVENT.match(body)
-            if letter == b"E" and match:
-                self._undelivered[UUID(match[2].decode())] = int(match[3])
+            if letter == b"E" and match and match[1] == b"run_finished":
+                self._unconfirmed_ends[UUID(match[2].decode())] = int(match[3])
 
     def _compact(self) -> None:
         """Write a new file: the open runs as they stand, then everything unconfirmed."""

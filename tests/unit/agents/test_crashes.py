@@ -135,6 +135,27 @@ def test_repeatable_run_is_left_to_the_dispatcher_after_a_crash(
     assert gateway.finished(order.run_id).state == "completed"
 
 
+def test_repeatable_run_is_left_to_the_dispatcher_after_two_crashes(
+    gateway, new_agent, an_order, tmp_path, read_number
+) -> None:
+    """What the first agent could not tell anybody the third one does; it does not hold the run by that."""
+    agent = new_agent()
+    gateway.wait(lambda: gateway.polls)
+    gateway.takes_reports = False
+    order = an_order({"settings": {"command": starts_once(f"{tmp_path}/log")}, "repeatable": True})
+    gateway.order(order)
+    read_number(tmp_path / "log.pid")
+    for _ in range(2):
+        agent.kill()
+        polls = len(gateway.polls)
+        agent = new_agent()
+        gateway.wait(lambda seen=polls: len(gateway.polls) > seen)
+        assert gateway.polls[-1].holding == []
+    gateway.takes_reports = True
+    gateway.wait(lambda: gateway.of(order.run_id, "task_started"))
+    assert gateway.holding == []
+
+
 def test_results_made_while_the_dispatcher_is_away_are_delivered_after_a_restart(
     gateway, new_agent, an_order, tmp_path
 ) -> None:
