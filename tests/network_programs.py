@@ -12,6 +12,7 @@ from contextlib import suppress
 from getpass import getuser
 from pathlib import Path
 
+from free_ports import free_port
 from needed import missing
 
 USER = getuser()
@@ -50,13 +51,6 @@ class Program:
     def stop(self) -> None:
         self._process.terminate()
         self._process.wait(10)
-
-
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    with socket.socket(socket.AF_INET, kind) as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 def listens(port: int) -> bool:

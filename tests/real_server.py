@@ -20,6 +20,7 @@ import pytest
 import requests
 import structlog
 from click.testing import CliRunner
+from free_ports import free_port
 from made_once import an_empty_database
 
 from dispatcher.cli.main import cli
@@ -220,15 +221,13 @@ def start() -> Iterator[Callable[..., Process]]:
 
 @pytest.fixture
 def start_server(start: Callable[..., Process], tmp_path: Path) -> Callable[..., Server]:
-    """Start a server; the datastore is the same file each time, the ports are the same once they were given."""
-    ports: list[str] = ["127.0.0.1:0", "127.0.0.1:0"]
+    """Start a server; the datastore is the same file each time, and so are the ports."""
+    listen = ["--listen", f"127.0.0.1:{free_port()}", "--agents", f"127.0.0.1:{free_port()}"]
     datastore = _a_datastore(tmp_path)
 
     def start_server(*options: str, **environment: str) -> Server:
-        listen = ["--listen", ports[0], "--agents", ports[1]]
         process = start("--datastore", datastore, "serve", *listen, *options, **environment)
         url, agents_url = process.wait_for(_READY).groups()
-        ports[:] = [url.removeprefix("http://"), agents_url.removeprefix("http://")]
         return Server(process, url, agents_url, datastore)
 
     return start_server

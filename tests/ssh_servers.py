@@ -18,6 +18,7 @@ import paramiko
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
+from free_ports import free_port
 from needed import IN_CI
 
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
@@ -53,7 +54,7 @@ class Sshd:
         self._new_host_key()
         self._device = device
         self._environment = environment or {}
-        self.port = _free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
 
@@ -87,7 +88,18 @@ class Sshd:
         with (self.place / "log").open("ab") as log:
             command = [str(SSHD), "-D", "-e", "-f", str(self.place / "sshd_config")]
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        _wait_for(self.port)
+        self._wait()
+
+    def _wait(self) -> None:
+        assert self._process is not None
+        for _ in range(500):
+            with suppress(OSError):
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return
+            if self._process.poll() is not None:
+                break
+            time.sleep(0.02)
+        raise AssertionError(f"sshd does not answer: {(self.place / 'log').read_text()}")
 
     def stop(self) -> None:
         if self._process is not None:
@@ -196,18 +208,3 @@ class PasswordServer:
         self._listener.close()
         for transport in self._transports:
             transport.close()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _wait_for(port: int) -> None:
-    for _ in range(500):
-        with suppress(OSError):
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        time.sleep(0.02)
-    raise AssertionError("sshd does not answer")

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import psutil
 from checker import Verdict, check
+from free_ports import free_port
 from real_server import Process, in_a_process
 
 #: How long a run may go without news of it, in seconds.
@@ -163,7 +164,7 @@ class World:
 
     def start_server(self, *options: str, **environment: str) -> Process:
         """Start the server, on the same ports each time, and wait until it is ready."""
-        listen = [urlsplit(url).netloc or "127.0.0.1:0" for url in (self.url, self.agents_url)]
+        listen = [urlsplit(url).netloc or f"127.0.0.1:{free_port()}" for url in (self.url, self.agents_url)]
         self.server = self._start(
             *("--datastore", self.datastore, "serve", "--listen", listen[0], "--agents", listen[1]),
             *("--no-local-agent", *options),

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from certificates import Authority
+from free_ports import free_port
 from structlog.testing import capture_logs
 
 from dispatcher.agents import pins
@@ -46,11 +47,6 @@ def with_agent(folder: Path, *, enabled: bool = True) -> tuple[Config, Path, Pat
     sections = {"web": web, "agents": {"listen": "127.0.0.1:0"}, "local_agent": {"enabled": enabled}}
     datastore = {"url": f"sqlite:///{folder / 'jobs.db'}"}
     return load({**sections, "datastore": datastore}, environ={}), certificate, key
-
-
-def free_port() -> int:
-    with listen("127.0.0.1", 0) as one:
-        return int(one.getsockname()[1])
 
 
 def shown(config: Config, settings: Settings) -> list[tuple[str, int, str]]:

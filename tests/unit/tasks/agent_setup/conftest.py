@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from free_ports import free_port
 from real_server import Server, dispatcher, serving
 from setup_world import LIBRARY, Relay, Setup, Target, watching
 
@@ -55,6 +55,4 @@ def command_lines() -> Iterator[set[bytes]]:
 
 @pytest.fixture
 def closed_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
+    return free_port()

@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 from certificates import Authority
+from free_ports import free_port
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from name_server import NameServer
-from network_programs import Slapd, free_port
+from network_programs import Slapd
 
 from dispatcher.core.networks import Networks, RefusedByPolicy
 from dispatcher.tasks.discovering import directory_connection, directory_servers

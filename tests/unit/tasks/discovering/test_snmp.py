@@ -10,9 +10,10 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from free_ports import free_port
 from hypothesis import given
 from hypothesis import strategies as st
-from network_programs import Snmpd, free_port
+from network_programs import Snmpd
 from pyasn1.codec.ber import encoder
 from pysnmp.proto import api
 

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from free_ports import free_port
 from hypothesis import given
 from hypothesis import strategies as st
-from network_programs import USER, Smbd, free_port
+from network_programs import USER, Smbd
 from spnego._ntlm_raw import messages
 
 from dispatcher.core.computers import Way
